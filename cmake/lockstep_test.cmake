@@ -1,0 +1,57 @@
+# Tests live beside the code as x_test.cpp and are found by ctest; a test binary is one folder's tests.
+
+if(LOCKSTEP_TESTS)
+    enable_testing()
+    find_package(GTest REQUIRED)
+    include(GoogleTest)
+endif()
+
+# What every test runs with. ThreadSanitizer needs a fixed address layout on this kernel, hence setarch.
+set(LOCKSTEP_TEST_ENVIRONMENT
+    "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp:halt_on_error=1:second_deadlock_stack=1"
+    "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/lsan.supp"
+    "LOCKSTEP_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+    "LOCKSTEP_BUILD_DIR=${PROJECT_BINARY_DIR}")
+
+# lockstep_test(NAME SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds]): a GoogleTest binary, one ctest test a TEST().
+function(lockstep_test name)
+    if(NOT LOCKSTEP_TESTS)
+        return()
+    endif()
+    cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+    if(NOT ARG_TIMEOUT)
+        set(ARG_TIMEOUT 60)
+    endif()
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_libraries(${name} PRIVATE ${ARG_LIBS} lockstep_flags GTest::gtest_main GTest::gmock)
+    if(LOCKSTEP_SANITIZE MATCHES thread)
+        set_target_properties(${name} PROPERTIES CROSSCOMPILING_EMULATOR "setarch;-R")
+    endif()
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 30
+        PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" ENVIRONMENT "${LOCKSTEP_TEST_ENVIRONMENT}")
+endfunction()
+
+# lockstep_script_test(NAME COMMAND … [LABELS …] [TIMEOUT seconds] [SERIAL]): any command; exit status 0 passes.
+function(lockstep_script_test name)
+    if(NOT LOCKSTEP_TESTS)
+        return()
+    endif()
+    cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
+    if(NOT ARG_TIMEOUT)
+        set(ARG_TIMEOUT 60)
+    endif()
+    add_test(NAME ${name} COMMAND ${ARG_COMMAND})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+        ENVIRONMENT "${LOCKSTEP_TEST_ENVIRONMENT}" RUN_SERIAL "${ARG_SERIAL}")
+endfunction()
+
+# lockstep_benchmark(NAME SOURCES … [LIBS …]): a Google Benchmark binary in bin/, built by the preset `bench`.
+function(lockstep_benchmark name)
+    if(NOT LOCKSTEP_BENCHMARKS)
+        return()
+    endif()
+    cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+    find_package(benchmark REQUIRED)
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_libraries(${name} PRIVATE ${ARG_LIBS} lockstep_flags benchmark::benchmark_main)
+endfunction()
