@@ -1,0 +1,74 @@
+#include "nfs_server/base/faults.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "nfs_server/base/check.hpp"
+
+namespace lockstep::server {
+namespace {
+
+// A function's static: faults of other translation units register before main, in any order.
+std::vector<Fault*>& registry() {
+    static std::vector<Fault*> faults;
+    return faults;
+}
+
+// SplitMix64's finaliser: every bit of the input reaches every bit of the output.
+uint64_t mix(uint64_t x) {
+    x += 0x9e3779b97f4a7c15;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+    return x ^ (x >> 31);
+}
+
+uint64_t mix_name(uint64_t seed, const char* name) {
+    for (; *name; ++name) seed = mix(seed ^ static_cast<unsigned char>(*name));
+    return seed;
+}
+
+}  // namespace
+
+Fault::Fault(const char* name, const char* summary, uint32_t one_in) : name_(name), summary_(summary), one_in_(one_in) {
+    check(one_in >= 1, "a fault strikes once in at least one time");
+    registry().push_back(this);
+}
+
+void Fault::enable(uint64_t seed) {
+    seed_ = mix_name(seed, name_);
+    draws_count_ = 0;
+    strikes_count_ = 0;
+    enabled_ = true;
+}
+
+bool Fault::draw() {
+    const uint64_t turn = draws_count_.fetch_add(1, std::memory_order_relaxed);
+    if (mix(seed_.load(std::memory_order_relaxed) + turn) % one_in_ != 0) return false;
+    strikes_count_.fetch_add(1, std::memory_order_relaxed);
+    return true;
+}
+
+std::vector<Fault*> Fault::all() {
+    auto faults = registry();
+    std::ranges::sort(faults, [](auto* a, auto* b) { return std::strcmp(a->name(), b->name()) < 0; });
+    return faults;
+}
+
+Result<void, std::string> enable_fault(std::string_view name, uint64_t seed) {
+    std::string known;
+    for (Fault* fault : Fault::all()) {
+        if (fault->name() == name) {
+            fault->enable(seed);
+            std::fprintf(stderr, "*** DELIBERATE FAULT %s (seed %llu): %s ***\n", fault->name(),
+                         static_cast<unsigned long long>(seed), fault->summary());
+            return {};
+        }
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", fault->name());
+    }
+    return fail(fmt::format("unknown fault '{}'; there are: {}", name, known.empty() ? "none" : known));
+}
+
+}  // namespace lockstep::server
