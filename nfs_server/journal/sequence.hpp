@@ -6,7 +6,8 @@
 
 namespace lockstep::server {
 
-/// A commit record's place in the log's one order: from 1, without gaps, over the whole life of the disk. 0: before all.
+/// A commit record's place in the log's one order: from 1, without gaps, over the whole life of the disk. 0: before
+/// all.
 struct Sequence {
     uint64_t value = 0;
     friend constexpr auto operator<=>(Sequence, Sequence) = default;

@@ -5,8 +5,8 @@
 //   |   kind   |               number                |
 //   +----------+-------------------------------------+
 //
-// Locks name objects, not blocks: two inodes in one block have two addresses and do not conflict. Transactions that take
-// their locks in ascending order of this word never wait for each other in a circle.
+// Locks name objects, not blocks: two inodes in one block have two addresses and do not conflict. Transactions that
+// take their locks in ascending order of this word never wait for each other in a circle.
 #pragma once
 
 #include <compare>

@@ -8,23 +8,23 @@
 //   });                                     // commits: all changes become visible at once, then all locks are released
 //   manager.wait_durable(sequence, request_id);
 //
-// Strict two-phase locking on logical addresses. A lock above all that the transaction holds is waited for; any other is
-// only tried, and when it is busy the answer is `conflict`: the attempt must end, and `run` starts the body again after
-// taking every lock that the failed attempt asked for, in ascending order. Nobody ever waits while holding something that
-// the holder could be waiting for, so there is no deadlock, by construction.
+// Strict two-phase locking on logical addresses. A lock above all that the transaction holds is waited for; any other
+// is only tried, and when it is busy the answer is `conflict`: the attempt must end, and `run` starts the body again
+// after taking every lock that the failed attempt asked for, in ascending order. Nobody ever waits while holding
+// something that the holder could be waiting for, so there is no deadlock, by construction.
 //
-// What a crash leaves: every transaction whose wait_durable returned success, whole; of the others a prefix of the commit
-// order, each whole; of a transaction that did not commit, nothing.
+// What a crash leaves: every transaction whose wait_durable returned success, whole; of the others a prefix of the
+// commit order, each whole; of a transaction that did not commit, nothing.
 #pragma once
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "nfs_server/base/result.hpp"
 #include "nfs_server/disk/block_buffer.hpp"
@@ -40,6 +40,13 @@ namespace lockstep::server::txn {
 
 /// Any number of transactions hold a lock shared, or one holds it exclusively.
 enum class LockMode : uint8_t { shared = 0, exclusive = 1 };
+
+/// A lock that an attempt asked for. A list of them is sorted by address, each address once.
+struct LockWish {
+    LockAddress address;
+    LockMode mode;
+};
+using LockWishes = std::vector<LockWish>;
 
 class TransactionManager;
 class TransactionState;
@@ -67,8 +74,8 @@ class Transaction {
     /// True when the transaction holds the lock at least in this mode.
     bool holds(LockAddress address, LockMode mode) const;
 
-    /// Copies bytes [offset, offset + out.size()) of a block, with this transaction's own writes over them. Consistent with
-    /// other transactions only under the lock that covers the bytes; without it a hint (a scan for a free bit).
+    /// Copies bytes [offset, offset + out.size()) of a block, with this transaction's own writes over them. Consistent
+    /// with other transactions only under the lock that covers the bytes; without it a hint (a scan for a free bit).
     /// Errors: io, out_of_range.
     [[nodiscard]] Result<void, StorageError> read(uint64_t block, uint32_t offset, std::span<std::byte> out);
 
@@ -99,7 +106,8 @@ class Transaction {
 
     /// Makes all changes visible at once, gives them their place in the log, then releases all locks.
     /// Returns the sequence to wait for; of a transaction without changes, that of the last record so far.
-    /// May wait for room in the log. Errors (the transaction is aborted): too_large, log_full, io (the disk has failed).
+    /// May wait for room in the log. Errors (the transaction is aborted): too_large, log_full, io (the disk has
+    /// failed).
     [[nodiscard]] Result<Sequence, StorageError> commit();
 
     /// Forgets all changes and releases all locks. Does nothing after the end of the transaction.
@@ -134,15 +142,15 @@ class TransactionManager {
     /// A transaction that holds no lock. request_id (0: none) is only carried into tracepoints.
     [[nodiscard]] Transaction begin(uint64_t request_id);
 
-    /// Runs `body(Transaction&)`, then commits; runs it again when a lock conflicted. The body may run several times, so
-    /// its only effects are on the transaction and on what it returns. When it returns an expected that holds an error,
-    /// the transaction is aborted and the outcome says so. Errors: those of commit().
+    /// Runs `body(Transaction&)`, then commits; runs it again when a lock conflicted. The body may run several times,
+    /// so its only effects are on the transaction and on what it returns. When it returns an expected that holds an
+    /// error, the transaction is aborted and the outcome says so. Errors: those of commit().
     template <class Body>
     [[nodiscard]] auto run(uint64_t request_id, Body&& body)
         -> Result<Outcome<std::invoke_result_t<Body&, Transaction&>>, StorageError>;
 
-    /// Returns when everything up to `sequence` is on stable storage, and fires journal:commit_durable for `request_id`.
-    /// One barrier serves all that wait. Errors: io (nothing may be promised, now or later).
+    /// Returns when everything up to `sequence` is on stable storage, and fires journal:commit_durable for
+    /// `request_id`. One barrier serves all that wait. Errors: io (nothing may be promised, now or later).
     [[nodiscard]] Result<void, StorageError> wait_durable(Sequence sequence, uint64_t request_id);
 
     /// The sequence of the last committed transaction: what a COMMIT, or an empty transaction, has to wait for.
@@ -155,11 +163,12 @@ class TransactionManager {
     uint64_t max_transaction_bytes() const;
 
  private:
-    class Restart;  // remembers which locks the failed attempts wanted
     friend class Transaction;
 
-    [[nodiscard]] Transaction begin_again(uint64_t request_id, std::unique_ptr<Restart>& restart);
-    void note_conflict(Transaction& txn, std::unique_ptr<Restart>& restart);
+    // Begins with `wishes` held, taken in ascending order.
+    [[nodiscard]] Transaction begin_with(uint64_t request_id, const LockWishes& wishes);
+    // Aborts `txn`, whose lock() conflicted, and adds all that it had asked for to `wishes`.
+    static void abort_into(Transaction& txn, LockWishes& wishes);
 
     struct Impl;
     std::unique_ptr<Impl> impl_;
@@ -183,12 +192,12 @@ auto TransactionManager::run(uint64_t request_id, Body&& body)
     -> Result<Outcome<std::invoke_result_t<Body&, Transaction&>>, StorageError> {
     using R = std::invoke_result_t<Body&, Transaction&>;
     static_assert(!std::is_void_v<R>, "the body returns its result, for example Result<void, StorageError>");
-    std::unique_ptr<Restart> restart;
+    LockWishes wishes;
     for (;;) {
-        Transaction txn = begin_again(request_id, restart);
+        Transaction txn = begin_with(request_id, wishes);
         R result = body(txn);
         if (txn.conflicted()) {
-            note_conflict(txn, restart);
+            abort_into(txn, wishes);
             continue;
         }
         if (!detail::succeeded(result)) {
