@@ -48,7 +48,9 @@ struct Told {
 class SandboxTest : public testing::Test {
  protected:
     SandboxTest()
-        : told_(new (mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Told{}) {}
+        : told_(new (mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Told{}) {
+        prctl(PR_SET_CHILD_SUBREAPER, 1);  // the dead of a killed caller are ours to reap, so that they vanish at once
+    }
     ~SandboxTest() override { munmap(told_, sizeof(Told)); }
 
     void tell_namespaces() {
@@ -60,6 +62,8 @@ class SandboxTest : public testing::Test {
     bool namespaces_are_empty() {
         const auto deadline = Clock::now() + milliseconds(10'000);
         while (Clock::now() < deadline) {
+            while (waitpid(-1, nullptr, WNOHANG) > 0) {
+            }
             if (processes_in("ns/pid", told_->pid_namespace).empty() && processes_in("ns/net", told_->net_namespace).empty()) return true;
             poll(nullptr, 0, 5);
         }
