@@ -1,0 +1,89 @@
+#include "nfs_server/wire/xdr_encoder.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace lockstep::server::wire {
+namespace {
+
+constexpr size_t first_block_bytes = 512;
+constexpr size_t max_block_bytes = size_t{64} << 10;
+
+}  // namespace
+
+// The function table that libtirpc and rpcgen's code call through.
+struct EncoderOperations {
+    static bool_t get_long(XDR*, long*) { return FALSE; }
+    static bool_t put_long(XDR* stream, const long* value) {
+        XdrEncoder::of(stream).encode(static_cast<uint32_t>(*value));
+        return TRUE;
+    }
+    static bool_t get_bytes(XDR*, char*, u_int) { return FALSE; }
+    static bool_t put_bytes(XDR* stream, const char* from, u_int size_bytes) {
+        if (size_bytes != 0) std::memcpy(XdrEncoder::of(stream).room(size_bytes), from, size_bytes);
+        return TRUE;
+    }
+    static u_int position(XDR* stream) { return static_cast<u_int>(XdrEncoder::of(stream).size_bytes()); }
+    static bool_t set_position(XDR*, u_int) { return FALSE; }
+    static int32_t* inline_words(XDR* stream, u_int size_bytes) {
+        return reinterpret_cast<int32_t*>(XdrEncoder::of(stream).room(size_bytes));
+    }
+    static void destroy(XDR*) {}
+    static bool_t control(XDR*, int, void*) { return FALSE; }
+
+    static constexpr XDR::xdr_ops table{get_long,     put_long,     get_bytes, put_bytes, position,
+                                        set_position, inline_words, destroy,   control};
+};
+
+XdrEncoder::XdrEncoder(Arena& arena, std::vector<iovec>& pieces) : arena_(arena), pieces_(pieces) {
+    pieces_.clear();
+    stream_.x_op = XDR_ENCODE;
+    stream_.x_ops = &EncoderOperations::table;
+    stream_.x_private = this;
+}
+
+void XdrEncoder::end_piece() {
+    if (used_ > piece_start_) pieces_.push_back({block_ + piece_start_, used_ - piece_start_});
+    piece_start_ = used_;
+}
+
+std::byte* XdrEncoder::room(size_t size_bytes) {
+    if (used_ + size_bytes > capacity_) {
+        end_piece();
+        capacity_ = std::max(size_bytes, std::clamp(capacity_ * 2, first_block_bytes, max_block_bytes));
+        block_ = arena_.bytes(capacity_).data();
+        used_ = piece_start_ = 0;
+    }
+    std::byte* start = block_ + used_;
+    used_ += size_bytes;
+    size_bytes_ += size_bytes;
+    return start;
+}
+
+void XdrEncoder::encode(uint32_t value) {
+    const uint32_t word = htonl(value);
+    std::memcpy(room(sizeof word), &word, sizeof word);
+}
+
+void XdrEncoder::encode_bytes(std::string_view bytes) {
+    const size_t padding_bytes = -bytes.size() & 3;
+    if (bytes.size() >= reference_bytes) {
+        end_piece();
+        pieces_.push_back({const_cast<char*>(bytes.data()), bytes.size()});
+        size_bytes_ += bytes.size();
+        if (padding_bytes != 0) std::memset(room(padding_bytes), 0, padding_bytes);
+        return;
+    }
+    if (bytes.empty()) return;
+    std::byte* to = room(bytes.size() + padding_bytes);
+    std::memcpy(to, bytes.data(), bytes.size());
+    std::memset(to + bytes.size(), 0, padding_bytes);
+}
+
+void XdrEncoder::finish() {
+    end_piece();
+}
+
+}  // namespace lockstep::server::wire
