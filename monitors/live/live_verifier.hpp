@@ -1,0 +1,34 @@
+// Live verification: what a LiveSession reads goes to monitors.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "monitors/live/live_session.hpp"
+#include "monitors/runtime/monitor.hpp"
+#include "monitors/trace/monitor_feed.hpp"
+
+namespace lockstep::monitors {
+
+// Enables exactly the tracepoints that the monitors are bound to and delivers their events. Loss, an incomplete read, or a
+// tracepoint that could not be decoded makes the monitors inconclusive (Monitor::lose), never silently ok.
+// The monitors are borrowed and must outlive the verifier; ask them for verdicts and violations at any time.
+class LiveVerifier {
+ public:
+    // As LiveSession's constructor: when it returns, every event fired from now on is seen. Throws LttngError.
+    LiveVerifier(const LiveSessionOptions& options, std::vector<Monitor*> monitors);
+
+    // As LiveSession::finish(); afterwards the monitors' verdicts are final.
+    LiveResult finish(std::chrono::milliseconds deadline = std::chrono::seconds(10));
+
+    const LiveSession& session() const { return *session_; }
+
+ private:
+    std::vector<Monitor*> monitors_;
+    MonitorFeed feed_;
+    std::unique_ptr<LiveSession> session_;
+    bool finished_ = false;
+};
+
+}  // namespace lockstep::monitors

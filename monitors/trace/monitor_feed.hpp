@@ -1,0 +1,44 @@
+// Delivers the events of a source to monitors: the one place where live and offline reading meet the properties.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "monitors/runtime/monitor.hpp"
+#include "monitors/trace/event_source.hpp"
+
+namespace lockstep::monitors {
+
+// Asks for every tracepoint that a monitor is bound to, once, however many are bound to it. Loss and undecodable events go to
+// the monitors as Monitor::lose. The monitors are borrowed. Called by one reader thread; the accessors after it has ended.
+class MonitorFeed : public EventHandler {
+ public:
+    explicit MonitorFeed(const std::vector<Monitor*>& monitors);
+
+    // What the source must be opened with.
+    const std::vector<WantedEvent>& wanted() const { return wanted_; }
+
+    void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) override;
+    void on_loss(const Loss& loss) override;
+    void on_mismatch(std::size_t wanted, const std::string& why) override;
+
+    std::uint64_t events() const { return events_; }
+    const std::vector<Loss>& losses() const { return losses_; }
+    const std::vector<std::string>& mismatches() const { return mismatches_; }
+
+ private:
+    struct Receiver {
+        Monitor* monitor;
+        std::uint32_t binding;
+    };
+
+    std::vector<Monitor*> monitors_;
+    std::vector<WantedEvent> wanted_;
+    std::vector<std::vector<Receiver>> receivers_;  // of each wanted event
+    std::uint64_t events_ = 0;
+    std::vector<Loss> losses_;
+    std::vector<std::string> mismatches_;
+};
+
+}  // namespace lockstep::monitors
