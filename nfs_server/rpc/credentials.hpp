@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-namespace lockstep::server {
+namespace lockstep::server::rpc {
 
 // The user and groups in whose name a call is made. AUTH_SYS (RFC 5531 appendix A) says them; with AUTH_NONE they are
 // nobody's. Nothing proves them: an export decides whom it believes. Views point into the call's record and arena.
@@ -19,4 +19,4 @@ struct Credentials {
     std::string_view machine_name;                 // at most 255 bytes; what the client calls itself
 };
 
-}  // namespace lockstep::server
+}  // namespace lockstep::server::rpc

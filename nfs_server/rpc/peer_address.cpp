@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-namespace lockstep::server {
+namespace lockstep::server::rpc {
 namespace {
 
 const sockaddr_in& as_ipv4(const sockaddr* address) {
@@ -72,4 +72,4 @@ std::string PeerAddress::to_string() const {
     return fmt::format(fmt::runtime(is_ipv6() ? "[{}]:{}" : "{}:{}"), address(), port());
 }
 
-}  // namespace lockstep::server
+}  // namespace lockstep::server::rpc

@@ -9,7 +9,7 @@
 
 #include "nfs_server/base/result.hpp"
 
-namespace lockstep::server {
+namespace lockstep::server::rpc {
 
 // An IPv4 or IPv6 address with a port. A value.
 class PeerAddress {
@@ -39,4 +39,4 @@ class PeerAddress {
     socklen_t size_bytes_ = 0;
 };
 
-}  // namespace lockstep::server
+}  // namespace lockstep::server::rpc

@@ -2,7 +2,7 @@
 
 #include "nfs_server/base/check.hpp"
 
-namespace lockstep::server {
+namespace lockstep::server::rpc {
 
 void ProgramSet::add(Program program) {
     const uint32_t number = program.number();
@@ -26,4 +26,4 @@ std::vector<const Program*> ProgramSet::all() const {
     return all;
 }
 
-}  // namespace lockstep::server
+}  // namespace lockstep::server::rpc

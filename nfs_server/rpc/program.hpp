@@ -24,7 +24,7 @@
 #include "nfs_server/wire/xdr_decoder.hpp"
 #include "nfs_server/wire/xdr_encoder.hpp"
 
-namespace lockstep::server {
+namespace lockstep::server::rpc {
 
 // What a handler is told about its call. Everything here, the arguments and the arena live until the reply has left.
 struct CallContext {
@@ -121,4 +121,4 @@ class ProgramSet {
     std::map<uint32_t, std::map<uint32_t, Program>> programs_;
 };
 
-}  // namespace lockstep::server
+}  // namespace lockstep::server::rpc
