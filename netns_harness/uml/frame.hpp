@@ -1,12 +1,13 @@
-// Frames: how the host and a guest talk over the guest's serial line, and how `uml_guest` talks to the process that runs a guest.
+// Frames: how the host and a guest talk over the guest's serial line, and how `uml_guest` talks to the process that
+// runs a guest.
 //
 //     0        4      5        9
 //     +--------+------+--------+----------------+
 //     | channel| kind | length | body (length B)|     integers in the machine's own byte order: one machine
 //     +--------+------+--------+----------------+
 //
-// A channel is one command. The line is a byte stream without loss, so there is no checksum; a frame that can't be right means
-// that one side is broken, and the parser says so for ever after.
+// A channel is one command. The line is a byte stream without loss, so there is no checksum; a frame that can't be
+// right means that one side is broken, and the parser says so for ever after.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,8 @@
 
 namespace lockstep::uml {
 
-// The numbers are part of the protocol between an agent and a host that may have been built at different times: never reuse one.
+// The numbers are part of the protocol between an agent and a host that may have been built at different times: never
+// reuse one.
 enum class FrameKind : std::uint8_t {
     // Host to guest, and `uml_guest` to the running guest.
     run = 1,        // start a command; body: its arguments, each ended by NUL

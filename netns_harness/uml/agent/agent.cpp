@@ -1,9 +1,9 @@
-// The agent: process 1 of a guest. It mounts what a Linux system needs, then obeys frames on the serial line: starts commands,
-// sends back what they print and how they end, many at once. Commands go by the serial line and not by the network, so that a
-// test may cut the guest's network and still look inside.
+// The agent: process 1 of a guest. It mounts what a Linux system needs, then obeys frames on the serial line: starts
+// commands, sends back what they print and how they end, many at once. Commands go by the serial line and not by the
+// network, so that a test may cut the guest's network and still look inside.
 //
-// Nothing here can be reported except through the line itself: a failure before it is open goes to the guest's console, whose
-// text the host keeps, and stops the guest.
+// Nothing here can be reported except through the line itself: a failure before it is open goes to the guest's console,
+// whose text the host keeps, and stops the guest.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mount.h>
@@ -29,8 +29,9 @@ namespace lockstep::uml {
 namespace {
 
 constexpr const char* serial_line = "/dev/ttyS0";
-constexpr std::size_t piece_bytes = 16 << 10;        // of a command's output, a frame
-constexpr std::size_t last_output_bytes = 1 << 20;   // read after a command's end; its background children may print for ever
+constexpr std::size_t piece_bytes = 16 << 10;  // of a command's output, a frame
+constexpr std::size_t last_output_bytes =
+    1 << 20;  // read after a command's end; its background children may print for ever
 
 [[noreturn]] void give_up(const char* what) {
     std::fprintf(stderr, "uml_agent: %s: %s\n", what, std::strerror(errno));
@@ -111,6 +112,7 @@ class Agent {
     void send(std::uint32_t channel, FrameKind kind, std::string body = {});
     void obey(const Frame& frame);
     void start(const Frame& frame);
+    void abandon(std::uint32_t channel);
     [[noreturn]] void shut_down();
     void read_line();
     // Passes on one piece of what can be read, and closes the descriptor at its end. Returns the bytes passed on.
@@ -154,6 +156,13 @@ void Agent::start(const Frame& frame) {
     commands_[frame.channel] = {pid, out[0], error[0]};
 }
 
+void Agent::abandon(std::uint32_t channel) {
+    const auto found = commands_.find(channel);
+    if (found == commands_.end()) return;
+    // A command that has not yet come to its setsid() is alone.
+    if (kill(-found->second.pid, SIGKILL) == -1) kill(found->second.pid, SIGKILL);
+}
+
 void Agent::shut_down() {
     sync();
     kill(-1, SIGKILL);
@@ -165,12 +174,14 @@ void Agent::shut_down() {
 
 void Agent::obey(const Frame& frame) {
     switch (frame.kind) {
-        case FrameKind::run: return start(frame);
-        case FrameKind::shut_down: shut_down();
+        case FrameKind::run:
+            return start(frame);
+        case FrameKind::shut_down:
+            shut_down();
         case FrameKind::abandon:
-            if (const auto found = commands_.find(frame.channel); found != commands_.end()) kill(-found->second.pid, SIGKILL);
-            return;
-        default: return send(frame.channel, FrameKind::refused, "the agent knows no such request");
+            return abandon(frame.channel);
+        default:
+            return send(frame.channel, FrameKind::refused, "the agent knows no such request");
     }
 }
 
@@ -201,8 +212,8 @@ std::size_t Agent::pass_on(std::uint32_t channel, FrameKind kind, int& from) {
 void Agent::finish(std::uint32_t channel, Command command, int status) {
     std::size_t passed = 0;
     while (passed < last_output_bytes) {
-        const std::size_t more = pass_on(channel, FrameKind::output, command.out) +
-                                 pass_on(channel, FrameKind::error_output, command.error);
+        const std::size_t more =
+            pass_on(channel, FrameKind::output, command.out) + pass_on(channel, FrameKind::error_output, command.error);
         if (more == 0) break;
         passed += more;
     }

@@ -1,0 +1,173 @@
+// lock_client: owners of one host contend for byte ranges of a few files of an NFS server, and fire the lock_api tracepoints.
+// Prints "lock_client ready" when connected (and, with --wait-for-listener, recorded), waits for the end of its standard input,
+// works for a time, and prints a summary as one JSON object, its last line. Exit status: 0 done, 1 its oracle found a lock that
+// did not hold, 2 a call failed or it could not start.
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "netns_harness/workloads/lock_workload.hpp"
+
+namespace lockstep::workloads {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::atomic<bool> stop_requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free);  // a signal handler stores into it
+
+struct Options {
+    ServerAddress server;
+    std::string host = "client";
+    std::uint32_t owners = 2;
+    std::uint32_t files = 3;
+    std::string directory = "locks";
+    std::uint64_t seed = 1;
+    std::uint32_t duration_ms = 1000;
+    std::uint64_t turns = UINT64_MAX;
+    std::uint32_t call_limit_ms = 5000;
+    std::uint32_t listener_wait_ms = 0;
+    Region region;
+};
+
+void declare(CLI::App& app, Options& options) {
+    app.add_option("--server", options.server.address, "the server's address")->required();
+    app.add_option("--port", options.server.nfs_port, "NFS port")->capture_default_str();
+    app.add_option("--mount-port", options.server.mount_port, "MOUNT port")->capture_default_str();
+    app.add_option("--nlm-port", options.server.nlm_port, "NLM port")->capture_default_str();
+    app.add_option("--export", options.server.export_path, "what to mount")->capture_default_str();
+    app.add_option("--host", options.host, "this client's name to the server")->capture_default_str();
+    app.add_option("--owners", options.owners, "lock owners, each with connections of its own")->check(CLI::Range(1, 64))->capture_default_str();
+    app.add_option("--files", options.files, "files to contend for")->check(CLI::Range(1, 1000))->capture_default_str();
+    app.add_option("--directory", options.directory, "directory that holds them")->capture_default_str();
+    app.add_option("--region", options.region.size, "bytes of each file to contend for")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--longest-range", options.region.longest_range, "bytes")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--seed", options.seed, "all choices come from it")->capture_default_str();
+    app.add_option("--duration-ms", options.duration_ms, "how long to work")->capture_default_str();
+    app.add_option("--turns", options.turns, "at most so many turns an owner");
+    app.add_option("--call-limit-ms", options.call_limit_ms, "how long to wait for an answer")->capture_default_str();
+    app.add_option("--wait-for-listener", options.listener_wait_ms,
+                   "do not begin before somebody records the lock_api tracepoints; give up after so many ms")->capture_default_str();
+}
+
+void wait_for_listener(std::uint32_t limit_ms) {
+    const auto deadline = Clock::now() + std::chrono::milliseconds(limit_ms);
+    while (!lock_events_are_listened_to()) {
+        if (Clock::now() >= deadline)
+            throw std::runtime_error("nobody records the lock_api tracepoints after " + std::to_string(limit_ms) + " ms");
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+
+// Returns at the end of the standard input: the harness closes it.
+void wait_at_gate() {
+    char byte = 0;
+    while (!stop_requested && read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+}
+
+std::vector<std::string> file_names(const Options& options) {
+    std::vector<std::string> names;
+    for (std::uint32_t number = 1; number <= options.files; ++number) names.push_back("file" + std::to_string(number));
+    return names;
+}
+
+// The owners of this process, each with its connections and, while running, a thread.
+class Owners {
+ public:
+    explicit Owners(const Options& options) : options_(options), file_names_(file_names(options)) {
+        for (const std::string& name : file_names_) event_names_.push_back(options.directory + "/" + name);
+        for (std::uint32_t number = 1; number <= options.owners; ++number)
+            connections_.push_back(connect_files(options.server, {options.host, number}, options.directory, file_names_));
+    }
+
+    void run() {
+        const auto deadline = Clock::now() + std::chrono::milliseconds(options_.duration_ms);
+        std::vector<std::thread> threads;
+        for (std::uint32_t index = 0; index < options_.owners; ++index)
+            threads.emplace_back([this, index, deadline] { run_owner(index, deadline); });
+        for (std::thread& thread : threads) thread.join();
+    }
+
+    nlohmann::json summary() const {
+        nlohmann::json failures = nlohmann::json::array();
+        for (const OracleFailure& failure : counts_.first_failures()) failures.push_back(failure.text());
+        const EventCounts& events = counts_.events;
+        return {{"turns", counts_.turns.load()},
+                {"reads", counts_.reads.load()},
+                {"writes", counts_.writes.load()},
+                {"events", {{"requested", events.requested.load()},
+                            {"acquired", events.acquired.load()},
+                            {"denied", events.denied.load()},
+                            {"released", events.released.load()}}},
+                {"oracle_failures", counts_.oracle_failures.load()},
+                {"first_oracle_failures", failures},
+                {"errors", errors_}};
+    }
+
+    bool failed() const { return !errors_.empty(); }
+    bool oracle_failed() const { return counts_.oracle_failures > 0; }
+
+ private:
+    void run_owner(std::uint32_t index, Clock::time_point deadline) {
+        const std::string name = OwnerName{options_.host, index + 1}.text();
+        try {
+            LockOwner owner(*connections_[index], event_names_, name, Random(options_.seed, index + 1), options_.region, counts_);
+            for (std::uint64_t turn = 0; turn < options_.turns && !stop_requested && Clock::now() < deadline; ++turn) owner.take_turn();
+        } catch (const std::exception& error) {
+            const std::lock_guard hold(errors_mutex_);
+            errors_.push_back(name + ": " + error.what());
+        }
+    }
+
+    const Options& options_;
+    std::vector<std::string> file_names_;
+    std::vector<std::string> event_names_;
+    std::vector<std::unique_ptr<RemoteFiles>> connections_;
+    WorkloadCounts counts_;
+    std::mutex errors_mutex_;
+    std::vector<std::string> errors_;
+};
+
+int run(const Options& options) {
+    Owners owners(options);
+    if (options.listener_wait_ms > 0) wait_for_listener(options.listener_wait_ms);
+    std::puts("lock_client ready");
+    std::fflush(stdout);
+    wait_at_gate();
+    owners.run();
+    std::puts(owners.summary().dump().c_str());
+    return owners.failed() ? 2 : owners.oracle_failed() ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace lockstep::workloads
+
+int main(int argc, char** argv) {
+    using namespace lockstep::workloads;
+    struct sigaction stop {};
+    stop.sa_handler = [](int) { stop_requested = true; };
+    sigaction(SIGTERM, &stop, nullptr);  // without SA_RESTART: the gate's read() returns
+    sigaction(SIGINT, &stop, nullptr);
+
+    Options options;
+    CLI::App app{"Byte-range lock contention on an NFS server, seen by the lock_api tracepoints.", "lock_client"};
+    declare(app, options);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    options.server.call_limit = std::chrono::milliseconds(options.call_limit_ms);
+    try {
+        return run(options);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "lock_client: %s\n", error.what());
+        return 2;
+    }
+}

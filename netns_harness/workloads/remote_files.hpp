@@ -1,0 +1,70 @@
+// What a workload may do with the files of a server: an interface, so that a workload's oracle can be tried on a server that
+// is wrong on purpose; and its implementation over NFSv3 and NLM v4 with libnfs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace lockstep::workloads {
+
+// The DLM's numbers, as in tracepoints/lock_api.tp.
+enum class Mode : std::uint8_t { shared = 3, exclusive = 5 };
+
+// first to last, both inside; last UINT64_MAX reaches to the end of the file.
+struct Range {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    bool operator==(const Range&) const = default;
+};
+
+using Bytes = std::vector<unsigned char>;
+
+// A call got no answer, or not one that the workload can go on with; what is locked afterwards is unknown.
+class CallError : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// One lock owner's access to the files of a run, numbered from 0. One thread. Every call throws CallError, and none waits
+// longer than the time limit it was made with.
+class RemoteFiles {
+ public:
+    virtual ~RemoteFiles() = default;
+
+    // Asks for a lock without waiting for it: 0 (NLM4_GRANTED) when held, NLM4_DENIED when others have it. An answer that is
+    // neither is a CallError.
+    virtual std::uint32_t lock(std::size_t file, Range range, Mode mode) = 0;
+    virtual void unlock(std::size_t file, Range range) = 0;
+
+    // `count` bytes; those past the end of the file are 0.
+    virtual Bytes read(std::size_t file, std::uint64_t offset, std::uint32_t count) = 0;
+
+    // The bytes are on stable storage when it returns.
+    virtual void write(std::size_t file, std::uint64_t offset, const Bytes& bytes) = 0;
+};
+
+struct ServerAddress {
+    std::string address;
+    int nfs_port = 2049;
+    int mount_port = 2049;
+    int nlm_port = 2049;
+    std::string export_path = "/";
+    std::chrono::milliseconds call_limit{5000};
+};
+
+// Who locks: `host` is the caller's name that the server sees, `number` distinguishes owners of one host.
+struct OwnerName {
+    std::string host;
+    std::uint32_t number = 0;
+    std::string text() const { return host + "/" + std::to_string(number); }
+};
+
+// Mounts the export, makes the directory `directory` and in it `file_names` where they do not exist yet, and keeps a
+// connection for NFS and one for NLM. Throws CallError.
+std::unique_ptr<RemoteFiles> connect_files(const ServerAddress& server, const OwnerName& owner, const std::string& directory,
+                                           const std::vector<std::string>& file_names);
+
+}  // namespace lockstep::workloads

@@ -1,0 +1,47 @@
+// A connection to one RPC program through libnfs, one call at a time, each with a limit.
+#pragma once
+
+#include <nfsc/libnfs.h>
+// libnfs' raw headers want libnfs.h first.
+#include <nfsc/libnfs-raw.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "netns_harness/workloads/remote_files.hpp"
+
+namespace lockstep::workloads {
+
+// One thread. Throws CallError.
+class RpcConnection {
+ public:
+    RpcConnection(const std::string& address, int port, int program, int version, std::chrono::milliseconds call_limit);
+    ~RpcConnection();
+    RpcConnection(const RpcConnection&) = delete;
+    RpcConnection& operator=(const RpcConnection&) = delete;
+
+    // Sends the call that `start(rpc, callback, private_data)` queues (one of libnfs' *_async functions: 0 when queued) and hands
+    // its decoded result, valid during the call only, to `take(const Result&)`.
+    template <class Result, class Start, class Take>
+    void call(const char* what, Start start, Take take) {
+        Call call{[&take](void* result) { take(*static_cast<Result*>(result)); }};
+        finish(what, start(rpc_, &RpcConnection::answered, static_cast<void*>(&call)), call);
+    }
+
+ private:
+    struct Call {
+        std::function<void(void*)> take;
+        bool done = false;
+        int status = 0;
+        std::string error = {};
+    };
+    static void answered(rpc_context* rpc, int status, void* data, void* private_data);
+    void finish(const char* what, int queued, Call& call);
+    void pump(const char* what, const Call& call);
+
+    rpc_context* rpc_;
+    std::chrono::milliseconds call_limit_;
+};
+
+}  // namespace lockstep::workloads
