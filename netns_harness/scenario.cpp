@@ -1,0 +1,183 @@
+#include "netns_harness/scenario.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <set>
+
+#include "netns_harness/toml_reader.hpp"
+
+namespace lockstep::harness {
+namespace {
+
+constexpr std::size_t longest_host_name = 12;  // the kernel's 15 for a device name, less our prefix
+
+constexpr int highest_port = 65535;
+
+bool is_host_name(const std::string& name) {
+    const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+    return !name.empty() && name.size() <= longest_host_name && std::ranges::all_of(name, allowed);
+}
+
+// Reads the whole file into a Scenario; what refers to something else is checked afterwards, when everything is known.
+class ScenarioReader {
+ public:
+    ScenarioReader(const toml::table& root, Findings& findings) : root_(root, "scenario", findings) {}
+
+    Scenario read() {
+        scenario_.name = root_.required_text("name");
+        scenario_.description = root_.text("description", "");
+        scenario_.duration = read_duration();
+        if (const auto seed = root_.optional_integer("seed", 0, INT64_MAX)) scenario_.seed = static_cast<std::uint64_t>(*seed);
+        root_.table("network", [this](TableReader& table) { scenario_.subnet = table.text("subnet", "10.77.0.0/24"); });
+        root_.tables("server", 1, [this](TableReader& table) { read_server(table); });
+        root_.tables("workload", 1, [this](TableReader& table) { read_workload(table); });
+        root_.tables("client", 1, [this](TableReader& table) { read_client(table); });
+        root_.tables("property", 0, [this](TableReader& table) { read_property(table); });
+        root_.refuse_unknown_keys();
+        return std::move(scenario_);
+    }
+
+ private:
+    milliseconds read_duration() {
+        const std::string text = root_.text("duration", "3s");
+        try {
+            return parse_duration(text);
+        } catch (const Error& error) {
+            root_.complain("duration", error.what());
+            return milliseconds(0);
+        }
+    }
+
+    // A name that becomes a host; it must be new.
+    void take_host_name(TableReader& table, const std::string& name) {
+        if (!is_host_name(name))
+            table.complain("name", "'" + name + "' is no host name: 1 to " + std::to_string(longest_host_name) + " of a-z, 0-9 and -");
+        else if (!host_names_.insert(name).second)
+            table.complain("name", "there is a host '" + name + "' already");
+    }
+
+    void read_server(TableReader& table) {
+        ServerPlan server;
+        server.name = table.text("name", "server");
+        server.disk = table.text("disk", "memory:64M");
+        server.port = static_cast<int>(table.integer("port", 2049, 1, highest_port));
+        server.mount_port = static_cast<int>(table.integer("mount_port", server.port, 1, highest_port));
+        server.nlm_port = static_cast<int>(table.integer("nlm_port", server.port, 1, highest_port));
+        server.arguments = table.texts("arguments");
+        take_host_name(table, server.name);
+        scenario_.servers.push_back(server);
+    }
+
+    void read_workload(TableReader& table) {
+        LockWorkloadPlan workload;
+        workload.name = table.required_text("name");
+        if (const std::string kind = table.required_text("kind"); table.has("kind") && kind != "byte_range_locks")
+            table.complain("kind", "there is no workload '" + kind + "'; allowed: byte_range_locks");
+        workload.server = table.text("server", "server");
+        workload.owners = static_cast<unsigned>(table.integer("owners", 2, 1, 64));
+        workload.files = static_cast<unsigned>(table.integer("files", 3, 1, 1000));
+        workload.region = static_cast<unsigned>(table.integer("region", 256, 1, 1 << 20));
+        workload.longest_range = static_cast<unsigned>(table.integer("longest_range", 48, 1, 1 << 20));
+        refer(table, "server", workload.server, names_of(scenario_.servers));
+        if (std::ranges::count(names_of(scenario_.workloads), workload.name) > 0)
+            table.complain("name", "there is a workload '" + workload.name + "' already");
+        scenario_.workloads.push_back(workload);
+    }
+
+    void read_client(TableReader& table) {
+        const std::string name = table.text("name", "client");
+        const bool several = table.has("count");
+        const std::int64_t count = table.integer("count", 1, 1, 250);
+        const std::string workload = table.required_text("workload");
+        if (table.has("workload")) refer(table, "workload", workload, names_of(scenario_.workloads));
+        for (std::int64_t number = 1; number <= count; ++number) {
+            scenario_.clients.push_back({several ? name + std::to_string(number) : name, workload});
+            take_host_name(table, scenario_.clients.back().name);
+        }
+    }
+
+    void read_property(TableReader& table) {
+        PropertyPlan property;
+        property.name = table.required_text("name");
+        const std::string attach = table.required_text("attach");
+        if (table.has("attach") && attach != "live" && attach != "in-process")
+            table.complain("attach", "there is no way '" + attach + "' to attach; allowed: live or in-process");
+        property.attach = attach == "in-process" ? Attach::in_process : Attach::live;
+        property.to = table.text("to", "");
+        if (property.attach == Attach::live && table.has("to"))
+            table.complain("to", "a property that is attached live sees every process of the run: leave 'to' out");
+        if (property.attach == Attach::in_process && !table.has("to")) table.complain("to", "key 'to' is missing: the server to attach to");
+        if (property.attach == Attach::in_process && table.has("to")) refer(table, "to", property.to, names_of(scenario_.servers));
+        scenario_.properties.push_back(property);
+    }
+
+    template <class Plan>
+    static std::vector<std::string> names_of(const std::vector<Plan>& plans) {
+        std::vector<std::string> names;
+        for (const Plan& plan : plans) names.push_back(plan.name);
+        return names;
+    }
+
+    static void refer(TableReader& table, const std::string& key, const std::string& name, const std::vector<std::string>& known) {
+        if (std::ranges::find(known, name) == known.end())
+            table.complain(key, "'" + key + "' names '" + name + "', which is not there; allowed: " + list_of(known));
+    }
+
+    TableReader root_;
+    Scenario scenario_;
+    std::set<std::string> host_names_;
+};
+
+template <class Plan>
+const Plan& find_named(const std::vector<Plan>& plans, const std::string& name) {
+    const auto found = std::ranges::find(plans, name, &Plan::name);
+    if (found == plans.end()) throw Error("the scenario has no '" + name + "'");
+    return *found;
+}
+
+}  // namespace
+
+const ServerPlan& Scenario::server(const std::string& name_of_server) const { return find_named(servers, name_of_server); }
+
+const LockWorkloadPlan& Scenario::workload(const std::string& name_of_workload) const { return find_named(workloads, name_of_workload); }
+
+Scenario parse_scenario(const std::string& text, const std::string& file_name) {
+    Findings findings(file_name);
+    toml::table root;
+    try {
+        root = toml::parse(text);
+    } catch (const toml::parse_error& error) {
+        findings.add(error.source(), std::string(error.description()));
+        throw ScenarioError(findings.text());
+    }
+    Scenario scenario = ScenarioReader(root, findings).read();
+    if (!findings.empty()) throw ScenarioError(findings.text());
+    scenario.source = text;
+    return scenario;
+}
+
+Scenario read_scenario(const std::filesystem::path& file) {
+    if (std::filesystem::is_directory(file)) throw Error("cannot read " + file.string() + ": it is a directory");
+    return parse_scenario(read_file(file), file.string());
+}
+
+milliseconds parse_duration(const std::string& text) {
+    constexpr std::int64_t longest_ms = 24LL * 3600 * 1000;
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string unit(end, text.data() + text.size());
+    const std::int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : 0;
+    if (error != std::errc() || factor == 0 || number <= 0 || number > longest_ms / factor)
+        throw Error("'" + text + "' is no duration: a whole number with ms, s or m, at most a day, as 500ms, 3s or 2m");
+    return milliseconds(number * factor);
+}
+
+std::string to_text(milliseconds duration) {
+    if (duration.count() < 1000) return std::to_string(duration.count()) + " ms";
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4g s", static_cast<double>(duration.count()) / 1000);
+    return text;
+}
+
+}  // namespace lockstep::harness

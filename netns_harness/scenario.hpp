@@ -1,0 +1,82 @@
+// A scenario: what a run is made of. Read from a TOML file by read_scenario(); every key is documented in README.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "netns_harness/system.hpp"
+
+namespace lockstep::harness {
+
+// One nfs_server on a host of its own.
+struct ServerPlan {
+    std::string name;
+    std::string disk;
+    int port = 0;
+    int mount_port = 0;
+    int nlm_port = 0;
+    std::vector<std::string> arguments;  // further ones, as they are
+};
+
+// Byte-range lock contention by the program lock_client.
+struct LockWorkloadPlan {
+    std::string name;
+    std::string server;  // a ServerPlan's name
+    unsigned owners = 0;
+    unsigned files = 0;
+    unsigned region = 0;         // bytes
+    unsigned longest_range = 0;  // bytes
+};
+
+// One client on a host of its own.
+struct ClientPlan {
+    std::string name;
+    std::string workload;  // a LockWorkloadPlan's name
+};
+
+enum class Attach { live, in_process };
+
+// A property to verify, and how.
+struct PropertyPlan {
+    std::string name;
+    Attach attach = Attach::live;
+    std::string to;  // in-process: a ServerPlan's name; live: empty, it sees every process of the run
+};
+
+struct Scenario {
+    std::string name;
+    std::string description;
+    milliseconds duration{0};
+    std::optional<std::uint64_t> seed;
+    std::string subnet;
+    std::vector<ServerPlan> servers;
+    std::vector<ClientPlan> clients;
+    std::vector<LockWorkloadPlan> workloads;
+    std::vector<PropertyPlan> properties;
+    std::string source;  // the file's text
+
+    const ServerPlan& server(const std::string& name_of_server) const;
+    const LockWorkloadPlan& workload(const std::string& name_of_workload) const;
+};
+
+// A scenario file that says something that can't be meant. what() holds every finding, a line each, "FILE:LINE:COLUMN: …".
+class ScenarioError : public Error {
+    using Error::Error;
+};
+
+// Reads and checks a scenario. `file_name` is for messages. Throws ScenarioError.
+Scenario parse_scenario(const std::string& text, const std::string& file_name);
+
+// The same from a file. Throws Error when it can't be read.
+Scenario read_scenario(const std::filesystem::path& file);
+
+// "3s", "500ms", "2m". Throws Error that says what is allowed.
+milliseconds parse_duration(const std::string& text);
+
+// "3 s", "1.5 s", "500 ms".
+std::string to_text(milliseconds duration);
+
+}  // namespace lockstep::harness
