@@ -1,0 +1,112 @@
+#include "nfs_server/fs/bit_allocator.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "nfs_server/base/check.hpp"
+
+namespace lockstep::server::fs {
+namespace {
+
+// A small number of the calling thread, given at its first use.
+std::size_t thread_slot() {
+    static std::atomic<std::size_t> next{0};
+    thread_local const std::size_t slot = next.fetch_add(1, std::memory_order_relaxed);
+    return slot;
+}
+
+constexpr std::uint64_t all_ones = ~std::uint64_t{0};
+
+}  // namespace
+
+BitAllocator::BitAllocator(std::uint64_t first, std::uint64_t end)
+    : first_(first), end_(std::max(first, end)), word_count_((end_ + 63) / 64) {
+    const std::uint64_t groups = word_count_ / group_words + 1;
+    used_ = std::make_unique<std::atomic<std::uint64_t>[]>(word_count_);
+    free_in_group_ = std::make_unique<std::atomic<std::uint32_t>[]>(groups);
+    for (std::uint64_t word = 0; word < word_count_; ++word) {
+        std::uint64_t outside = 0;
+        if (word * 64 < first_)
+            outside |= first_ - word * 64 >= 64 ? all_ones : (std::uint64_t{1} << (first_ % 64)) - 1;
+        if ((word + 1) * 64 > end_) outside |= all_ones << (end_ % 64);
+        used_[word] = outside;
+        const auto free = static_cast<std::uint32_t>(std::popcount(~outside));
+        free_in_group_[word / group_words] += free;
+        free_count_ += free;
+    }
+    for (std::size_t slot = 0; slot < cursor_count; ++slot) cursors_[slot] = home(slot);
+}
+
+void BitAllocator::load(std::uint64_t word, std::uint64_t used) {
+    check(word < word_count_, "a bitmap word beyond the bitmap");
+    const std::uint64_t before = used_[word].fetch_or(used);
+    const auto newly = static_cast<std::uint32_t>(std::popcount(used & ~before));
+    free_in_group_[word / group_words] -= newly;
+    free_count_ -= newly;
+}
+
+std::optional<std::uint64_t> BitAllocator::take_in_word(std::uint64_t word, std::uint64_t allowed) {
+    std::uint64_t seen = used_[word].load(std::memory_order_relaxed);
+    for (;;) {
+        const std::uint64_t candidates = ~seen & allowed;
+        if (candidates == 0) return std::nullopt;
+        const std::uint64_t chosen = candidates & (0 - candidates);
+        if (used_[word].compare_exchange_weak(seen, seen | chosen, std::memory_order_acquire)) {
+            free_in_group_[word / group_words].fetch_sub(1, std::memory_order_relaxed);
+            free_count_.fetch_sub(1, std::memory_order_relaxed);
+            return word * 64 + static_cast<std::uint64_t>(std::countr_zero(chosen));
+        }
+    }
+}
+
+std::optional<std::uint64_t> BitAllocator::take(std::uint64_t goal) {
+    if (word_count_ == 0) return std::nullopt;
+    if (goal < first_ || goal >= end_) goal = first_;
+    const std::uint64_t start = goal / 64;
+    if (auto bit = take_in_word(start, all_ones << (goal % 64))) return bit;
+    std::uint64_t word = start + 1;
+    for (std::uint64_t seen = 0; seen < word_count_;) {  // the start word comes again, at the end, in full
+        if (word >= word_count_) word = 0;
+        if (word % group_words == 0 && free_in_group_[word / group_words].load(std::memory_order_relaxed) == 0) {
+            word += group_words;
+            seen += group_words;
+            continue;
+        }
+        if (auto bit = take_in_word(word, all_ones)) return bit;
+        ++word;
+        ++seen;
+    }
+    return take_in_word(start, all_ones);
+}
+
+std::optional<std::uint64_t> BitAllocator::take() {
+    auto& cursor = cursors_[thread_slot() % cursor_count];
+    auto bit = take(cursor.load(std::memory_order_relaxed));
+    if (bit) cursor.store(*bit + 1, std::memory_order_relaxed);
+    return bit;
+}
+
+void BitAllocator::give_back(std::uint64_t bit) {
+    check(bit >= first_ && bit < end_, "a bit given back that was never to be had");
+    const std::uint64_t mask = std::uint64_t{1} << (bit % 64);
+    const std::uint64_t before = used_[bit / 64].fetch_and(~mask, std::memory_order_release);
+    check((before & mask) != 0, "a bit given back twice");
+    free_in_group_[bit / 64 / group_words].fetch_add(1, std::memory_order_relaxed);
+    free_count_.fetch_add(1, std::memory_order_relaxed);
+    const std::size_t slot = thread_slot() % cursor_count;
+    auto& cursor = cursors_[slot];
+    // Use again what was freed near home, so that a thread that creates and removes stays in the same few blocks.
+    if (bit >= home(slot) && bit < cursor.load(std::memory_order_relaxed)) cursor.store(bit, std::memory_order_relaxed);
+}
+
+bool BitAllocator::is_used(std::uint64_t bit) const {
+    return (used_[bit / 64].load(std::memory_order_relaxed) >> (bit % 64) & 1) != 0;
+}
+
+// Homes are whole words apart, in an order that puts the first threads far from each other.
+std::uint64_t BitAllocator::home(std::size_t slot) const {
+    const std::uint64_t reversed = (slot & 1) << 4 | (slot & 2) << 2 | (slot & 4) | (slot & 8) >> 2 | (slot & 16) >> 4;
+    return std::max(first_, word_count_ * reversed / cursor_count * 64);
+}
+
+}  // namespace lockstep::server::fs

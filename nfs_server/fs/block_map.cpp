@@ -1,0 +1,221 @@
+#include "nfs_server/fs/block_map.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace lockstep::server::fs {
+namespace {
+
+using Pointers = std::array<std::uint64_t, pointers_per_block>;
+
+// Blocks of the file that one pointer covers, at a distance of `level` map blocks above the data.
+constexpr std::uint64_t covered(unsigned level) {
+    return std::uint64_t{1} << (9 * level);
+}
+
+Outcome<Pointers> load(Operation& op, std::uint64_t block) {
+    op.count_node();
+    LOCKSTEP_TRY(const BlockBuffer buffer, op.read_block(block));
+    Pointers pointers;
+    std::memcpy(pointers.data(), buffer.data(), block_bytes);
+    return pointers;
+}
+
+// --- Finding ---------------------------------------------------------------------------------------------------------
+
+// `first` counts from the first file block that `pointers` covers.
+Outcome<void> find_below(Operation& op, std::span<const std::uint64_t> pointers, unsigned level, std::uint64_t first,
+                         std::span<std::uint64_t> out) {
+    if (level == 0) {
+        std::copy_n(pointers.begin() + static_cast<std::ptrdiff_t>(first), out.size(), out.begin());
+        return {};
+    }
+    while (!out.empty()) {
+        const std::uint64_t within = first % covered(level);
+        const std::uint64_t count = std::min<std::uint64_t>(out.size(), covered(level) - within);
+        if (const std::uint64_t child = pointers[first / covered(level)]; child == 0) {
+            std::fill_n(out.begin(), count, 0);
+        } else {
+            LOCKSTEP_TRY(const Pointers below, load(op, child));
+            LOCKSTEP_TRY(find_below(op, below, level - 1, within, out.first(count)));
+        }
+        out = out.subspan(count);
+        first += count;
+    }
+    return {};
+}
+
+std::array<std::uint64_t, payload_slots> slots_of(const Inode& inode) {
+    std::array<std::uint64_t, payload_slots> slots;
+    for (std::size_t i = 0; i < payload_slots; ++i) slots[i] = inode.slot(i);
+    return slots;
+}
+
+// --- Mapping ---------------------------------------------------------------------------------------------------------
+
+// Raises the map until it covers block `last`: the 16 pointers move into a new block that the first of them points to.
+Outcome<void> grow(Operation& op, Inode& inode, std::uint64_t last) {
+    while (last / covered(inode->height) >= payload_slots) {
+        const auto slots = slots_of(inode);
+        if (std::any_of(slots.begin(), slots.end(), [](std::uint64_t slot) { return slot != 0; })) {
+            LOCKSTEP_TRY(const std::uint64_t node, op.allocate_block(inode));
+            LOCKSTEP_TRY(op.write_block(inode, node, BlockBuffer::copy_of(std::as_bytes(std::span(slots)))));
+            inode.change().payload = {};
+            inode.set_slot(0, node);
+        }
+        ++inode.change().height;
+    }
+    return {};
+}
+
+class Mapper {
+ public:
+    Mapper(Operation& op, Inode& inode) : op_(op), inode_(inode) {}
+
+    // Fills `out` and completes `pointers`, which the caller stores. True when a pointer changed.
+    Outcome<bool> map_below(std::span<std::uint64_t> pointers, unsigned level, std::uint64_t first,
+                            std::span<MappedBlock> out) {
+        return level == 0 ? map_data(pointers.subspan(first), out) : map_nodes(pointers, level, first, out);
+    }
+
+ private:
+    Outcome<bool> map_data(std::span<std::uint64_t> pointers, std::span<MappedBlock> out) {
+        bool changed = false;
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            const bool fresh = pointers[i] == 0;
+            if (fresh) {
+                LOCKSTEP_TRY(pointers[i], op_.allocate_block(inode_));
+                changed = true;
+            }
+            out[i] = {pointers[i], fresh};
+        }
+        return changed;
+    }
+
+    Outcome<bool> map_nodes(std::span<std::uint64_t> pointers, unsigned level, std::uint64_t first,
+                            std::span<MappedBlock> out) {
+        bool changed = false;
+        while (!out.empty()) {
+            const std::uint64_t within = first % covered(level);
+            const std::uint64_t count = std::min<std::uint64_t>(out.size(), covered(level) - within);
+            std::uint64_t& child = pointers[first / covered(level)];
+            const bool fresh = child == 0;
+            if (fresh) {
+                LOCKSTEP_TRY(child, op_.allocate_block(inode_));
+                changed = true;
+            }
+            LOCKSTEP_TRY(map_child(child, fresh, level - 1, within, out.first(count)));
+            out = out.subspan(count);
+            first += count;
+        }
+        return changed;
+    }
+
+    Outcome<void> map_child(std::uint64_t block, bool fresh, unsigned level, std::uint64_t first,
+                            std::span<MappedBlock> out) {
+        Pointers pointers{};
+        if (!fresh) {
+            LOCKSTEP_TRY(pointers, load(op_, block));
+        }
+        LOCKSTEP_TRY(const bool changed, map_below(pointers, level, first, out));
+        if (fresh) return op_.write_block(inode_, block, BlockBuffer::copy_of(std::as_bytes(std::span(pointers))));
+        if (!changed) return {};
+        const std::uint64_t low = first / covered(level);
+        const std::uint64_t high = (first + out.size() - 1) / covered(level);
+        const auto patch = std::span(pointers).subspan(low, high - low + 1);
+        return op_.write(inode_, block, static_cast<std::uint32_t>(low * 8), std::as_bytes(patch));
+    }
+
+    Operation& op_;
+    Inode& inode_;
+};
+
+// --- Unmapping -------------------------------------------------------------------------------------------------------
+
+class Unmapper {
+ public:
+    Unmapper(Operation& op, Inode& inode, std::uint64_t& budget) : op_(op), inode_(inode), budget_(budget) {}
+
+    // Frees what `pointers` reach at or above `first`, last pointer first, and clears the pointers that are done with.
+    // False when the budget ended before.
+    Outcome<bool> unmap_below(std::span<std::uint64_t> pointers, unsigned level, std::uint64_t first) {
+        const std::uint64_t low = first / covered(level);
+        for (std::uint64_t index = pointers.size(); index-- > low;) {
+            if (pointers[index] == 0) continue;
+            const std::uint64_t within = index == low ? first % covered(level) : 0;
+            LOCKSTEP_TRY(const bool done, unmap_pointer(pointers[index], level, within));
+            if (!done) return false;
+        }
+        return true;
+    }
+
+ private:
+    Outcome<bool> unmap_pointer(std::uint64_t& pointer, unsigned level, std::uint64_t first) {
+        if (budget_ == 0) return false;
+        if (level > 0) {
+            LOCKSTEP_TRY(const bool done, unmap_node(pointer, level - 1, first));
+            if (!done || budget_ == 0) return false;
+            if (first > 0) return true;  // the node keeps what lies below
+        }
+        LOCKSTEP_TRY(op_.free_block(inode_, pointer));
+        pointer = 0;
+        --budget_;
+        return true;
+    }
+
+    // A node that will be freed as a whole need not be written.
+    Outcome<bool> unmap_node(std::uint64_t block, unsigned level, std::uint64_t first) {
+        LOCKSTEP_TRY(Pointers pointers, load(op_, block));
+        const Pointers before = pointers;
+        LOCKSTEP_TRY(const bool done, unmap_below(pointers, level, first));
+        if (done && first == 0 && budget_ > 0) return true;
+        LOCKSTEP_TRY(write_cleared(block, before, pointers));
+        return done;
+    }
+
+    Outcome<void> write_cleared(std::uint64_t block, const Pointers& before, const Pointers& after) {
+        std::size_t low = 0;
+        while (low < after.size() && before[low] == after[low]) ++low;
+        std::size_t high = after.size();
+        while (high > low && before[high - 1] == after[high - 1]) --high;
+        if (low == high) return {};
+        const auto patch = std::span(after).subspan(low, high - low);
+        return op_.write(inode_, block, static_cast<std::uint32_t>(low * 8), std::as_bytes(patch));
+    }
+
+    Operation& op_;
+    Inode& inode_;
+    std::uint64_t& budget_;
+};
+
+}  // namespace
+
+Outcome<void> find_blocks(Operation& op, const Inode& inode, std::uint64_t first, std::span<std::uint64_t> out) {
+    const std::uint64_t limit = payload_slots * covered(inode->height);
+    const std::uint64_t within = first >= limit ? 0 : std::min<std::uint64_t>(out.size(), limit - first);
+    std::fill(out.begin() + static_cast<std::ptrdiff_t>(within), out.end(), 0);
+    if (within == 0) return {};
+    const auto slots = slots_of(inode);
+    return find_below(op, slots, inode->height, first, out.first(within));
+}
+
+Outcome<void> map_blocks(Operation& op, Inode& inode, std::uint64_t first, std::span<MappedBlock> out) {
+    if (out.empty()) return {};
+    LOCKSTEP_TRY(grow(op, inode, first + out.size() - 1));
+    auto slots = slots_of(inode);
+    LOCKSTEP_TRY(const bool changed, Mapper(op, inode).map_below(slots, inode->height, first, out));
+    if (changed) std::memcpy(inode.change().payload.data(), slots.data(), payload_bytes);
+    return {};
+}
+
+Outcome<bool> unmap_blocks(Operation& op, Inode& inode, std::uint64_t first, std::uint64_t& budget) {
+    if (first >= payload_slots * covered(inode->height)) return true;
+    auto slots = slots_of(inode);
+    const Outcome<bool> done = Unmapper(op, inode, budget).unmap_below(slots, inode->height, first);
+    std::memcpy(inode.change().payload.data(), slots.data(), payload_bytes);
+    if (done && *done && inode->blocks == 0) inode.change().height = 0;
+    return done;
+}
+
+}  // namespace lockstep::server::fs

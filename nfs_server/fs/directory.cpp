@@ -1,0 +1,294 @@
+#include "nfs_server/fs/directory.hpp"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "nfs_server/base/check.hpp"
+
+namespace lockstep::server::fs {
+namespace {
+
+constexpr unsigned disambiguation_bits = 8;
+constexpr std::uint64_t disambiguation_mask = (std::uint64_t{1} << disambiguation_bits) - 1;
+
+struct LoadedNode {
+    std::uint64_t block;
+    DirectoryNode node;
+    std::size_t child = 0;  // inner nodes: which child the descent took
+};
+using Path = std::vector<LoadedNode>;  // from the root to a leaf
+
+Outcome<DirectoryNode> load_node(Operation& op, const Inode& directory, std::uint64_t block, unsigned level) {
+    op.count_node();
+    LOCKSTEP_TRY(const BlockBuffer buffer, op.read_block(block));
+    auto node = DirectoryNode::parse(buffer.span(), directory.number());
+    if (!node || node->level() != level) return fail(Error(Error::corrupt));
+    return *node;
+}
+
+// Logs only the stretches that differ from what the transaction has for this block.
+Outcome<void> store_node(Operation& op, const Inode& directory, LoadedNode& loaded) {
+    constexpr std::size_t worth_a_new_patch = 32;  // equal bytes fewer than this are logged along
+    LOCKSTEP_TRY(const BlockBuffer before, op.read_block(loaded.block));
+    const auto old_bytes = before.span();
+    const auto new_bytes = loaded.node.finished();
+    for (std::size_t at = 0; at < block_bytes;) {
+        if (old_bytes[at] == new_bytes[at]) {
+            ++at;
+            continue;
+        }
+        std::size_t end = at + 1;
+        for (std::size_t equal = 0, i = end; i < block_bytes && equal < worth_a_new_patch; ++i) {
+            equal = old_bytes[i] == new_bytes[i] ? equal + 1 : 0;
+            if (equal == 0) end = i + 1;
+        }
+        LOCKSTEP_TRY(
+            op.write(directory, loaded.block, static_cast<std::uint32_t>(at), new_bytes.subspan(at, end - at)));
+        at = end;
+    }
+    return {};
+}
+
+Outcome<std::uint64_t> store_new_node(Operation& op, Inode& directory, DirectoryNode& node) {
+    LOCKSTEP_TRY(const std::uint64_t block, op.allocate_block(directory));
+    directory.change().size += block_bytes;
+    LOCKSTEP_TRY(op.write_block(directory, block, BlockBuffer::copy_of(node.finished())));
+    return block;
+}
+
+Outcome<void> drop_node(Operation& op, Inode& directory, std::uint64_t block) {
+    directory.change().size -= block_bytes;
+    return op.free_block(directory, block);
+}
+
+bool is_empty(const Inode& directory) {
+    return directory.slot(0) == 0;
+}
+
+// The path to the leaf that covers `key`. Precondition: not empty.
+Outcome<Path> descend(Operation& op, const Inode& directory, std::uint64_t key) {
+    Path path;
+    path.reserve(directory->height + 1u);
+    std::uint64_t block = directory.slot(0);
+    for (unsigned level = directory->height;; --level) {
+        LOCKSTEP_TRY(DirectoryNode node, load_node(op, directory, block, level));
+        path.push_back({block, node});
+        if (level == 0) return path;
+        path.back().child = path.back().node.child_index(key);
+        block = path.back().node.child(path.back().child).block;
+    }
+}
+
+// The first key that the leaf at the end of `path` does not cover; nothing at the right end of the tree.
+std::optional<std::uint64_t> upper_bound_of(const Path& path) {
+    for (std::size_t i = path.size() - 1; i-- > 0;)
+        if (path[i].child + 1 < path[i].node.count()) return path[i].node.child(path[i].child + 1).key;
+    return std::nullopt;
+}
+
+// Names with the same hash: which of the 256 keys are taken, and which of them is `name`.
+struct SameHash {
+    std::array<bool, disambiguation_mask + 1> taken{};
+    std::optional<FoundEntry> match;
+};
+
+Outcome<SameHash> scan_same_hash(Operation& op, const Inode& directory, std::string_view name) {
+    SameHash same;
+    const std::uint64_t hash = key_of_name(op.volume().superblock, name);
+    LOCKSTEP_TRY(list_entries(op, directory, hash - 1, [&](const DirectoryEntry& entry) {
+        if (entry.key > (hash | disambiguation_mask)) return false;
+        same.taken[entry.key & disambiguation_mask] = true;
+        if (entry.name == name) same.match = FoundEntry{entry.key, entry.inode};
+        return !same.match.has_value();
+    }));
+    return same;
+}
+
+// --- Insertion -------------------------------------------------------------------------------------------------------
+
+Outcome<void> add_root(Operation& op, Inode& directory, ChildPointer right) {
+    DirectoryNode root(directory.number(), directory->height + 1u);
+    root.insert_child(0, {0, directory.slot(0)});
+    root.insert_child(1, right);
+    LOCKSTEP_TRY(const std::uint64_t block, store_new_node(op, directory, root));
+    directory.set_slot(0, block);
+    ++directory.change().height;
+    return {};
+}
+
+// Makes `pointer` known to the inner node at `depth` of the path, right of the child that the path took.
+Outcome<void> insert_into_parent(Operation& op, Inode& directory, Path& path, std::size_t depth, ChildPointer pointer) {
+    for (;; --depth) {
+        LoadedNode& parent = path[depth];
+        if (parent.node.has_room_for_child()) {
+            parent.node.insert_child(parent.child + 1, pointer);
+            return store_node(op, directory, parent);
+        }
+        DirectoryNode right(directory.number(), parent.node.level());
+        const std::uint64_t separator = parent.node.split_to(right);
+        DirectoryNode& target = pointer.key >= separator ? right : parent.node;
+        target.insert_child(target.child_index(pointer.key) + 1, pointer);
+        LOCKSTEP_TRY(store_node(op, directory, parent));
+        LOCKSTEP_TRY(const std::uint64_t block, store_new_node(op, directory, right));
+        pointer = {separator, block};
+        if (depth == 0) return add_root(op, directory, pointer);
+    }
+}
+
+Outcome<void> split_and_insert(Operation& op, Inode& directory, Path& path, const DirectoryEntry& entry) {
+    LoadedNode& leaf = path.back();
+    DirectoryNode right(directory.number(), 0);
+    const std::uint64_t separator = leaf.node.split_to(right);
+    (entry.key >= separator ? right : leaf.node).insert(entry);
+    LOCKSTEP_TRY(store_node(op, directory, leaf));
+    LOCKSTEP_TRY(const std::uint64_t block, store_new_node(op, directory, right));
+    if (path.size() == 1) return add_root(op, directory, {separator, block});
+    return insert_into_parent(op, directory, path, path.size() - 2, {separator, block});
+}
+
+Outcome<void> insert_first(Operation& op, Inode& directory, const DirectoryEntry& entry) {
+    DirectoryNode leaf(directory.number(), 0);
+    leaf.insert(entry);
+    LOCKSTEP_TRY(const std::uint64_t block, store_new_node(op, directory, leaf));
+    directory.set_slot(0, block);
+    directory.change().height = 0;
+    return {};
+}
+
+// --- Removal ---------------------------------------------------------------------------------------------------------
+
+// Takes the node at `depth` out of the tree: it has become empty or its content has moved.
+Outcome<void> remove_from_parent(Operation& op, Inode& directory, Path& path, std::size_t depth);
+
+// A root with one child is not needed.
+Outcome<void> lower_root(Operation& op, Inode& directory, LoadedNode& root) {
+    directory.set_slot(0, root.node.child(0).block);
+    --directory.change().height;
+    return drop_node(op, directory, root.block);
+}
+
+// After the node at `depth` lost an entry: joins it with its right or left neighbour when both fit in one block.
+Outcome<void> join_if_small(Operation& op, Inode& directory, Path& path, std::size_t depth) {
+    LoadedNode& node = path[depth];
+    const bool small = node.node.level() > 0 ? node.node.count() < DirectoryNode::max_children / 4
+                                             : node.node.used_bytes() < DirectoryNode::room_bytes / 4;
+    if (depth == 0 || !small) return store_node(op, directory, node);
+    LoadedNode& parent = path[depth - 1];
+    const bool has_right = parent.child + 1 < parent.node.count();
+    if (!has_right && parent.child == 0) return store_node(op, directory, node);
+    const std::size_t left_index = has_right ? parent.child : parent.child - 1;
+    const std::uint64_t other_block = parent.node.child(has_right ? left_index + 1 : left_index).block;
+    LOCKSTEP_TRY(DirectoryNode other, load_node(op, directory, other_block, node.node.level()));
+    LoadedNode neighbour{other_block, other};
+    LoadedNode& left = has_right ? node : neighbour;
+    LoadedNode& right = has_right ? neighbour : node;
+    if (!left.node.can_absorb(right.node)) return store_node(op, directory, node);
+    left.node.absorb(right.node);
+    LOCKSTEP_TRY(store_node(op, directory, left));
+    LOCKSTEP_TRY(drop_node(op, directory, right.block));
+    parent.child = left_index + 1;
+    return remove_from_parent(op, directory, path, depth - 1);
+}
+
+// Erases the child that the node at `depth` points its path to; that child is already dropped.
+Outcome<void> remove_from_parent(Operation& op, Inode& directory, Path& path, std::size_t depth) {
+    LoadedNode& parent = path[depth];
+    const std::uint64_t first_key = parent.node.child(0).key;
+    parent.node.erase_child(parent.child);
+    check(parent.node.count() > 0, "an inner node of a directory has lost its last child");
+    parent.node.set_child_key(0, first_key);  // whoever is first now covers from the same key on
+    if (depth == 0 && parent.node.count() == 1) return lower_root(op, directory, parent);
+    return join_if_small(op, directory, path, depth);
+}
+
+Outcome<void> drop_empty_leaf(Operation& op, Inode& directory, Path& path) {
+    LOCKSTEP_TRY(drop_node(op, directory, path.back().block));
+    // Inner nodes that lose their only child go with it.
+    std::size_t depth = path.size() - 1;
+    while (depth > 0 && path[depth - 1].node.count() == 1) {
+        --depth;
+        LOCKSTEP_TRY(drop_node(op, directory, path[depth].block));
+    }
+    if (depth > 0) return remove_from_parent(op, directory, path, depth - 1);
+    directory.set_slot(0, 0);
+    directory.change().height = 0;
+    return {};
+}
+
+Outcome<std::size_t> index_of(const LoadedNode& leaf, std::uint64_t key) {
+    const std::size_t index = leaf.node.lower_bound(key);
+    if (index == leaf.node.count() || leaf.node.entry(index).key != key) return fail(Error(Error::corrupt));
+    return index;
+}
+
+}  // namespace
+
+std::uint64_t key_of_name(const Superblock& superblock, std::string_view name) {
+    std::uint64_t hash = 0;
+    static_assert(crypto_shorthash_BYTES == sizeof hash);
+    crypto_shorthash(reinterpret_cast<unsigned char*>(&hash), reinterpret_cast<const unsigned char*>(name.data()),
+                     name.size(), superblock.name_key.data());
+    const std::uint64_t cut = hash >> (64 - superblock.name_hash_bits);
+    const std::uint64_t key = cut << (63 - superblock.name_hash_bits);
+    return std::max(key, first_entry_key);
+}
+
+Outcome<std::optional<FoundEntry>> find_entry(Operation& op, const Inode& directory, std::string_view name) {
+    LOCKSTEP_TRY(const SameHash same, scan_same_hash(op, directory, name));
+    return same.match;
+}
+
+Outcome<void> insert_entry(Operation& op, Inode& directory, std::string_view name, std::uint64_t inode) {
+    LOCKSTEP_TRY(const SameHash same, scan_same_hash(op, directory, name));
+    check(!same.match, "a name is inserted that is there already");
+    const auto free = std::find(same.taken.begin(), same.taken.end(), false);
+    if (free == same.taken.end()) return fail(Error(Error::no_space));
+    const std::uint64_t key =
+        key_of_name(op.volume().superblock, name) | static_cast<std::uint64_t>(free - same.taken.begin());
+    const DirectoryEntry entry{key, inode, name};
+    ++directory.change().entries;
+    if (is_empty(directory)) return insert_first(op, directory, entry);
+    LOCKSTEP_TRY(Path path, descend(op, directory, key));
+    if (!path.back().node.fits(name.size())) return split_and_insert(op, directory, path, entry);
+    path.back().node.insert(entry);
+    return store_node(op, directory, path.back());
+}
+
+Outcome<void> erase_entry(Operation& op, Inode& directory, const FoundEntry& entry) {
+    if (is_empty(directory)) return fail(Error(Error::corrupt));
+    LOCKSTEP_TRY(Path path, descend(op, directory, entry.key));
+    LOCKSTEP_TRY(const std::size_t index, index_of(path.back(), entry.key));
+    path.back().node.erase(index);
+    --directory.change().entries;
+    if (path.back().node.count() == 0) return drop_empty_leaf(op, directory, path);
+    return join_if_small(op, directory, path, path.size() - 1);
+}
+
+Outcome<void> replace_entry(Operation& op, Inode& directory, const FoundEntry& entry, std::uint64_t inode) {
+    if (is_empty(directory)) return fail(Error(Error::corrupt));
+    LOCKSTEP_TRY(Path path, descend(op, directory, entry.key));
+    LOCKSTEP_TRY(const std::size_t index, index_of(path.back(), entry.key));
+    path.back().node.set_inode(index, inode);
+    return store_node(op, directory, path.back());
+}
+
+Outcome<bool> list_entries(Operation& op, const Inode& directory, std::uint64_t after,
+                           const std::function<bool(const DirectoryEntry&)>& visit) {
+    if (is_empty(directory)) return true;
+    std::uint64_t from = after + 1;
+    for (;;) {
+        LOCKSTEP_TRY(const Path path, descend(op, directory, from));
+        const DirectoryNode& leaf = path.back().node;
+        for (std::size_t i = leaf.lower_bound(from); i < leaf.count(); ++i)
+            if (!visit(leaf.entry(i))) return false;
+        const auto next = upper_bound_of(path);
+        if (!next) return true;
+        if (*next <= from) return fail(Error(Error::corrupt));
+        from = *next;
+    }
+}
+
+}  // namespace lockstep::server::fs

@@ -1,0 +1,37 @@
+// The bytes of regular files and symbolic links. Up to 128 bytes lie in the inode itself; beyond that, in blocks.
+//
+// Two invariants keep holes and ends of files zero without ever writing zeros ahead:
+//   - bytes past the end of the file in its last block, or in the inode's payload, are zero;
+//   - no block past the end is mapped, unless the inode is `shrinking`; then the file must not grow until the reaper
+//   has
+//     freed them (must_shrink_first).
+// Layer: fs.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "nfs_server/fs/operation.hpp"
+
+namespace lockstep::server::fs {
+
+/// Copies bytes [offset, offset + out.size()) into `out`, as far as the file reaches. Returns how many there were.
+/// The caller holds the inode at least shared. Errors: io, corrupt.
+Outcome<std::uint64_t> read_bytes(Operation& op, const Inode& inode, std::uint64_t offset, std::span<std::byte> out);
+
+/// Writes `bytes` at `offset`, growing the file when they end past its end. Changes neither mode nor times.
+/// The caller holds the inode exclusively. Errors: file_too_big, no_space, shrinking, io, corrupt.
+Outcome<void> write_bytes(Operation& op, Inode& inode, std::uint64_t offset, std::span<const std::byte> bytes);
+
+/// Cuts the file off at `size` or extends it by a hole. A large tail is cut off at once and freed later: the inode is
+/// then `shrinking` and marked for the reaper. Changes neither mode nor times. The caller holds the inode exclusively.
+/// Errors: file_too_big, no_space, shrinking, io, corrupt.
+Outcome<void> set_size(Operation& op, Inode& inode, std::uint64_t size);
+
+/// One step of freeing what lies past the end. True when nothing is left. Errors: io, corrupt.
+Outcome<bool> free_tail(Operation& op, Inode& inode);
+
+/// How many blocks one transaction frees at most: bounds its size and the time that it holds its locks.
+constexpr std::uint64_t unmap_budget_blocks = 1024;
+
+}  // namespace lockstep::server::fs

@@ -1,0 +1,56 @@
+// An inode as an operation sees it: locked, read once, changed in memory, written back when the operation is sealed.
+// Layer: fs.
+#pragma once
+
+#include <cstdint>
+
+#include "nfs_server/fs/file_handle.hpp"
+#include "nfs_server/fs/layout.hpp"
+#include "nfs_server/txn/lock_address.hpp"
+#include "nfs_server/txn/transaction.hpp"
+
+namespace lockstep::server::fs {
+
+/// One locked inode of one Operation, which owns it; valid until the operation ends.
+class Inode {
+ public:
+    Inode(std::uint64_t number, txn::LockMode mode, const InodeRecord& record)
+        : number_(number), mode_(mode), stored_(record), record_(record) {}
+
+    std::uint64_t number() const { return number_; }
+    FileIdentity identity() const { return {number_, record_.generation}; }
+    txn::LockAddress guard() const { return txn::LockAddress::inode(number_); }
+    txn::LockMode mode() const { return mode_; }
+
+    const InodeRecord& operator*() const { return record_; }
+    const InodeRecord* operator->() const { return &record_; }
+    /// For changing. The caller holds it exclusively; the change is written by Operation::seal().
+    InodeRecord& change() { return record_; }
+    /// As it was when the operation locked it: what wcc data calls `before`.
+    const InodeRecord& before() const { return stored_; }
+
+    bool is_directory() const { return record_.type == FileType::directory; }
+    bool is_regular() const { return record_.type == FileType::regular; }
+    bool is_inline() const { return (record_.flags & inode_flag_inline) != 0; }
+    bool is_shrinking() const { return (record_.flags & inode_flag_shrinking) != 0; }
+
+    /// The 16 block pointers in the payload. Not for inline files.
+    std::uint64_t slot(std::size_t index) const;
+    void set_slot(std::size_t index, std::uint64_t block);
+
+ private:
+    friend class Operation;
+    std::uint64_t number_;
+    txn::LockMode mode_;
+    InodeRecord stored_;
+    InodeRecord record_;
+};
+
+/// The record's checksum, over the record with the checksum field zero.
+std::uint32_t checksum_of(const InodeRecord& record);
+
+/// True when the record could have been written by this program: its checksum, type, flags and height are sound.
+/// A record of zeros (never used) is sound.
+bool is_sound(const InodeRecord& record);
+
+}  // namespace lockstep::server::fs

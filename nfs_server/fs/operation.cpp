@@ -1,0 +1,213 @@
+#include "nfs_server/fs/operation.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <tuple>
+
+#include "nfs_server/base/check.hpp"
+
+namespace lockstep::server::fs {
+
+using txn::LockMode;
+
+Operation::Operation(Volume& volume, txn::Transaction& transaction, std::uint64_t now_ns)
+    : volume_(volume), transaction_(transaction), now_ns_(now_ns) {}
+
+Operation::~Operation() {
+    if (!finished_) finish(false);
+}
+
+Inode* Operation::find(std::uint64_t number) {
+    for (auto& inode : inodes_)
+        if (inode->number() == number) return inode.get();
+    return nullptr;
+}
+
+Outcome<InodeRecord> Operation::load(std::uint64_t number) {
+    InodeRecord record;
+    LOCKSTEP_TRY(transaction_.read(volume_.inode_block(number), Volume::inode_offset(number),
+                                   std::as_writable_bytes(std::span(&record, 1))));
+    if (!is_sound(record)) return fail(Error(Error::corrupt));
+    return record;
+}
+
+Outcome<Inode*> Operation::lock_any(std::uint64_t number, LockMode mode) {
+    if (!volume_.is_inode_number(number)) return fail(Error(Error::corrupt));
+    if (Inode* known = find(number)) {
+        if (mode == LockMode::exclusive && known->mode_ == LockMode::shared) {
+            LOCKSTEP_TRY(transaction_.lock(known->guard(), mode));
+            known->mode_ = mode;
+        }
+        return known;
+    }
+    LOCKSTEP_TRY(transaction_.lock(txn::LockAddress::inode(number), mode));
+    LOCKSTEP_TRY(const InodeRecord record, load(number));
+    return inodes_.emplace_back(std::make_unique<Inode>(number, mode, record)).get();
+}
+
+Outcome<Inode*> Operation::lock_inode(std::uint64_t number, LockMode mode) {
+    LOCKSTEP_TRY(Inode * inode, lock_any(number, mode));
+    if ((*inode)->type == FileType::free) return fail(Error(Error::corrupt));
+    return inode;
+}
+
+Outcome<Inode*> Operation::lock_file(FileIdentity file, LockMode mode) {
+    if (!volume_.is_inode_number(file.inode)) return fail(Error(Error::stale));
+    LOCKSTEP_TRY(Inode * inode, lock_any(file.inode, mode));
+    const InodeRecord& record = **inode;
+    if (record.type == FileType::free || record.nlink == 0 || record.generation != file.generation)
+        return fail(Error(Error::stale));
+    return inode;
+}
+
+Outcome<Inode*> Operation::create_inode(FileType type) {
+    const auto number = volume_.free_inodes.take();
+    if (!number) return fail(Error(Error::no_space));
+    record_change(Bitmap::inodes, *number, true);
+    LOCKSTEP_TRY(Inode * inode, lock_any(*number, LockMode::exclusive));
+    InodeRecord& record = inode->change();
+    if (record.type != FileType::free) return fail(Error(Error::corrupt));
+    const std::uint64_t generation = record.generation + 1;
+    record = InodeRecord{};
+    record.type = type;
+    record.generation = generation;
+    record.flags = type == FileType::directory ? 0 : inode_flag_inline;
+    record.atime_ns = record.mtime_ns = record.ctime_ns = now_ns_;
+    return inode;
+}
+
+void Operation::free_inode(Inode& inode) {
+    check(inode->blocks == 0, "an inode is freed while blocks hang on it");
+    const std::uint64_t generation = inode->generation;
+    inode.change() = InodeRecord{};
+    inode.change().generation = generation;
+    record_change(Bitmap::inodes, inode.number(), false);
+}
+
+void Operation::set_orphan(Inode& inode, bool orphan) {
+    record_change(Bitmap::orphans, inode.number(), orphan);
+}
+
+Outcome<std::uint64_t> Operation::allocate_block(Inode& owner) {
+    const auto bit = block_goal_ != 0 ? volume_.free_blocks.take(block_goal_) : volume_.free_blocks.take();
+    if (!bit) return fail(Error(Error::no_space));
+    block_goal_ = *bit + 1;
+    record_change(Bitmap::blocks, *bit, true);
+    ++owner.change().blocks;
+    return volume_.superblock.data_start + *bit;
+}
+
+Outcome<void> Operation::free_block(Inode& owner, std::uint64_t block) {
+    if (!volume_.is_data_block(block) || owner->blocks == 0) return fail(Error(Error::corrupt));
+    record_change(Bitmap::blocks, block - volume_.superblock.data_start, false);
+    --owner.change().blocks;
+    return {};
+}
+
+// A bit that this operation took and gives up again (a node that came and went) changes nothing on the disk.
+void Operation::record_change(Bitmap bitmap, std::uint64_t bit, bool value) {
+    changes_.push_back({bitmap, bit, value});
+}
+
+Outcome<BlockBuffer> Operation::read_block(std::uint64_t block) {
+    if (!volume_.is_data_block(block)) return fail(Error(Error::corrupt));
+    LOCKSTEP_TRY(auto buffer, transaction_.read_block(block));
+    return buffer;
+}
+
+Outcome<void> Operation::read(std::uint64_t block, std::uint32_t offset, std::span<std::byte> out) {
+    if (!volume_.is_data_block(block)) return fail(Error(Error::corrupt));
+    LOCKSTEP_TRY(transaction_.read(block, offset, out));
+    return {};
+}
+
+Outcome<void> Operation::write(const Inode& owner, std::uint64_t block, std::uint32_t offset,
+                               std::span<const std::byte> bytes) {
+    if (!volume_.is_data_block(block)) return fail(Error(Error::corrupt));
+    LOCKSTEP_TRY(transaction_.write(owner.guard(), block, offset, bytes));
+    return {};
+}
+
+Outcome<void> Operation::write_block(const Inode& owner, std::uint64_t block, BlockBuffer data) {
+    if (!volume_.is_data_block(block)) return fail(Error(Error::corrupt));
+    LOCKSTEP_TRY(transaction_.write_block(owner.guard(), block, std::move(data)));
+    return {};
+}
+
+// Only the bytes that differ go into the log: a touched time stamp costs a few bytes, not the record.
+Outcome<void> Operation::store(Inode& inode) {
+    inode.record_.checksum = checksum_of(inode.record_);
+    const auto before = std::as_bytes(std::span(&inode.stored_, 1));
+    const auto after = std::as_bytes(std::span(&inode.record_, 1));
+    const auto first = std::mismatch(before.begin(), before.end(), after.begin()).first - before.begin();
+    const auto same_tail = std::mismatch(before.rbegin(), before.rend(), after.rbegin()).first - before.rbegin();
+    const auto length = static_cast<std::ptrdiff_t>(inode_bytes) - same_tail - first;
+    const auto offset = Volume::inode_offset(inode.number()) + static_cast<std::uint32_t>(first);
+    LOCKSTEP_TRY(transaction_.write(inode.guard(), volume_.inode_block(inode.number()), offset,
+                                    after.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(length))));
+    return {};
+}
+
+// All of `changes` lie in one word. The word's bits must be what the changes expect, or the disk contradicts memory.
+Outcome<void> Operation::write_word(std::span<const BitChange> changes) {
+    const Bitmap bitmap = changes.front().bitmap;
+    const std::uint64_t word = changes.front().bit / bits_per_word;
+    const std::uint64_t block = volume_.bitmap_start(bitmap) + word / words_per_block;
+    const auto offset = static_cast<std::uint32_t>(word % words_per_block * 8);
+    const auto guard = Volume::word_lock(bitmap, changes.front().bit);
+    LOCKSTEP_TRY(transaction_.lock(guard, LockMode::exclusive));
+    std::uint64_t value = 0;
+    LOCKSTEP_TRY(transaction_.read(block, offset, std::as_writable_bytes(std::span(&value, 1))));
+    const std::uint64_t before = value;
+    for (const BitChange& change : changes) {
+        const std::uint64_t mask = std::uint64_t{1} << (change.bit % bits_per_word);
+        const bool is_set = (value & mask) != 0;
+        if (is_set == change.value && bitmap != Bitmap::orphans) return fail(Error(Error::corrupt));
+        value = change.value ? value | mask : value & ~mask;
+    }
+    if (value == before) return {};
+    LOCKSTEP_TRY(transaction_.write(guard, block, offset, std::as_bytes(std::span(&value, 1))));
+    return {};
+}
+
+Outcome<void> Operation::write_bits() {
+    auto word_of = [](const BitChange& change) { return std::pair(change.bitmap, change.bit / bits_per_word); };
+    std::vector<BitChange> ordered = changes_;
+    std::stable_sort(ordered.begin(), ordered.end(),
+                     [&](const BitChange& a, const BitChange& b) { return word_of(a) < word_of(b); });
+    for (std::size_t first = 0; first < ordered.size();) {
+        std::size_t last = first + 1;
+        while (last < ordered.size() && word_of(ordered[last]) == word_of(ordered[first])) ++last;
+        LOCKSTEP_TRY(write_word(std::span(ordered).subspan(first, last - first)));
+        first = last;
+    }
+    return {};
+}
+
+Outcome<void> Operation::seal() {
+    for (auto& inode : inodes_) {
+        if (std::memcmp(&inode->record_, &inode->stored_, sizeof(InodeRecord)) == 0) continue;
+        check(inode->mode_ == LockMode::exclusive, "an inode was changed without its exclusive lock");
+        LOCKSTEP_TRY(store(*inode));
+    }
+    return write_bits();
+}
+
+void Operation::finish(bool committed) {
+    finished_ = true;
+    for (const BitChange& change : changes_) {
+        if (change.bitmap == Bitmap::orphans) {
+            if (committed && change.value && volume_.orphan_made) volume_.orphan_made(change.bit);
+            continue;
+        }
+        if (change.value == committed) continue;  // taken and kept, or freed in vain
+        (change.bitmap == Bitmap::blocks ? volume_.free_blocks : volume_.free_inodes).give_back(change.bit);
+    }
+}
+
+Error Operation::must_shrink_first(const Inode& inode) {
+    shrinking_inode_ = inode.number();
+    return Error::shrinking;
+}
+
+}  // namespace lockstep::server::fs

@@ -1,0 +1,56 @@
+// Frees what removals and truncations cut off, in transactions of bounded size. The orphan bitmap on the disk says
+// which inodes have such work left, so that it goes on after a crash. Layer: fs.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <unordered_set>
+
+#include "nfs_server/fs/error.hpp"
+#include "nfs_server/fs/operation.hpp"
+
+namespace lockstep::server::fs {
+
+/// A queue of inodes and, if wanted, a thread that works on it.
+class Reaper {
+ public:
+    /// `step(inode)` does one bounded transaction's work on an inode: true when nothing is left to do.
+    using Step = std::function<Outcome<bool>(std::uint64_t inode)>;
+
+    explicit Reaper(Step step) : step_(std::move(step)) {}
+    /// Stops the thread after its present step. What is left waits for the next mount.
+    ~Reaper();
+
+    void start_thread();
+    void add(std::uint64_t inode);
+    /// Does all the work of one inode, in the calling thread.
+    Outcome<void> finish(std::uint64_t inode);
+    /// Does all the work that is queued, in the calling thread. True when there was any.
+    Outcome<bool> drain();
+
+ private:
+    std::optional<std::uint64_t> next();
+    void work(const std::stop_token& stop);
+
+    Step step_;
+    std::mutex mutex_;
+    std::condition_variable_any wake_;
+    std::deque<std::uint64_t> queue_;
+    std::unordered_set<std::uint64_t> queued_;
+    std::jthread thread_;
+};
+
+/// The step: frees some of the inode's tail, and the inode itself when it has no name any more.
+Outcome<bool> reap_some(Operation& op, std::uint64_t inode);
+
+/// Takes one name from the inode; with the last one it is gone: freed at once when it is small, else left to the
+/// reaper. The caller holds it exclusively. Errors: io, corrupt.
+Outcome<void> drop_link(Operation& op, Inode& inode);
+
+}  // namespace lockstep::server::fs
