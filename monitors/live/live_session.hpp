@@ -1,12 +1,13 @@
-// A live LTTng-UST session that is read while it records: every process that registers with the session daemon, in whatever
-// network namespace, in one order of events.
+// A live LTTng-UST session that is read while it records: every process that registers with the session daemon, in
+// whatever network namespace, in one order of events.
 //
 //     programs ── shared buffers ── consumer daemon ──▶ relay ──▶ reader thread ──▶ EventHandler
 //     marker ──────────┘ fires one known event on every CPU, at the start and at the end
 //
-// How it is known that everything was read: a helper program, the marker, fires a numbered event on every CPU. A buffer is read
-// in the order in which it was written, so when the marks of all CPUs have arrived, so has (or is reported lost) everything that
-// was fired before. The first marks also prove, before any program starts, that the whole path works.
+// How it is known that everything was read: a helper program, the marker, fires a numbered event on every CPU. A buffer
+// is read in the order in which it was written, so when the marks of all CPUs have arrived, so has (or is reported
+// lost) everything that was fired before. The first marks also prove, before any program starts, that the whole path
+// works.
 #pragma once
 
 #include <chrono>
@@ -23,8 +24,8 @@ namespace lockstep::monitors {
 
 struct LiveSessionOptions {
     std::string name = "lockstep";
-    std::string relay_url;   // PrivateLttng::relay_url()
-    std::string viewer_url;  // PrivateLttng::viewer_url()
+    std::string relay_url;                        // PrivateLttng::relay_url()
+    std::string viewer_url;                       // PrivateLttng::viewer_url()
     std::chrono::microseconds live_timer{2'000};  // 1 to 10 ms is sensible: how long an event may lie in a buffer
     std::uint64_t buffer_bytes = 1 << 20;         // of one of `buffer_count` parts of a CPU's buffer; powers of two
     std::uint64_t buffer_count = 4;
@@ -38,27 +39,29 @@ struct LiveSessionOptions {
 
 // What a session saw, for the end of a run.
 struct LiveResult {
-    bool complete = false;          // everything that was fired before finish() was read or is counted in `lost`
-    std::uint64_t events = 0;       // handed to the handler
-    std::uint64_t lost = 0;         // reported lost, by the stream or by the session daemon, whichever is more
-    std::uint64_t losses = 0;       // separate reports of loss
+    bool complete = false;              // everything that was fired before finish() was read or is counted in `lost`
+    std::uint64_t events = 0;           // handed to the handler
+    std::uint64_t lost = 0;             // reported lost, by the stream or by the session daemon, whichever is more
+    std::uint64_t losses = 0;           // separate reports of loss
     std::vector<std::string> problems;  // in words: why not complete, tracepoints that could not be decoded, …
 };
 
 class LiveSession {
  public:
-    // Makes the session, enables `events`, starts recording and reading, and returns when the first marks have arrived: what is
-    // fired from now on is seen. `handler` is called on the reader's thread from before the constructor returns until finish()
-    // has, and must live as long. Throws LttngError (any step, named) at the latest after a few times the limit.
+    // Makes the session, enables `events`, starts recording and reading, and returns when the first marks have arrived:
+    // what is fired from now on is seen. `handler` is called on the reader's thread from before the constructor returns
+    // until finish() has, and must live as long. Throws LttngError (any step, named) at the latest after a few times
+    // the limit.
     LiveSession(const LiveSessionOptions& options, std::vector<WantedEvent> events, EventHandler& handler);
     // Without finish(): what was not read is dropped.
     ~LiveSession();
     LiveSession(const LiveSession&) = delete;
     LiveSession& operator=(const LiveSession&) = delete;
 
-    // Waits until everything that was fired before the call has been handled, then ends recording and reading. Never throws for
-    // what a run may bring about (a dead daemon, a dead reader, the deadline): the result then says that it is not complete.
-    // Programs may still run; what they fire afterwards is not looked at. Further calls return the same.
+    // Waits until everything that was fired before the call has been handled, then ends recording and reading. Never
+    // throws for what a run may bring about (a dead daemon, a dead reader, the deadline): the result then says that it
+    // is not complete. Programs may still run; what they fire afterwards is not looked at. Further calls return the
+    // same.
     LiveResult finish(std::chrono::milliseconds deadline = std::chrono::seconds(10));
 
     // Events handed to the handler so far. Any thread.

@@ -11,9 +11,9 @@
 
 namespace lockstep::monitors {
 
-// Enables exactly the tracepoints that the monitors are bound to and delivers their events. Loss, an incomplete read, or a
-// tracepoint that could not be decoded makes the monitors inconclusive (Monitor::lose), never silently ok.
-// The monitors are borrowed and must outlive the verifier; ask them for verdicts and violations at any time.
+// Enables exactly the tracepoints that the monitors are bound to and delivers their events. Loss, an incomplete read,
+// or a tracepoint that could not be decoded makes the monitors inconclusive (Monitor::lose), never silently ok. The
+// monitors are borrowed and must outlive the verifier; ask them for verdicts and violations at any time.
 class LiveVerifier {
  public:
     // As LiveSession's constructor: when it returns, every event fired from now on is seen. Throws LttngError.

@@ -1,10 +1,10 @@
-// Recorded events, wherever they come from: a live session or a trace on disk. A source decodes the tracepoints that were
-// asked for into slots and hands them, in one order, to a handler. The only implementation reads through libbabeltrace2;
-// a purpose-made decoder can take its place behind this interface.
+// Recorded events, wherever they come from: a live session or a trace on disk. A source decodes the tracepoints that
+// were asked for into slots and hands them, in one order, to a handler. The only implementation reads through
+// libbabeltrace2; a purpose-made decoder can take its place behind this interface.
 //
-// Order: by time stamp over all streams. Events of one CPU keep their recorded order. Events of different CPUs with equal time
-// stamps come in an order that is fixed but not causal; a tracepoint that fires inside its critical section makes ties harmless,
-// since two facts of one object are then never simultaneous.
+// Order: by time stamp over all streams. Events of one CPU keep their recorded order. Events of different CPUs with
+// equal time stamps come in an order that is fixed but not causal; a tracepoint that fires inside its critical section
+// makes ties harmless, since two facts of one object are then never simultaneous.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@
 
 namespace lockstep::monitors {
 
-// A trace that cannot be opened, or cannot be read further: damaged, cut off, or its relay is gone. what() is one sentence.
+// A trace that cannot be opened, or cannot be read further: damaged, cut off, or its relay is gone. what() is one
+// sentence.
 class TraceError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -37,7 +38,7 @@ struct WantedEvent {
 
 // Events that were fired but not recorded, or recorded and overwritten. Which objects they concerned is unknown.
 struct Loss {
-    std::uint64_t events = 0;  // 0: an unknown number
+    std::uint64_t events = 0;    // 0: an unknown number
     std::uint64_t begin_ns = 0;  // the time span in which they were lost; 0 when unknown
     std::uint64_t end_ns = 0;
 };
@@ -50,8 +51,8 @@ class EventHandler {
     // `wanted`: index into the list that the source was opened with. `slots`: its fields; strings live during the call.
     virtual void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) = 0;
     virtual void on_loss(const Loss& loss) = 0;
-    // Events of wanted[`wanted`] exist that can't be decoded: the trace declares the tracepoint without a wanted field or with
-    // another type. Once per event class; its events are not delivered.
+    // Events of wanted[`wanted`] exist that can't be decoded: the trace declares the tracepoint without a wanted field
+    // or with another type. Once per event class; its events are not delivered.
     virtual void on_mismatch(std::size_t wanted, const std::string& why) = 0;
 };
 

@@ -10,8 +10,9 @@
 
 namespace lockstep::monitors {
 
-// Asks for every tracepoint that a monitor is bound to, once, however many are bound to it. Loss and undecodable events go to
-// the monitors as Monitor::lose. The monitors are borrowed. Called by one reader thread; the accessors after it has ended.
+// Asks for every tracepoint that a monitor is bound to, once, however many are bound to it. Loss and undecodable events
+// go to the monitors as Monitor::lose. The monitors are borrowed. Called by one reader thread; the accessors after it
+// has ended.
 class MonitorFeed : public EventHandler {
  public:
     explicit MonitorFeed(const std::vector<Monitor*>& monitors);
