@@ -164,6 +164,7 @@ class TransactionManager {
 
  private:
     friend class Transaction;
+    friend class TransactionState;
 
     // Begins with `wishes` held, taken in ascending order.
     [[nodiscard]] Transaction begin_with(uint64_t request_id, const LockWishes& wishes);

@@ -1,0 +1,56 @@
+// Block devices. The lowest layer of storage: what it promises is little, as real disks promise little.
+//
+//   write    hands blocks to the device. Until a barrier that begins later has ended, a crash may leave any subset of
+//            them, and of each block any subset of its 512-byte sectors.
+//   barrier  returns when everything written before it began is on stable storage.
+//
+// Errors are values. After an error of write or barrier the content of the blocks concerned is unknown.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "nfs_server/base/result.hpp"
+#include "nfs_server/disk/block_buffer.hpp"
+#include "nfs_server/disk/storage_error.hpp"
+
+namespace lockstep::server::disk {
+
+/// The unit that a device writes whole or not at all.
+inline constexpr uint32_t sector_size_bytes = 512;
+
+/// A device of blocks of 4096 bytes, numbered from 0. Any thread may call any member; two calls that touch the same
+/// block at the same time, one of them a write, are a mistake of the caller.
+class Disk {
+ public:
+    virtual ~Disk() = default;
+
+    /// Reads blocks.size() blocks from first_block on, each into 4096 bytes of its own, aligned to 4096.
+    /// Errors: io, out_of_range.
+    [[nodiscard]] virtual Result<void, StorageError> read(uint64_t first_block, std::span<std::byte* const> blocks) = 0;
+
+    /// Writes blocks.size() blocks from first_block on, gathered from 4096 bytes each, aligned to 4096; the memory must
+    /// not change until it returns. Errors: io, out_of_range.
+    [[nodiscard]] virtual Result<void, StorageError> write(uint64_t first_block,
+                                                           std::span<const std::byte* const> blocks) = 0;
+
+    /// Returns when all writes that had returned before the call are on stable storage. Errors: io.
+    [[nodiscard]] virtual Result<void, StorageError> barrier() = 0;
+
+    virtual uint64_t size_blocks() const = 0;
+
+    /// One block, as a new buffer. Errors: io, out_of_range.
+    [[nodiscard]] Result<BlockBuffer, StorageError> read_block(uint64_t block);
+
+    /// One block. Errors: io, out_of_range.
+    [[nodiscard]] Result<void, StorageError> write_block(uint64_t block, const BlockBuffer& buffer);
+
+ protected:
+    /// True when the blocks exist.
+    bool has(uint64_t first_block, size_t count) const {
+        return first_block <= size_blocks() && count <= size_blocks() - first_block;
+    }
+};
+
+}  // namespace lockstep::server::disk

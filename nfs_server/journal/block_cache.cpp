@@ -1,0 +1,187 @@
+#include "nfs_server/journal/block_cache.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "nfs_server/base/check.hpp"
+
+namespace lockstep::server::journal {
+
+namespace detail {
+// A part of the cache. Its mutex is a leaf: nothing else is locked while it is held, and no I/O is done.
+struct alignas(64) CacheShard {
+    std::mutex mutex;
+    std::condition_variable loaded;  // some entry's `loading` ended
+    std::unordered_map<uint64_t, CacheEntry> entries;
+    std::vector<CacheEntry*> ring;  // all entries, in the clock's order
+    size_t hand = 0;
+    std::vector<CacheEntry*> dirty;
+};
+}  // namespace detail
+
+namespace {
+constexpr size_t shards_count = 64;
+}  // namespace
+
+BlockCache::BlockCache(disk::Disk& disk, uint64_t first_block, uint64_t size_blocks, uint64_t capacity_blocks)
+    : disk_(disk),
+      first_block_(first_block),
+      size_blocks_(size_blocks),
+      shard_capacity_(std::max<uint64_t>(1, capacity_blocks / shards_count)) {
+    for (size_t i = 0; i < shards_count; ++i) shards_.push_back(std::make_unique<Shard>());
+}
+
+BlockCache::~BlockCache() = default;
+
+BlockCache::Shard& BlockCache::shard_of(uint64_t block) {
+    return *shards_[(block * 0x9e3779b97f4a7c15u >> 32) % shards_count];
+}
+
+std::unique_lock<std::mutex> BlockCache::lock_of(Entry& entry) {
+    return std::unique_lock(entry.shard->mutex);
+}
+
+// Under the shard's mutex.
+BlockCache::Entry& BlockCache::find_or_insert(Shard& shard, uint64_t block) {
+    const auto [place, inserted] = shard.entries.try_emplace(block);
+    Entry& entry = place->second;
+    entry.recently_used = true;
+    if (!inserted) return entry;
+    entry.block = block;
+    entry.shard = &shard;
+    entry.ring_index = shard.ring.size();
+    shard.ring.push_back(&entry);
+    cached_count_.fetch_add(1, std::memory_order_relaxed);
+    if (shard.entries.size() > shard_capacity_) {
+        entry.pins.fetch_add(1, std::memory_order_relaxed);  // not the one we just made
+        evict_from(shard);
+        entry.pins.fetch_sub(1, std::memory_order_relaxed);
+    }
+    return entry;
+}
+
+// Under the shard's mutex. Frees what is too much, looking at each entry at most twice.
+void BlockCache::evict_from(Shard& shard) {
+    for (size_t looks = 2 * shard.ring.size(); looks > 0 && shard.entries.size() > shard_capacity_; --looks) {
+        if (shard.hand >= shard.ring.size()) shard.hand = 0;
+        Entry& entry = *shard.ring[shard.hand];
+        const bool in_use =
+            entry.dirty || entry.installing || entry.loading || entry.pins.load(std::memory_order_acquire) != 0;
+        if (in_use || std::exchange(entry.recently_used, false)) {
+            ++shard.hand;
+            continue;
+        }
+        shard.ring[shard.hand] = shard.ring.back();
+        shard.ring[shard.hand]->ring_index = shard.hand;
+        shard.ring.pop_back();
+        shard.entries.erase(entry.block);
+        cached_count_.fetch_sub(1, std::memory_order_relaxed);
+    }
+}
+
+// The entry with its content, read from disk if need be; `hold` is given up while reading.
+Result<BlockCache::Entry*, StorageError> BlockCache::loaded(Shard& shard, std::unique_lock<std::mutex>& hold,
+                                                            uint64_t block) {
+    if (block >= size_blocks_) return fail(StorageError::out_of_range);
+    for (;;) {
+        Entry& entry = find_or_insert(shard, block);
+        if (entry.content) return &entry;
+        if (entry.loading) {
+            shard.loaded.wait(hold);
+            continue;  // it may have failed, or be gone again
+        }
+        entry.loading = true;
+        hold.unlock();
+        auto content = disk_.read_block(first_block_ + block);
+        hold.lock();
+        entry.loading = false;
+        shard.loaded.notify_all();
+        if (!content) return fail(content.error());
+        entry.content = std::move(*content);
+        return &entry;
+    }
+}
+
+Result<void, StorageError> BlockCache::read(uint64_t block, uint32_t offset, std::span<std::byte> out) {
+    if (offset > block_size_bytes || out.size() > block_size_bytes - offset) return fail(StorageError::out_of_range);
+    Shard& shard = shard_of(block);
+    std::unique_lock hold(shard.mutex);
+    LOCKSTEP_TRY(const Entry* entry, loaded(shard, hold, block));
+    if (!out.empty()) std::memcpy(out.data(), entry->content.data() + offset, out.size());
+    return {};
+}
+
+Result<BlockBuffer, StorageError> BlockCache::snapshot(uint64_t block) {
+    Shard& shard = shard_of(block);
+    std::unique_lock hold(shard.mutex);
+    LOCKSTEP_TRY(const Entry* entry, loaded(shard, hold, block));
+    return BlockBuffer(entry->content);
+}
+
+Result<PinnedBlock, StorageError> BlockCache::pin(uint64_t block) {
+    Shard& shard = shard_of(block);
+    std::unique_lock hold(shard.mutex);
+    LOCKSTEP_TRY(Entry * entry, loaded(shard, hold, block));
+    entry->pins.fetch_add(1, std::memory_order_relaxed);
+    return PinnedBlock(entry);
+}
+
+Result<PinnedBlock, StorageError> BlockCache::pin_unread(uint64_t block) {
+    if (block >= size_blocks_) return fail(StorageError::out_of_range);
+    Shard& shard = shard_of(block);
+    std::lock_guard hold(shard.mutex);
+    Entry& entry = find_or_insert(shard, block);
+    entry.pins.fetch_add(1, std::memory_order_relaxed);
+    return PinnedBlock(&entry);
+}
+
+// Under the shard's mutex.
+void BlockCache::mark_dirty(Entry& entry, uint64_t sequence) {
+    entry.last_sequence = std::max(entry.last_sequence, sequence);
+    if (std::exchange(entry.dirty, true)) return;
+    entry.shard->dirty.push_back(&entry);
+    dirty_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Under the shard's mutex. Others may share the content: they keep theirs.
+std::span<std::byte> BlockCache::begin_change(Entry& entry, uint64_t sequence) {
+    check(static_cast<bool>(entry.content), "a block is changed in part only after it was read in");
+    entry.content.make_unique();
+    mark_dirty(entry, sequence);
+    return entry.content.mutable_span();
+}
+
+void BlockCache::replace(const PinnedBlock& pinned, uint64_t sequence, BlockBuffer content) {
+    Entry& entry = *pinned.entry_;
+    auto hold = lock_of(entry);
+    // A reader that found no content is still fetching the old one: the installer must not write under its reading.
+    while (entry.loading) entry.shard->loaded.wait(hold);
+    entry.content = std::move(content);
+    mark_dirty(entry, sequence);
+}
+
+std::vector<DirtyBlock> BlockCache::take_dirty() {
+    std::vector<DirtyBlock> taken;
+    for (auto& shard : shards_) {
+        std::lock_guard hold(shard->mutex);
+        for (Entry* entry : shard->dirty) {
+            entry->dirty = false;
+            entry->installing = true;
+            taken.push_back({entry->block, entry->content, entry->last_sequence});
+        }
+        dirty_count_.fetch_sub(shard->dirty.size(), std::memory_order_relaxed);
+        shard->dirty.clear();
+    }
+    std::ranges::sort(taken, {}, &DirtyBlock::block);
+    return taken;
+}
+
+void BlockCache::mark_installed(std::span<const DirtyBlock> blocks) {
+    for (const DirtyBlock& block : blocks) {
+        Shard& shard = shard_of(block.block);
+        std::lock_guard hold(shard.mutex);
+        shard.entries.at(block.block).installing = false;
+    }
+}
+
+}  // namespace lockstep::server::journal

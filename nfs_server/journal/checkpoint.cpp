@@ -1,0 +1,137 @@
+// The installer: brings committed blocks home, then frees their room in the log. Off the path of a commit.
+#include <algorithm>
+
+#include "nfs_server/base/check.hpp"
+#include "nfs_server/journal/journal.hpp"
+#include "tracepoints/journal.tp"
+
+namespace lockstep::server::journal {
+namespace {
+
+// Blocks that one write to the disk gathers at most.
+constexpr size_t run_limit_blocks = 256;
+
+// The blocks from the front on that are neighbours on disk.
+std::span<const DirtyBlock> run_at_front(std::span<const DirtyBlock> blocks) {
+    size_t length = 1;
+    while (length < blocks.size() && length < run_limit_blocks && blocks[length].block == blocks[length - 1].block + 1)
+        ++length;
+    return blocks.first(length);
+}
+
+}  // namespace
+
+Result<void, StorageError> Journal::checkpoint() {
+    std::lock_guard one_installer(checkpoint_mutex_);
+    std::unique_lock hold(mutex_);
+    if (wedged_) return fail(StorageError::io);
+    const uint64_t through_sequence = applied_sequence_;
+    hold.unlock();
+
+    const std::vector<DirtyBlock> blocks = cache_.take_dirty();
+    uint64_t newest_inside = through_sequence;
+    for (const DirtyBlock& block : blocks) newest_inside = std::max(newest_inside, block.last_sequence);
+
+    // Write-ahead: nothing goes home before the log holds it durably.
+    hold.lock();
+    LOCKSTEP_TRY(flush_until(hold, newest_inside));
+    const bool nothing_to_free = written_.empty();
+    hold.unlock();
+    if (blocks.empty() && nothing_to_free) return {};
+
+    if (auto done = install(blocks); !done) return wedge(done.error());
+    cache_.mark_installed(blocks);
+    if (auto done = move_tail(through_sequence); !done) return wedge(done.error());
+    hold.lock();
+    ++counters_.checkpoints;
+    counters_.blocks_installed += blocks.size();
+    return {};
+}
+
+// Writes the blocks home and waits until they are there.
+Result<void, StorageError> Journal::install(std::span<const DirtyBlock> blocks) {
+    if (blocks.empty()) return {};
+    std::vector<const std::byte*> pieces;
+    while (!blocks.empty()) {
+        const auto run = run_at_front(blocks);
+        pieces.clear();
+        for (const DirtyBlock& block : run) pieces.push_back(block.content.data());
+        LOCKSTEP_TRY(disk_.write(superblock_.data_start + run.front().block, pieces));
+        blocks = blocks.subspan(run.size());
+    }
+    return disk_.barrier();
+}
+
+// Frees the groups whose records are all among those up to `through_sequence`, which are installed. Under
+// checkpoint_mutex_.
+Result<void, StorageError> Journal::move_tail(uint64_t through_sequence) {
+    std::unique_lock hold(mutex_);
+    size_t freed = 0;
+    while (freed < written_.size() && written_[freed].last_sequence <= through_sequence) ++freed;
+    if (freed == 0) return {};
+    const WrittenGroup last = written_[freed - 1];
+    hold.unlock();
+
+    LogSuperblock next = superblock_;
+    ++next.generation;
+    next.tail_position = last.end_position;
+    next.tail_sequence = last.last_sequence + 1;
+    next.tail_checksum = last.checksum;
+    LOCKSTEP_TRY(disk_.write_block(next.generation % superblock_slots, encode(next)));
+    // The room is used again only when the disk can no longer come back with the old tail.
+    LOCKSTEP_TRY(disk_.barrier());
+    superblock_ = next;
+
+    hold.lock();
+    written_.erase(written_.begin(), written_.begin() + static_cast<ptrdiff_t>(freed));
+    tail_position_ = last.end_position;
+    lttng_ust_tracepoint(journal, checkpointed, last.last_sequence);
+    room_.notify_all();
+    return {};
+}
+
+// The disk does not take what we must write: no promise can be kept from now on.
+Result<void, StorageError> Journal::wedge(StorageError error) {
+    std::lock_guard hold(mutex_);
+    wedged_ = true;
+    durable_.notify_all();
+    room_.notify_all();
+    return fail(error);
+}
+
+Result<void, StorageError> Journal::sync() {
+    {
+        std::unique_lock hold(mutex_);
+        LOCKSTEP_TRY(flush_until(hold, last_sequence_));
+    }
+    return checkpoint();
+}
+
+// Under mutex_.
+bool Journal::checkpoint_is_due() const {
+    return room_tickets_ != room_admitted_ || head_position_ - tail_position_ > log_.size_blocks() / 2 ||
+           cache_.dirty_blocks() > options_.dirty_blocks_limit;
+}
+
+// Under mutex_.
+bool Journal::flush_is_due() const {
+    return reserved_blocks_ > options_.unwritten_blocks_limit && !flushing_;
+}
+
+void Journal::run_in_background() {
+    std::unique_lock hold(mutex_);
+    while (!stopping_ && !wedged_) {
+        if (checkpoint_is_due()) {
+            hold.unlock();
+            (void)checkpoint();  // a failure wedges the journal, and that is what everybody else is told
+            hold.lock();
+            room_.notify_all();
+        } else if (flush_is_due()) {
+            flush_group(hold);
+        } else {
+            work_.wait(hold);
+        }
+    }
+}
+
+}  // namespace lockstep::server::journal

@@ -1,0 +1,61 @@
+#include "nfs_server/journal/format.hpp"
+
+#define XXH_STATIC_LINKING_ONLY  // the hash's state on the stack
+#include <xxhash.h>
+
+#include <algorithm>
+
+namespace lockstep::server::journal {
+namespace {
+
+uint64_t checksum_of(LogSuperblock superblock) {
+    superblock.checksum = 0;
+    return hash_of(std::as_bytes(std::span(&superblock, 1)));
+}
+
+// The layout must lie within the disk's blocks in the one order that there is; sizes are checked against the disk
+// later.
+bool plausible(const LogSuperblock& superblock) {
+    return superblock.log_start == superblock_slots && superblock.log_blocks >= log_blocks_minimum &&
+           superblock.log_blocks < (uint64_t{1} << 40) &&
+           superblock.data_start == superblock.log_start + superblock.log_blocks && superblock.data_blocks > 0 &&
+           superblock.data_blocks < (uint64_t{1} << 52) && superblock.tail_sequence > 0;
+}
+
+}  // namespace
+
+uint64_t hash_of(std::span<const std::byte> bytes) {
+    return XXH3_64bits(bytes.data(), bytes.size());
+}
+
+uint64_t hash_of(std::span<const BlockBuffer> blocks, uint64_t size_bytes) {
+    if (size_bytes <= block_size_bytes) return hash_of(blocks.front().span().first(size_bytes));
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    for (const BlockBuffer& block : blocks) {
+        const uint64_t part = std::min<uint64_t>(size_bytes, block_size_bytes);
+        XXH3_64bits_update(&state, block.data(), part);
+        size_bytes -= part;
+    }
+    return XXH3_64bits_digest(&state);
+}
+
+BlockBuffer encode(LogSuperblock superblock) {
+    superblock.checksum = checksum_of(superblock);
+    return BlockBuffer::copy_of(std::as_bytes(std::span(&superblock, 1)));
+}
+
+Result<LogSuperblock, StorageError> decode_superblock(std::span<const std::byte> block) {
+    if (std::ranges::all_of(block, [](std::byte byte) { return byte == std::byte{0}; }))
+        return fail(StorageError::blank);
+    LogSuperblock superblock;
+    if (!take(block, superblock) || superblock.magic != superblock_magic) return fail(StorageError::corrupt);
+    // The version comes before the checksum: another version may keep its checksum elsewhere.
+    if (superblock.version != format_version) return fail(StorageError::unknown_format);
+    if (superblock.checksum != checksum_of(superblock)) return fail(StorageError::corrupt);
+    if ((superblock.features & ~known_features) != 0) return fail(StorageError::unknown_format);
+    if (!plausible(superblock)) return fail(StorageError::corrupt);
+    return superblock;
+}
+
+}  // namespace lockstep::server::journal

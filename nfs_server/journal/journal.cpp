@@ -1,0 +1,198 @@
+// The path of a commit: append, apply, group, barrier. Installing is in checkpoint.cpp, opening in recovery.cpp.
+#include "nfs_server/journal/journal.hpp"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "nfs_server/base/check.hpp"
+#include "nfs_server/base/faults.hpp"
+#include "tracepoints/journal.tp"
+
+namespace lockstep::server::journal {
+namespace {
+
+Fault skip_barrier{"skip_barrier", "the journal calls a group durable without waiting for the disk"};
+
+uint64_t random_number() {
+    uint64_t number = 0;
+    check(::getrandom(&number, sizeof(number), 0) == sizeof(number), "the system has no random numbers");
+    return number;
+}
+
+}  // namespace
+
+Journal::Journal(disk::Disk& disk, const JournalOptions& options, const LogSuperblock& superblock,
+                 const Recovery& recovery)
+    : disk_(disk),
+      options_(options),
+      log_(disk, superblock.log_start, superblock.log_blocks),
+      cache_(disk, superblock.data_start, superblock.data_blocks, options.cache_blocks),
+      recovery_(recovery),
+      log_id_(superblock.log_id),
+      incarnation_(random_number()),
+      superblock_(superblock),
+      last_sequence_(superblock.tail_sequence - 1),
+      durable_sequence_(last_sequence_),
+      head_position_(superblock.tail_position),
+      tail_position_(superblock.tail_position),
+      last_checksum_(superblock.tail_checksum),
+      applied_sequence_(last_sequence_) {
+    if (options_.background) background_ = std::thread([this] { run_in_background(); });
+}
+
+Journal::~Journal() {
+    {
+        std::lock_guard hold(mutex_);
+        stopping_ = true;
+        work_.notify_all();
+    }
+    if (background_.joinable()) background_.join();
+}
+
+uint64_t Journal::max_record_bytes() const {
+    return log_.size_blocks() / 2 * block_size_bytes;
+}
+
+Sequence Journal::last_sequence() const {
+    std::lock_guard hold(mutex_);
+    return {last_sequence_};
+}
+
+Sequence Journal::durable_sequence() const {
+    std::lock_guard hold(mutex_);
+    return {durable_sequence_};
+}
+
+JournalCounters Journal::counters() const {
+    std::lock_guard hold(mutex_);
+    return counters_;
+}
+
+Result<Sequence, StorageError> Journal::commit(const ChangeSet& changes, uint64_t txn_id, uint64_t request_id) {
+    if (changes.empty()) return last_sequence();
+    if (changes.record_bytes() + changes.replaced_blocks() * block_size_bytes > max_record_bytes())
+        return fail(StorageError::too_large);
+    // Encoding and hashing are the costly part and need no lock.
+    static thread_local std::vector<std::byte> record;
+    std::vector<BlockBuffer> replaced_blocks;
+    changes.encode(txn_id, record, replaced_blocks);
+
+    std::unique_lock hold(mutex_);
+    LOCKSTEP_TRY(wait_for_room(hold, blocks_of_record(record.size(), replaced_blocks.size())));
+    const uint64_t sequence = ++last_sequence_;
+    pending_.append(sequence, record, replaced_blocks);
+    reserved_blocks_ += blocks_of_record(record.size(), replaced_blocks.size());
+    applying_.push_back(false);
+    ++counters_.records;
+    lttng_ust_tracepoint(journal, record_appended, sequence, txn_id, request_id, static_cast<uint32_t>(record.size()));
+    if (flush_is_due()) work_.notify_one();
+    hold.unlock();
+
+    // Records that touch the same bytes are ordered by the locks of their transactions, so others may apply theirs now.
+    changes.apply(cache_, sequence);
+    finish_applying(sequence);
+    return Sequence{sequence};
+}
+
+// Under mutex_.
+bool Journal::has_room_for(uint64_t blocks) const {
+    return head_position_ - tail_position_ + reserved_blocks_ + blocks <= log_.size_blocks() &&
+           cache_.dirty_blocks() < 2 * options_.dirty_blocks_limit;
+}
+
+// Back-pressure: the installer frees room. First come, first served, or a large record would wait for ever. Under mutex_,
+// which is given up while waiting.
+Result<void, StorageError> Journal::wait_for_room(std::unique_lock<std::mutex>& hold, uint64_t blocks) {
+    check(blocks <= log_.size_blocks(), "a record within max_record_bytes fits in an empty log");
+    const bool must_wait = room_tickets_ != room_admitted_ || !has_room_for(blocks);
+    if (must_wait && !wedged_ && !options_.background) return fail(StorageError::log_full);
+    const uint64_t ticket = room_tickets_++;
+    if (must_wait) {
+        work_.notify_one();
+        room_.wait(hold, [&] { return wedged_ || (room_admitted_ == ticket && has_room_for(blocks)); });
+    }
+    ++room_admitted_;
+    if (room_tickets_ != room_admitted_) room_.notify_all();
+    if (wedged_) return fail(StorageError::io);
+    return {};
+}
+
+void Journal::finish_applying(uint64_t sequence) {
+    std::lock_guard hold(mutex_);
+    applying_[sequence - applied_sequence_ - 1] = true;
+    while (!applying_.empty() && applying_.front()) {
+        applying_.pop_front();
+        ++applied_sequence_;
+    }
+    if (checkpoint_is_due()) work_.notify_one();
+}
+
+Result<void, StorageError> Journal::wait_durable(Sequence sequence, uint64_t request_id) {
+    std::unique_lock hold(mutex_);
+    check(sequence.value <= last_sequence_, "only what was committed can become durable");
+    LOCKSTEP_TRY(flush_until(hold, sequence.value));
+    // Under the mutex, after the barrier has returned: the fact as the journal knows it.
+    lttng_ust_tracepoint(journal, commit_durable, request_id, sequence.value);
+    return {};
+}
+
+// Leader and followers: who finds no flush under way writes everything that waits, the others wait for it. While its
+// barrier is under way, the next group gathers. Under mutex_, which is given up meanwhile.
+Result<void, StorageError> Journal::flush_until(std::unique_lock<std::mutex>& hold, uint64_t sequence) {
+    while (durable_sequence_ < sequence) {
+        if (wedged_) return fail(StorageError::io);
+        if (flushing_)
+            durable_.wait(hold);
+        else
+            flush_group(hold);
+    }
+    return {};
+}
+
+// Writes pending_, not empty, as one group. Under mutex_, which is given up meanwhile.
+void Journal::flush_group(std::unique_lock<std::mutex>& hold) {
+    flushing_ = true;
+    LogGroup group = std::exchange(pending_, LogGroup{});
+    const GroupOrigin origin{.log_id = log_id_,
+                             .incarnation = incarnation_,
+                             .position = head_position_,
+                             .previous_checksum = last_checksum_};
+    // Grouping may have saved room against what was set aside record by record.
+    reserved_blocks_ -= group.reserved_blocks();
+    head_position_ += group.size_blocks();
+    hold.unlock();
+
+    uint64_t checksum = 0;
+    auto done = write_group(group, origin, checksum);
+    if (done) done = barrier_for_commit();
+
+    hold.lock();
+    flushing_ = false;
+    if (done) {
+        durable_sequence_ = group.last_sequence();
+        last_checksum_ = checksum;
+        written_.push_back({group.last_sequence(), origin.position + group.size_blocks(), checksum});
+        ++counters_.groups;
+        counters_.log_blocks_written += group.size_blocks();
+    } else {
+        wedged_ = true;
+        room_.notify_all();
+    }
+    durable_.notify_all();
+}
+
+Result<void, StorageError> Journal::write_group(LogGroup& group, const GroupOrigin& origin, uint64_t& checksum) {
+    checksum = group.seal(origin);
+    LOCKSTEP_TRY(log_.write(origin.position, group.pieces()));
+    lttng_ust_tracepoint(journal, record_written, group.first_sequence(), group.last_sequence(),
+                         group.size_blocks() * block_size_bytes);
+    return {};
+}
+
+Result<void, StorageError> Journal::barrier_for_commit() {
+    if (skip_barrier.strikes()) return {};
+    return disk_.barrier();
+}
+
+}  // namespace lockstep::server::journal

@@ -1,0 +1,93 @@
+// A group: the records that one barrier makes durable. Built in memory while the barrier of the group before is under
+// way; read back by recovery.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "nfs_server/base/result.hpp"
+#include "nfs_server/disk/block_buffer.hpp"
+#include "nfs_server/disk/storage_error.hpp"
+#include "nfs_server/journal/format.hpp"
+#include "nfs_server/journal/log_area.hpp"
+
+namespace lockstep::server::journal {
+
+/// The log blocks that a group of one record takes; a group of several takes at most the sum of theirs.
+constexpr uint64_t blocks_of_record(uint64_t record_bytes, uint64_t replaced_blocks) {
+    return blocks_of_bytes(sizeof(GroupHeader) + record_bytes) + replaced_blocks;
+}
+
+/// Who wrote a group, and after which.
+struct GroupOrigin {
+    uint64_t log_id = 0;
+    uint64_t incarnation = 0;
+    uint64_t position = 0;
+    uint64_t previous_checksum = 0;
+};
+
+/// A group in the making. Not for several threads at once.
+class LogGroup {
+ public:
+    /// Adds a record as ChangeSet::encode made it, and gives it its sequence: the one after the last.
+    void append(uint64_t sequence, std::span<std::byte> record, std::span<const BlockBuffer> replaced_blocks);
+
+    bool empty() const { return records_count_ == 0; }
+    uint64_t first_sequence() const { return first_sequence_; }
+    uint64_t last_sequence() const { return first_sequence_ + records_count_ - 1; }
+    uint64_t size_blocks() const { return head_.size() + data_.size(); }
+    /// The sum of blocks_of_record over the records: the room that was set aside for them.
+    uint64_t reserved_blocks() const { return reserved_blocks_; }
+
+    /// Writes the header. Returns its checksum. The group is then ready for the disk.
+    uint64_t seal(const GroupOrigin& origin);
+    /// The group's blocks in order; valid while the group lives and is not changed.
+    std::vector<const std::byte*> pieces() const;
+
+ private:
+    void append_head(std::span<const std::byte> bytes);
+
+    std::vector<BlockBuffer> head_;  // header and records, filled without gaps
+    uint64_t head_bytes_ = 0;
+    std::vector<BlockBuffer> data_;
+    uint64_t first_sequence_ = 0;
+    uint32_t records_count_ = 0;
+    uint64_t reserved_blocks_ = 0;
+};
+
+/// A group that was read back: whole, and of this log.
+struct StoredGroup {
+    GroupHeader header;
+    std::vector<std::byte> head;  // header and records
+    std::vector<BlockBuffer> data;
+    uint64_t size_blocks() const { return blocks_of_bytes(header.head_bytes) + header.data_blocks; }
+};
+
+/// Where the reader is in the log, and what the next group must say to belong there.
+struct LogCursor {
+    uint64_t log_id = 0;
+    uint64_t position = 0;
+    uint64_t sequence = 1;
+    uint64_t previous_checksum = 0;
+};
+
+/// One change as the log holds it.
+struct StoredEntry {
+    EntryHeader header;
+    std::span<const std::byte> bytes;       // of a byte range
+    const BlockBuffer* replaced = nullptr;  // of a whole block
+};
+
+/// Reads the group at the cursor and moves the cursor behind it. Nothing when there is no whole group of this log that
+/// follows the one before: the log's end, or one that a crash tore. Errors: io.
+Result<std::optional<StoredGroup>, StorageError> read_group(LogArea& log, LogCursor& cursor);
+
+/// Calls `on_record` for each record, then `on_entry` for each of its entries, in order. False when the group
+/// contradicts itself (then some entries may have been seen).
+bool for_each_entry(const StoredGroup& group, const std::function<void(const RecordHeader&)>& on_record,
+                    const std::function<void(const StoredEntry&)>& on_entry);
+
+}  // namespace lockstep::server::journal

@@ -1,0 +1,93 @@
+#include "nfs_server/txn/lock_table.hpp"
+
+#include <algorithm>
+
+#include "nfs_server/base/check.hpp"
+#include "tracepoints/txn.tp"
+
+namespace lockstep::server::txn {
+
+bool LockTable::compatible(const Lock& lock, LockMode mode) {
+    return lock.holders.empty() || (mode == LockMode::shared && !lock.exclusive);
+}
+
+void LockTable::grant(Lock& lock, uint64_t txn_id, LockMode mode) {
+    lock.holders.push_back(txn_id);
+    lock.exclusive = mode == LockMode::exclusive;
+}
+
+// Grants to as many from the front of the queue as fit together.
+void LockTable::hand_on(Lock& lock) {
+    while (!lock.waiters.empty() && compatible(lock, lock.waiters.front()->mode)) {
+        Waiter& next = *lock.waiters.front();
+        lock.waiters.pop_front();
+        grant(lock, next.txn_id, next.mode);
+        next.granted = true;
+        next.wake.notify_one();
+    }
+}
+
+void LockTable::acquire(uint64_t txn_id, LockAddress address, LockMode mode) {
+    Shard& shard = shard_of(address);
+    std::unique_lock hold(shard.mutex);
+    Lock& lock = shard.locks[address];
+    if (lock.waiters.empty() && compatible(lock, mode)) {
+        grant(lock, txn_id, mode);
+    } else {
+        Waiter waiter{.txn_id = txn_id, .mode = mode};
+        lock.waiters.push_back(&waiter);
+        waiter.wake.wait(hold, [&] { return waiter.granted; });
+    }
+    // Whoever waited fires here, too, in its own thread: between the grant and this nobody else can touch the lock in a
+    // way that contradicts it.
+    lttng_ust_tracepoint(txn, lock_acquired, txn_id, address.value(), mode == LockMode::exclusive);
+}
+
+bool LockTable::try_acquire(uint64_t txn_id, LockAddress address, LockMode mode) {
+    Shard& shard = shard_of(address);
+    std::lock_guard hold(shard.mutex);
+    const auto [place, inserted] = shard.locks.try_emplace(address);
+    Lock& lock = place->second;
+    if (!lock.waiters.empty() || !compatible(lock, mode)) return false;
+    grant(lock, txn_id, mode);
+    lttng_ust_tracepoint(txn, lock_acquired, txn_id, address.value(), mode == LockMode::exclusive);
+    return true;
+}
+
+bool LockTable::try_upgrade(uint64_t txn_id, LockAddress address) {
+    Shard& shard = shard_of(address);
+    std::lock_guard hold(shard.mutex);
+    Lock& lock = shard.locks.at(address);
+    check(std::ranges::find(lock.holders, txn_id) != lock.holders.end(), "only a holder's lock is upgraded");
+    if (lock.holders.size() > 1) return false;
+    lock.exclusive = true;
+    lttng_ust_tracepoint(txn, lock_acquired, txn_id, address.value(), 1);
+    return true;
+}
+
+void LockTable::release(uint64_t txn_id, LockAddress address) {
+    Shard& shard = shard_of(address);
+    std::lock_guard hold(shard.mutex);
+    const auto place = shard.locks.find(address);
+    check(place != shard.locks.end(), "only a lock that is held is released");
+    Lock& lock = place->second;
+    const auto holder = std::ranges::find(lock.holders, txn_id);
+    check(holder != lock.holders.end(), "only a holder releases a lock");
+    lttng_ust_tracepoint(txn, lock_released, txn_id, address.value());
+    *holder = lock.holders.back();
+    lock.holders.pop_back();
+    if (lock.holders.empty()) lock.exclusive = false;
+    hand_on(lock);
+    if (lock.holders.empty()) shard.locks.erase(place);
+}
+
+uint64_t LockTable::size() const {
+    uint64_t locks_count = 0;
+    for (const Shard& shard : shards_) {
+        std::lock_guard hold(shard.mutex);
+        locks_count += shard.locks.size();
+    }
+    return locks_count;
+}
+
+}  // namespace lockstep::server::txn
