@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <thread>
@@ -21,6 +22,7 @@ using harness::require;
 constexpr std::size_t unsent_limit = 64 << 20;
 constexpr std::size_t piece_bytes = 64 << 10;
 constexpr std::chrono::milliseconds connect_interval{5};
+constexpr std::chrono::seconds connect_limit{10};
 
 // A socket's address holds 107 characters and a state directory's path may be longer: name it through an open
 // descriptor.
@@ -89,6 +91,7 @@ Fd listen_in(const std::filesystem::path& state) {
 }
 
 Fd connect_to(const std::filesystem::path& state, Clock::time_point deadline) {
+    deadline = std::min(deadline, Clock::now() + connect_limit);
     while (true) {
         try {
             const Fd directory = open_directory(state);

@@ -41,7 +41,8 @@ class Connection {
 // Throws harness::Error.
 harness::Fd listen_in(const std::filesystem::path& state);
 
-// Connects to the guest of that directory; waits until `deadline` for it to be there. Throws harness::Error.
+// Connects to the guest of that directory; waits until `deadline`, and 10 s at most, for it to be there. Throws
+// harness::Error.
 harness::Fd connect_to(const std::filesystem::path& state, harness::Clock::time_point deadline);
 
 }  // namespace lockstep::uml

@@ -148,6 +148,7 @@ Fd Machine::power_on() {
     require(pid, "cannot start a process in a PID namespace of its own");
     pid_ = pid;
     end_ = Fd(require(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)), "cannot watch the guest's kernel"));
+    alive_ = std::move(owner.write);
     return ours;
 }
 
@@ -159,6 +160,7 @@ void Machine::power_off() {
     }
     pid_ = -1;
     end_.reset();
+    alive_.reset();
 }
 
 }  // namespace lockstep::uml

@@ -55,7 +55,8 @@ class Machine {
     MachineConfig config_;
     harness::Fd tap_;
     harness::Fd end_;
-    pid_t pid_ = -1;  // of the namespace's init
+    harness::Fd alive_;  // closes when we die: how the namespace's init knows
+    pid_t pid_ = -1;     // of the namespace's init
 };
 
 }  // namespace lockstep::uml

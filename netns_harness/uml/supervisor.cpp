@@ -129,13 +129,17 @@ void Supervisor::from_guest(const Frame& frame) {
         }
 }
 
+// From the last panic on, if there was one: its reason comes first and a long stack after it. Else the end.
 std::string Supervisor::last_console_lines() const {
     std::ifstream console(machine_.console_path());
     std::vector<std::string> lines;
-    for (std::string line; std::getline(console, line);) lines.push_back(line);
+    std::optional<std::size_t> panic;
+    for (std::string line; std::getline(console, line); lines.push_back(line))
+        if (line.find("Kernel panic") != std::string::npos) panic = lines.size();
+    const std::size_t end_part = lines.size() > console_lines_shown ? lines.size() - console_lines_shown : 0;
+    const std::size_t first = panic.value_or(end_part);
     std::string text;
-    for (std::size_t i = lines.size() > console_lines_shown ? lines.size() - console_lines_shown : 0; i < lines.size();
-         ++i)
+    for (std::size_t i = first; i < lines.size() && i < first + console_lines_shown; ++i)
         text += "\n  console: " + lines[i];
     return text;
 }
