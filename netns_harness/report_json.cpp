@@ -1,0 +1,99 @@
+// The result of a run for programs. Names are those of the structs in result.hpp; keys may come, none changes its meaning.
+#include <nlohmann/json.hpp>
+
+#include "netns_harness/result.hpp"
+
+namespace lockstep::harness {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+class JsonReport {
+ public:
+    explicit JsonReport(const RunResult& result) : result_(result) {}
+
+    Json write() const {
+        return {{"scenario", result_.scenario},
+                {"verdict", to_text(result_.verdict())},
+                {"seed", result_.seed},
+                {"asked_duration_ms", result_.asked_duration.count()},
+                {"workload_duration_ms", result_.workload_duration.count()},
+                {"whole_duration_ms", result_.whole_duration.count()},
+                {"start_ns", result_.start_ns},
+                {"faults", result_.faults},
+                {"problems", result_.problems},
+                {"hosts", list(result_.hosts)},
+                {"properties", list(result_.properties)},
+                {"clients", list(result_.clients)},
+                {"kept_in", result_.kept_in}};
+    }
+
+ private:
+    template <class T>
+    Json list(const std::vector<T>& elements) const {
+        Json array = Json::array();
+        for (const T& element : elements) array.push_back(json(element));
+        return array;
+    }
+
+    // Values are texts, numbers too: 64 bits do not survive every reader's numbers.
+    Json json(const std::vector<Field>& fields) const {
+        Json object = Json::object();
+        for (const Field& field : fields) object[field.name] = field.value;
+        return object;
+    }
+
+    Json json(const HostInfo& host) const { return {{"name", host.name}, {"address", host.address}, {"net_ns", host.net_ns}}; }
+
+    Json json(const ContextEvent& event) const {
+        return {{"time_ns", event.time_ns},        {"host", host_name(event.net_ns)}, {"net_ns", event.net_ns},
+                {"pid", event.pid},                {"tid", event.tid},                {"event", event.name},
+                {"fields", json(event.fields)},    {"from_state", event.from_state},  {"to_state", event.to_state}};
+    }
+
+    Json json(const RegisterContent& content) const {
+        return {{"name", content.name}, {"kind", content.kind}, {"rows", list(content.rows)}};
+    }
+
+    Json json(const Violation& violation) const {
+        return {{"keys", json(violation.keys)},
+                {"event", json(violation.event)},
+                {"tracepoint", violation.tracepoint},
+                {"state", violation.event.from_state},
+                {"allowed_events", violation.allowed_events},
+                {"event_is_guarded", violation.event_is_guarded},
+                {"registers", list(violation.registers)},
+                {"history", list(violation.history)},
+                {"history_omitted", violation.history_omitted}};
+    }
+
+    Json json(const PropertyResult& property) const {
+        return {{"name", property.name},         {"attached", property.attached}, {"verdict", to_text(property.verdict)},
+                {"reasons", property.reasons},   {"contexts", property.contexts}, {"events", property.events},
+                {"lost", property.lost},         {"violation_count", property.violation_count},
+                {"violations", list(property.violations)}};
+    }
+
+    Json json(const ClientResult& client) const {
+        return {{"name", client.name},     {"turns", client.turns},   {"reads", client.reads},
+                {"writes", client.writes}, {"events", client.events}, {"oracle_failures", client.oracle_failures},
+                {"first_oracle_failures", client.first_oracle_failures}};
+    }
+
+    std::string host_name(std::uint64_t net_ns) const {
+        for (const HostInfo& host : result_.hosts)
+            if (host.net_ns == net_ns) return host.name;
+        return "";
+    }
+
+    const RunResult& result_;
+};
+
+}  // namespace
+
+std::string to_json(const RunResult& result) {
+    // A name inside a traced program need not be UTF-8: replaced, not refused.
+    return JsonReport(result).write().dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace lockstep::harness

@@ -1,0 +1,118 @@
+// The result of a run for people: what was run, a table, and for each violation its counterexample.
+#include <fmt/format.h>
+
+#include "netns_harness/counterexample.hpp"
+#include "netns_harness/result.hpp"
+#include "netns_harness/scenario.hpp"
+
+namespace lockstep::harness {
+namespace {
+
+constexpr std::size_t violations_shown = 3;  // of a property; the JSON has the rest
+
+class TextReport {
+ public:
+    TextReport(const RunResult& result, unsigned columns, bool colour) : result_(result), columns_(columns), colour_(colour) {}
+
+    std::string write() {
+        head();
+        table();
+        problems();
+        for (const PropertyResult& property : result_.properties) violations(property);
+        oracle_failures();
+        end();
+        return std::move(text_);
+    }
+
+ private:
+    template <class... Args>
+    void line(fmt::format_string<Args...> format, Args&&... arguments) {
+        text_ += fmt::format(format, std::forward<Args>(arguments)...);
+        text_ += '\n';
+    }
+
+    std::string painted(Verdict verdict) const {
+        const std::string word = to_text(verdict);
+        if (!colour_) return word;
+        const char* code = verdict == Verdict::ok ? "32" : verdict == Verdict::violated ? "1;31" : "33";
+        return fmt::format("\033[{}m{}\033[0m", code, word);
+    }
+
+    void head() {
+        line("{}: {}", result_.scenario, result_.description);
+        line("seed {} · {} of work · {} in all · hosts: {}", result_.seed, to_text(result_.workload_duration), to_text(result_.whole_duration),
+             host_names());
+        for (const std::string& fault : result_.faults) line("DELIBERATE FAULT: {}", fault);
+        line("");
+    }
+
+    std::string host_names() const {
+        std::string names;
+        for (const HostInfo& host : result_.hosts) names += (names.empty() ? "" : ", ") + host.name;
+        return names;
+    }
+
+    void row(const std::string& property, const std::string& attached, const std::string& contexts, const std::string& events,
+             const std::string& violations, const std::string& verdict) {
+        line("{:<22}{:<22}{:>10}{:>12}{:>12}  {}", property, attached, contexts, events, violations, verdict);
+    }
+
+    void table() {
+        row("property", "attached", "contexts", "events", "violations", "verdict");
+        for (const PropertyResult& property : result_.properties) {
+            row(property.name, property.attached, std::to_string(property.contexts), std::to_string(property.events),
+                std::to_string(property.violation_count), painted(property.verdict));
+            for (const std::string& reason : property.reasons) line("  └ {}", reason);
+        }
+        std::uint64_t checks = 0;
+        for (const ClientResult& client : result_.clients) checks += client.writes + client.reads;
+        const Verdict verdict = result_.oracle_failures() > 0 ? Verdict::violated : checks > 0 ? Verdict::ok : Verdict::inconclusive;
+        row("(workload's oracle)", "in the clients", "-", std::to_string(checks), std::to_string(result_.oracle_failures()), painted(verdict));
+        line("");
+    }
+
+    void problems() {
+        for (const std::string& problem : result_.problems) line("PROBLEM: {}", problem);
+        if (!result_.problems.empty()) line("");
+    }
+
+    void violations(const PropertyResult& property) {
+        const RunView run{result_.hosts, result_.start_ns};
+        const std::size_t shown = std::min(violations_shown, property.violations.size());
+        for (std::size_t index = 0; index < shown; ++index) {
+            line("violation {} of {} of {}", index + 1, property.violation_count, property.name);
+            for (const std::string& sentence : explain(property.violations[index], run)) line("  {}", sentence);
+            line("");
+            for (const std::string& lane : draw_lanes(property.violations[index], run, columns_)) line("{}", lane);
+            line("");
+        }
+        if (property.violation_count > shown && shown > 0)
+            line("{} more of {}: see --json\n", property.violation_count - shown, property.name);
+    }
+
+    void oracle_failures() {
+        if (result_.oracle_failures() == 0) return;
+        line("the workload's own oracle, without any monitor, saw {} times that a lock did not hold, for example:", result_.oracle_failures());
+        std::size_t shown = 0;
+        for (const ClientResult& client : result_.clients)
+            for (const std::string& failure : client.first_oracle_failures)
+                if (shown++ < violations_shown) line("  {}", failure);
+        line("");
+    }
+
+    void end() {
+        line("verdict: {}", painted(result_.verdict()));
+        if (!result_.kept_in.empty()) line("logs and results: {}", result_.kept_in);
+    }
+
+    const RunResult& result_;
+    unsigned columns_;
+    bool colour_;
+    std::string text_;
+};
+
+}  // namespace
+
+std::string to_report(const RunResult& result, unsigned columns, bool colour) { return TextReport(result, columns, colour).write(); }
+
+}  // namespace lockstep::harness

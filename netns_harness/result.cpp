@@ -1,0 +1,31 @@
+#include "netns_harness/result.hpp"
+
+#include <algorithm>
+
+namespace lockstep::harness {
+
+std::string to_text(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::ok: return "ok";
+        case Verdict::violated: return "violated";
+        case Verdict::inconclusive: return "inconclusive";
+    }
+    return "inconclusive";
+}
+
+std::uint64_t RunResult::oracle_failures() const {
+    std::uint64_t sum = 0;
+    for (const ClientResult& client : clients) sum += client.oracle_failures;
+    return sum;
+}
+
+Verdict RunResult::verdict() const {
+    const auto any = [this](Verdict verdict) {
+        return std::ranges::any_of(properties, [verdict](const PropertyResult& property) { return property.verdict == verdict; });
+    };
+    if (any(Verdict::violated) || oracle_failures() > 0) return Verdict::violated;
+    if (any(Verdict::inconclusive) || !problems.empty()) return Verdict::inconclusive;
+    return Verdict::ok;
+}
+
+}  // namespace lockstep::harness

@@ -1,0 +1,112 @@
+// What a run found: plain data, made by run_scenario() and its observer, written by the report_*.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "netns_harness/system.hpp"
+
+namespace lockstep::harness {
+
+enum class Verdict { ok, violated, inconclusive };
+
+std::string to_text(Verdict verdict);
+
+// A named value as text.
+struct Field {
+    std::string name;
+    std::string value;
+    bool is_string = false;
+};
+
+// An event that a context of a property took, or the one that it could not take.
+struct ContextEvent {
+    std::uint64_t time_ns = 0;  // CLOCK_MONOTONIC; 0 when unknown
+    std::uint64_t net_ns = 0;   // inode of the network namespace; 0 when unknown
+    std::uint32_t pid = 0;      // in its own PID namespace
+    std::uint32_t tid = 0;
+    std::string name;           // in the property's vocabulary
+    std::vector<Field> fields;
+    std::string from_state;
+    std::string to_state;       // empty: it could not be taken
+};
+
+// A register's content before the violation; a row an entry.
+struct RegisterContent {
+    std::string name;
+    std::string kind;  // "ranges", "map", …
+    std::vector<std::vector<Field>> rows;
+};
+
+// One violation with what is needed to understand it.
+struct Violation {
+    std::vector<Field> keys;  // which context
+    ContextEvent event;       // the offending one; from_state is the state it met
+    std::string tracepoint;   // "provider:name"
+    std::vector<std::string> allowed_events;
+    bool event_is_guarded = false;  // the state has an edge for the event, whose guard did not hold
+    std::vector<RegisterContent> registers;
+    std::vector<ContextEvent> history;  // oldest first
+    std::uint64_t history_omitted = 0;
+    std::string dot_source;
+};
+
+// What became of one property.
+struct PropertyResult {
+    std::string name;
+    std::string attached;  // "live", "in-process: server"
+    std::uint64_t contexts = 0;
+    std::uint64_t events = 0;
+    std::uint64_t lost = 0;
+    std::uint64_t violation_count = 0;
+    Verdict verdict = Verdict::inconclusive;
+    std::vector<std::string> reasons;   // why inconclusive
+    std::vector<Violation> violations;  // the first few
+};
+
+// What one client did.
+struct ClientResult {
+    std::string name;
+    std::uint64_t turns = 0;
+    std::uint64_t reads = 0;
+    std::uint64_t writes = 0;
+    std::uint64_t events = 0;  // tracepoints that it fired
+    std::uint64_t oracle_failures = 0;
+    std::vector<std::string> first_oracle_failures;
+};
+
+// A host, for those who read the events.
+struct HostInfo {
+    std::string name;
+    std::string address;
+    std::uint64_t net_ns = 0;
+};
+
+struct RunResult {
+    std::string scenario;
+    std::string description;
+    std::uint64_t seed = 0;
+    milliseconds asked_duration{0};
+    milliseconds workload_duration{0};  // from the clients' start to the last one's end
+    milliseconds whole_duration{0};     // with making and clearing away
+    std::uint64_t start_ns = 0;         // CLOCK_MONOTONIC at the clients' start
+    std::vector<std::string> faults;    // that were turned on, "double_grant in server"
+    std::vector<HostInfo> hosts;
+    std::vector<PropertyResult> properties;
+    std::vector<ClientResult> clients;
+    std::vector<std::string> problems;  // what makes the whole run inconclusive: a client that failed, an interruption, …
+    std::string kept_in;                // the directory with logs and results; empty when they were thrown away
+
+    // violated if a property or an oracle is; else inconclusive if a property is or there are problems; else ok.
+    Verdict verdict() const;
+    std::uint64_t oracle_failures() const;
+};
+
+// One JSON object, for programs; documented in README.md. Ends with a newline.
+std::string to_json(const RunResult& result);
+
+// For people: the table, then each violation with its counterexample. `columns`: the width to fill; `colour`: with ANSI colours.
+std::string to_report(const RunResult& result, unsigned columns, bool colour);
+
+}  // namespace lockstep::harness

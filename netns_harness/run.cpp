@@ -1,0 +1,228 @@
+#include "netns_harness/run.hpp"
+
+#include <poll.h>
+#include <time.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+namespace lockstep::harness {
+namespace {
+
+using Json = nlohmann::json;
+
+std::uint64_t monotonic_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+milliseconds since(Clock::time_point begin) { return std::chrono::duration_cast<milliseconds>(Clock::now() - begin); }
+
+// The last line of a program's output as JSON; nothing when it is none.
+Json summary_of(const Process& process) {
+    std::string text = read_file(process.out_path());
+    while (text.ends_with('\n')) text.pop_back();
+    const std::size_t begin = text.rfind('\n');
+    const Json summary = Json::parse(begin == std::string::npos ? text : text.substr(begin + 1), nullptr, false);
+    return summary.is_object() && summary.contains("events") ? summary : Json();
+}
+
+class Run {
+ public:
+    Run(const RunOptions& options, Observer& observer, const Sandbox& sandbox)
+        : options_(options), scenario_(options.scenario), observer_(observer), sandbox_(sandbox), network_(scenario_.subnet) {
+        result_.scenario = scenario_.name;
+        result_.description = scenario_.description;
+        result_.seed = options.seed;
+        result_.asked_duration = scenario_.duration;
+    }
+
+    RunResult run() {
+        const auto begin = Clock::now();
+        show("starting");
+        make_hosts();
+        observer_.begin();
+        start_servers();
+        start_clients();
+        work();
+        stop_clients();
+        show("judging");
+        take_summaries();
+        result_.properties = observer_.end(fired_, fired_is_complete_);
+        stop_servers();
+        result_.whole_duration = since(begin);
+        return std::move(result_);
+    }
+
+ private:
+    void show(const char* phase, milliseconds worked = milliseconds(0)) { options_.on_progress({phase, worked, observed()}); }
+
+    ObservedProgress observed() { return begun_ ? observer_.progress() : ObservedProgress{}; }
+
+    void make_hosts() {
+        for (const ServerPlan& server : scenario_.servers) network_.add_host(server.name);
+        for (const ClientPlan& client : scenario_.clients) network_.add_host(client.name);
+        for (const Host& host : network_.hosts()) result_.hosts.push_back({host.name, host.address, host.net_ns});
+    }
+
+    const Host& host(const std::string& name) const { return *std::ranges::find(network_.hosts(), name, &Host::name); }
+
+    void start_servers() {
+        begun_ = true;
+        for (const ServerPlan& plan : scenario_.servers) {
+            Command command{.name = plan.name, .program = options_.programs.nfs_server, .arguments = {}, .environment = observer_.server_environment(plan)};
+            command.arguments = {"--disk", plan.disk, "--port", std::to_string(plan.port), "--mount-port", std::to_string(plan.mount_port),
+                                 "--nlm-port", std::to_string(plan.nlm_port)};
+            for (const std::string& fault : options_.faults) {
+                command.arguments.insert(command.arguments.end(), {"--fault", fault});
+                result_.faults.push_back(fault + " in " + plan.name);
+            }
+            if (!options_.faults.empty()) command.arguments.insert(command.arguments.end(), {"--fault-seed", std::to_string(options_.seed)});
+            command.arguments.insert(command.arguments.end(), plan.arguments.begin(), plan.arguments.end());
+            servers_.push_back(std::make_unique<Process>(command, host(plan.name), options_.logs));
+        }
+        for (std::size_t i = 0; i < servers_.size(); ++i) {
+            servers_[i]->wait_for_line("nfs_server", Clock::now() + options_.start_limit);
+            observer_.server_ready(scenario_.servers[i]);
+        }
+    }
+
+    void start_clients() {
+        std::uint64_t number = 0;
+        for (const ClientPlan& plan : scenario_.clients)
+            clients_.push_back(std::make_unique<Process>(client_command(plan, ++number), host(plan.name), options_.logs));
+        for (const auto& client : clients_) client->wait_for_line("lock_client ready", Clock::now() + options_.start_limit);
+    }
+
+    Command client_command(const ClientPlan& plan, std::uint64_t number) {
+        const LockWorkloadPlan& workload = scenario_.workload(plan.workload);
+        const ServerPlan& server = scenario_.server(workload.server);
+        Command command{.name = plan.name, .program = options_.programs.lock_client, .arguments = {}, .environment = observer_.client_environment(), .gated = true};
+        // Streams of one seed: the workload's own choices differ by owner, ours by client.
+        const std::uint64_t client_seed = options_.seed * 1'000'003 + number;
+        command.arguments = {"--server", host(workload.server).address, "--port", std::to_string(server.port),
+                             "--mount-port", std::to_string(server.mount_port), "--nlm-port", std::to_string(server.nlm_port),
+                             "--host", plan.name, "--owners", std::to_string(workload.owners), "--files", std::to_string(workload.files),
+                             "--region", std::to_string(workload.region), "--longest-range", std::to_string(workload.longest_range),
+                             "--directory", workload.name, "--seed", std::to_string(client_seed),
+                             "--duration-ms", std::to_string(scenario_.duration.count())};
+        if (observer_.listens_to_clients())
+            command.arguments.insert(command.arguments.end(), {"--wait-for-listener", std::to_string(options_.start_limit.count())});
+        return command;
+    }
+
+    // Lets the clients go and waits until all have ended, or the run has to.
+    void work() {
+        const auto begin = Clock::now();
+        const auto deadline = begin + scenario_.duration + options_.client_end_limit;
+        result_.start_ns = monotonic_ns();
+        for (const auto& client : clients_) client->open_gate();
+        while (!work_is_over(deadline)) {
+            show("working", since(begin));
+            wait_for_change(std::min(deadline, Clock::now() + milliseconds(100)));
+        }
+        result_.workload_duration = since(begin);
+    }
+
+    bool work_is_over(Clock::time_point deadline) {
+        if (sandbox_.stop_requested()) return add_problem("interrupted");
+        for (const auto& server : servers_)
+            if (const auto how = server->ended()) return add_problem(server->name() + " died: " + how->text() + server->last_lines());
+        const bool all_ended = std::ranges::all_of(clients_, [](const auto& client) { return client->ended().has_value(); });
+        return all_ended || Clock::now() >= deadline;
+    }
+
+    bool add_problem(const std::string& problem) {
+        result_.problems.push_back(problem);
+        return true;
+    }
+
+    void wait_for_change(Clock::time_point until) {
+        std::vector<pollfd> wanted{{sandbox_.stop_fd(), POLLIN, 0}};
+        for (const auto& server : servers_) wanted.push_back({server->end_fd(), POLLIN, 0});
+        for (const auto& client : clients_)
+            if (!client->ended()) wanted.push_back({client->end_fd(), POLLIN, 0});
+        poll(wanted.data(), wanted.size(), poll_timeout_ms(until));
+    }
+
+    // Clients that have not ended by themselves are ended, and that is a problem unless something else stopped the run.
+    void stop_clients() {
+        const bool stopped_early = !result_.problems.empty();
+        for (const auto& client : clients_) {
+            if (client->ended()) continue;
+            const Ended how = client->stop(options_.stop_grace);
+            if (!stopped_early) add_problem(client->name() + " did not end in time and was ended by the run: " + how.text());
+        }
+    }
+
+    void take_summaries() {
+        for (const auto& client : clients_) {
+            const Json summary = summary_of(*client);
+            const Ended how = *client->ended();
+            if (summary.is_null()) {
+                fired_is_complete_ = false;
+                add_problem(client->name() + " left no summary: " + how.text() + client->last_lines());
+                continue;
+            }
+            take_summary(client->name(), summary);
+        }
+    }
+
+    void take_summary(const std::string& name, const Json& summary) {
+        ClientResult& client = result_.clients.emplace_back();
+        client.name = name;
+        client.turns = summary.value("turns", std::uint64_t{0});
+        client.reads = summary.value("reads", std::uint64_t{0});
+        client.writes = summary.value("writes", std::uint64_t{0});
+        client.oracle_failures = summary.value("oracle_failures", std::uint64_t{0});
+        client.first_oracle_failures = summary.value("first_oracle_failures", std::vector<std::string>{});
+        for (const auto& [event, count] : summary["events"].items()) {
+            fired_["lock_api:" + event] += count.get<std::uint64_t>();
+            client.events += count.get<std::uint64_t>();
+        }
+        for (const std::string& error : summary.value("errors", std::vector<std::string>{})) add_problem(name + ": " + error);
+    }
+
+    void stop_servers() {
+        for (const auto& server : servers_) {
+            if (server->ended()) continue;  // reported when it died
+            const Ended how = server->stop(options_.stop_grace);
+            if (!how.well()) add_problem(server->name() + " did not stop in good order: " + how.text() + server->last_lines());
+        }
+    }
+
+    const RunOptions& options_;
+    const Scenario& scenario_;
+    Observer& observer_;
+    const Sandbox& sandbox_;
+    Network network_;
+    std::vector<std::unique_ptr<Process>> servers_;
+    std::vector<std::unique_ptr<Process>> clients_;
+    RunResult result_;
+    FiredCounts fired_;
+    bool fired_is_complete_ = true;
+    bool begun_ = false;
+};
+
+}  // namespace
+
+Programs Programs::beside_us() {
+    const auto directory = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+    Programs programs{directory / "nfs_server", directory / "lock_client"};
+    for (const auto& program : {programs.nfs_server, programs.lock_client})
+        if (!std::filesystem::exists(program)) throw Error("program " + program.string() + " is missing");
+    return programs;
+}
+
+RunResult run_scenario(const RunOptions& options, Observer& observer, const Sandbox& sandbox) {
+    return Run(options, observer, sandbox).run();
+}
+
+milliseconds longest_run(const Scenario& scenario) {
+    constexpr milliseconds for_making_and_judging{60'000};
+    return scenario.duration + for_making_and_judging;
+}
+
+}  // namespace lockstep::harness
