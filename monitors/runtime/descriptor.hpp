@@ -2,9 +2,10 @@
 // structs and function pointers, so that each side may be compiled on its own. A compiled property exports one symbol,
 // `lockstep_monitor_descriptor`, of type MonitorDescriptor.
 //
-// A *binding* is a tracepoint that the property listens to. Its slots are the tracepoint's arguments, in the order of
-// LTTNG_UST_TP_ARGS, all of them. One tracepoint may stand for several events of the automaton (`when …`): which, the
-// compiled code decides; whoever delivers events needs to know the tracepoint only.
+// A *binding* is a tracepoint that the property listens to. Its slots are the fields of the tracepoint's payload, in
+// the order of LTTNG_UST_TP_FIELDS, all of them: what a trace records. One tracepoint may stand for several events of
+// the automaton (`when …`): which, the compiled code decides; whoever delivers events needs to know the tracepoint
+// only.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@ struct Origin {
     std::uint32_t cpu;
 };
 
-// One argument of a tracepoint. Integers of every width and sign are extended to 64 bits; a string is borrowed for the
+// One field of a tracepoint. Integers of every width and sign are extended to 64 bits; a string is borrowed for the
 // call, and a null pointer counts as the empty string.
 union Slot {
     std::uint64_t unsigned_integer;
@@ -49,10 +50,12 @@ struct BindingDescriptor {
     void (*probe)();  // the LTTng-UST callback; its data is the MonitorInstance
 };
 
-// An event of the automaton: which binding brings it.
+// An event of the automaton, with the fields that its bindings give it (a payload's fields, or values computed from
+// them).
 struct EventDescriptor {
     const char* name;
-    std::uint32_t binding;
+    const FieldDescriptor* fields;
+    std::uint32_t field_count;
 };
 
 // An edge, as drawn. `line` is its line in the DOT source.
@@ -80,9 +83,8 @@ struct KeyDescriptor {
 
 // What a host may choose when it makes an instance. Everything is allocated then and never later.
 struct InstanceOptions {
-    std::uint64_t contexts = 65536;  // contexts alive at once; one more is refused, counted, and inconclusive
-    std::uint64_t blocks = 65536;    // 128-byte blocks that all set, map and ranges registers share
-    std::uint32_t entries_per_register = 4096;  // of one set, map or ranges register of one context
+    std::uint64_t contexts = 65536;        // contexts alive at once; one more is refused, counted, and inconclusive
+    std::uint64_t blocks = 65536;          // 128-byte blocks that all set, map and ranges registers share
     std::uint32_t history_records = 1024;  // events remembered per thread; 0 keeps none; rounded up to a power of two
     bool precise_time =
         false;  // in-process: CLOCK_MONOTONIC (20 ns an event) and not its coarse sister (3 ns, 4 ms steps)

@@ -1,0 +1,372 @@
+// The engine that a compiled property instantiates: it finds the context, lets the generated automaton step, and puts
+// the result back. Everything that runs in a probe is here or below: no mutex, no allocation, no system call but in the
+// first event of a thread, the wait for another thread's step, and a violation. C++17.
+//
+// What the generated Automaton provides: see codegen/emit/README.md, "The generated form".
+#pragma once
+
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <new>
+
+#include "monitors/runtime/context_table.hpp"
+#include "monitors/runtime/instance.hpp"
+#include "monitors/runtime/thread_slots.hpp"
+
+namespace lockstep::monitors {
+
+// What an event does to a context whose state is not known.
+enum class Start : std::uint8_t { ignored, enter, process };
+
+// What guards and actions see and change besides the event.
+template <class Registers>
+struct At {
+    Registers& registers;
+    BlockPool& pool;
+    const Origin& origin;
+    bool full = false;  // a register found no room: the context is given up
+};
+
+// What the automaton did: the edge taken, or none.
+struct Step {
+    static constexpr std::uint16_t no_edge = 0xffff;
+    std::uint16_t state = 0;
+    std::uint16_t edge = no_edge;
+};
+
+template <class Automaton>
+class Engine final : public MonitorInstance {
+    using Registers = typename Automaton::Registers;
+    using Table = ContextTable<Automaton::key_count, Registers>;
+    using Found = typename Table::Found;
+    using Key = typename Table::Key;
+    using Mine = ThreadSlot<Automaton::event_count, Automaton::edge_count>;
+    static constexpr bool has_registers = !std::is_empty_v<Registers>;
+
+ public:
+    // One event on its way through the monitor: whose slot counts it, where it happened, which tracepoint brought it.
+    struct Visit {
+        Engine& engine;
+        Mine& mine;
+        Origin origin;
+        std::uint32_t binding;
+
+        std::uint64_t intern(const char* text) { return engine.strings_.intern(text); }
+
+        template <class Event>
+        void take(const Event& event) {
+            engine.take(*this, event);
+        }
+    };
+
+    explicit Engine(const InstanceOptions& options)
+        : table_(options.contexts),
+          pool_(has_registers ? options.blocks : 0),
+          history_mask_(round_up(options.history_records) - 1),
+          rings_(options.history_records == 0 ? 0 : ring_count(options)),
+          history_(rings_ * round_up(options.history_records) * record_words),
+          clock_(options.precise_time || Automaton::uses_time ? CLOCK_MONOTONIC : CLOCK_MONOTONIC_COARSE),
+          vpid_(static_cast<std::uint32_t>(getpid())) {}
+
+    // A probe's body: handle(Visit&) runs unless the monitor is paused or the thread is inside it already.
+    template <class Handle>
+    void probe(std::uint32_t binding, Handle handle) {
+        const std::uint32_t thread = this_thread();
+        enter(thread, [&](Mine& mine) {
+            Visit visit{*this, mine, {now_ns(clock_), mine.net_ns, vpid_, thread, 0}, binding};
+            handle(visit);
+        });
+    }
+
+    // The same for an event that happened elsewhere.
+    template <class Handle>
+    void deliver(std::uint32_t binding, const Origin& origin, Handle handle) {
+        enter(this_thread(), [&](Mine& mine) {
+            Visit visit{*this, mine, origin, binding};
+            handle(visit);
+        });
+    }
+
+    Counters counters() const override;
+    void add_coverage(std::uint64_t* edges, std::uint64_t* events) const override;
+    void visit_contexts(void (*visit)(void*, const std::uint64_t*, std::uint16_t), void* data) override;
+    const char* text_of(std::uint64_t hash) const override { return strings_.text_of(hash); }
+    bool take_violation(ViolationRecord& record) override { return violations_.pop(record); }
+    void lose(std::uint64_t count) override;
+    void forget_all() override;
+    bool is_quiet() const override;
+
+ private:
+    static constexpr std::uint32_t record_words = History::header_words + Automaton::max_event_fields;
+
+    static std::uint64_t round_up(std::uint64_t records) {
+        std::uint64_t rounded = 1;
+        while (rounded < records) rounded *= 2;
+        return rounded;
+    }
+    // About a million records in all, so that a long history for one reader does not reserve it for a thousand threads.
+    static std::uint64_t ring_count(const InstanceOptions& options) {
+        const std::uint64_t rings = (std::uint64_t{1} << 20) / round_up(options.history_records);
+        return rings < 4 ? 4 : rings;
+    }
+
+    static std::uint64_t now_ns(clockid_t clock) {
+        timespec now;
+        clock_gettime(clock, &now);
+        return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+    }
+
+    template <class Handle>
+    void enter(std::uint32_t thread, Handle handle) {
+        if (__builtin_expect(paused_.load(std::memory_order_acquire), 0)) return;
+        Mine* const mine = threads_.mine(thread);
+        if (mine == nullptr) {
+            homeless_.fetch_add(1, std::memory_order_relaxed);
+            return;
+        }
+        if (__builtin_expect(mine->busy.load(std::memory_order_relaxed), 0)) {
+            mine->reentrant.add();
+            return;
+        }
+        mine->busy.store(true, std::memory_order_relaxed);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        handle(*mine);
+        mine->busy.store(false, std::memory_order_release);
+    }
+
+    // Finds the context and steps it. A turn ends without having changed anything when another thread changed the
+    // context first.
+    template <class Event>
+    void take(Visit& visit, const Event& event) {
+        const Key key = event.key(visit.origin);
+        const std::uint64_t hash = Table::hash(key);
+        for (std::uint32_t turn = 0;; ++turn) {
+            Found found = table_.find(key, hash);
+            if (!found ? begin(visit, event, key, hash) : go_on(visit, event, key, hash, found, turn)) return;
+        }
+    }
+
+    // An unknown context. False when it has become known meanwhile.
+    template <class Event>
+    bool begin(Visit& visit, const Event& event, const Key& key, std::uint64_t hash) {
+        if constexpr (Event::start == Start::ignored) {
+            visit.mine.ignored[Event::id].add();
+            return true;
+        } else if constexpr (Event::start == Start::process && has_registers) {
+            Found found;
+            if (const auto refused = insert(visit, event, key, hash, Event::start_state, true, found)) return *refused;
+            visit.mine.created.add();
+            new (&found.slot->registers) Registers();
+            step_locked(visit, event, key, hash, found);
+            return true;
+        } else {
+            return begin_at_once(visit, event, key, hash);
+        }
+    }
+
+    // The context appears in the state after its first event: nobody sees it half started.
+    template <class Event>
+    bool begin_at_once(Visit& visit, const Event& event, const Key& key, std::uint64_t hash) {
+        Step step{Event::start_state, Step::no_edge};
+        if constexpr (Event::start == Start::process) {
+            Registers none;
+            At<Registers> at{none, pool_, visit.origin};
+            step = Automaton::step(Event::start_state, event, at);
+            if (step.edge == Step::no_edge) {
+                reject(visit, event, key, Event::start_state, nullptr, nullptr);
+                return true;
+            }
+        }
+        if (!removes(step.state, nullptr)) {
+            Found found;
+            if (const auto refused = insert(visit, event, key, hash, step.state, has_registers, found)) return *refused;
+            remember(visit, event, found, found.control.steps(), Event::start_state, step.state);
+            if constexpr (has_registers) {
+                new (&found.slot->registers) Registers();
+                unlock(visit, hash, found, found.control.unlocked());
+            }
+        } else {
+            visit.mine.reclaimed.add();
+        }
+        visit.mine.created.add();
+        count(visit, event, step);
+        return true;
+    }
+
+    // Nothing: inserted. True: refused for good, and counted. False: look again.
+    struct Refused {
+        bool refused = false;
+        bool for_good = false;
+        explicit operator bool() const { return refused; }
+        bool operator*() const { return for_good; }
+    };
+
+    template <class Event>
+    Refused insert(Visit& visit, const Event&, const Key& key, std::uint64_t hash, std::uint16_t state, bool locked,
+                   Found& found) {
+        using Insertion = typename Table::Insertion;
+        const bool counts_as_step = !(locked && Event::start == Start::process);
+        const Insertion result = table_.insert(key, hash, state, locked, counts_as_step, found);
+        if (result == Insertion::done) return {};
+        if (result == Insertion::exists) return {true, false};
+        (result == Insertion::full ? visit.mine.table_full : visit.mine.contended).add();
+        visit.mine.rejected[Event::id].add();
+        return {true, true};
+    }
+
+    // A known context. False when it has changed meanwhile.
+    template <class Event>
+    bool go_on(Visit& visit, const Event& event, const Key& key, std::uint64_t hash, Found& found, std::uint32_t turn) {
+        if constexpr (has_registers) {
+            if (found.control.locked()) return !Table::wait_a_little(turn) && give_up_waiting(visit, event, found);
+            if (!Table::swap(found, found.control.with_lock())) return false;
+            step_locked(visit, event, key, hash, found);
+            return true;
+        } else {
+            return step_by_swap(visit, event, key, hash, found);
+        }
+    }
+
+    template <class Event>
+    bool step_by_swap(Visit& visit, const Event& event, const Key& key, std::uint64_t hash, Found& found) {
+        Registers none;
+        At<Registers> at{none, pool_, visit.origin};
+        const std::uint16_t from = found.control.state();
+        const Step step = Automaton::step(from, event, at);
+        if (__builtin_expect(step.edge == Step::no_edge, 0)) {
+            const Control before = found.control;
+            if (!Table::swap(found, found.control.with_status(Control::busy))) return false;
+            reject(visit, event, key, from, &found, &before);
+            bury(hash, found);
+            return true;
+        }
+        if (removes(step.state, nullptr)) {
+            if (!Table::swap(found, found.control.with_status(Control::busy))) return false;
+            bury(hash, found);
+            visit.mine.reclaimed.add();
+        } else {
+            if (!Table::swap(found, found.control.stepped(step.state))) return false;
+            remember(visit, event, found, found.control.steps(), from, step.state);
+        }
+        count(visit, event, step);
+        return true;
+    }
+
+    // The caller holds the entry's lock; it is given back, or the entry is gone.
+    template <class Event>
+    void step_locked(Visit& visit, const Event& event, const Key& key, std::uint64_t hash, Found& found) {
+        if constexpr (has_registers) {
+            Registers& registers = found.slot->registers;
+            At<Registers> at{registers, pool_, visit.origin};
+            const std::uint16_t from = found.control.state();
+            const Step step = Automaton::invariants_hold(from, at) ? Automaton::step(from, event, at) : Step{};
+            if (step.edge == Step::no_edge) {
+                reject(visit, event, key, from, &found, &found.control);
+                remove(hash, found);
+                return;
+            }
+            count(visit, event, step);
+            if (at.full) {
+                visit.mine.register_full.add();
+                remove(hash, found);
+            } else if (removes(step.state, &registers)) {
+                visit.mine.reclaimed.add();
+                remove(hash, found);
+            } else {
+                const Control after = found.control.stepped(step.state);
+                remember(visit, event, found, after.steps(), from, step.state);
+                unlock(visit, hash, found, after);
+            }
+        }
+    }
+
+    // Fails only when somebody has doomed the entry meanwhile.
+    void unlock(Visit&, std::uint64_t hash, Found& found, Control after) {
+        if (!Table::swap(found, after)) remove(hash, found);
+    }
+
+    void remove(std::uint64_t hash, Found& found) {
+        while (!Table::swap(found, found.control.with_status(Control::busy))) {
+        }
+        bury(hash, found);
+    }
+
+    // The entry is busy, and the caller's.
+    void bury(std::uint64_t hash, Found& found) {
+        if constexpr (has_registers) Automaton::clear(found.slot->registers, pool_);
+        table_.release(found, hash);
+    }
+
+    // Another thread has kept the context locked for 100 ms: whoever holds it removes it, for its state is no longer
+    // sound.
+    template <class Event>
+    bool give_up_waiting(Visit& visit, const Event&, Found& found) {
+        if (!doom(found)) return false;
+        visit.mine.contended.add();
+        visit.mine.rejected[Event::id].add();
+        return true;
+    }
+
+    static bool doom(Found& found) { return found.control.locked() && Table::swap(found, found.control.with_doom()); }
+
+    static bool removes(std::uint16_t state, const Registers* registers) {
+        return Automaton::ends(state) ||
+               (Automaton::reclaimable(state) && (registers == nullptr || Automaton::is_initial(*registers)));
+    }
+
+    template <class Event>
+    void count(Visit& visit, const Event&, const Step& step) {
+        if (step.edge == Step::no_edge)
+            visit.mine.entered[Event::id].add();
+        else
+            visit.mine.taken[step.edge].add();
+    }
+
+    template <class Event>
+    void remember(Visit& visit, const Event& event, const Found& found, std::uint32_t steps, std::uint16_t from,
+                  std::uint16_t to) {
+        if (visit.mine.ring >= rings_) return;  // the first threads have a ring each; of later ones no history is kept
+        const std::uint64_t head = visit.mine.history_head.load(std::memory_order_relaxed);
+        History::write(record_at(visit.mine.ring, head), identity(found), steps, Event::id, from, to, visit.origin,
+                       event.words());
+        visit.mine.history_head.store(head + 1, std::memory_order_release);
+    }
+
+    template <class Event>
+    void reject(Visit& visit, const Event& event, const Key& key, std::uint16_t state, Found* found,
+                const Control* before);
+
+    std::uint64_t identity(const Found& found) const {
+        return History::identity(table_.index_of(found.slot), found.control.generation());
+    }
+
+    std::atomic<std::uint64_t>* record_at(std::uint32_t ring, std::uint64_t position) {
+        return &history_[(ring * (history_mask_ + 1) + (position & history_mask_)) * record_words];
+    }
+
+    template <class Event>
+    void describe(ViolationRecord& record, const Visit& visit, const Event& event, const Key& key, std::uint16_t state,
+                  Found* found, const Control* before);
+    void tell_ring(const Mine& mine, ViolationRecord& record, std::uint64_t identity, std::uint32_t steps);
+
+    Table table_;
+    BlockPool pool_;
+    StringTable strings_;
+    ThreadSlots<Mine> threads_;
+    ViolationQueue violations_;
+    ViolationRecord spare_;  // for what must react in place although the queue is full
+    std::atomic<bool> spare_busy_{false};
+    std::uint64_t history_mask_;
+    std::uint64_t rings_;
+    Reserved<std::atomic<std::uint64_t>> history_;
+    clockid_t clock_;
+    std::uint32_t vpid_;
+    std::atomic<std::uint64_t> lost_{0};
+    std::atomic<std::uint64_t> homeless_{0};  // events of threads that found no slot
+};
+
+}  // namespace lockstep::monitors
+
+#include "monitors/runtime/engine_reports.hpp"

@@ -1,0 +1,157 @@
+// The engine's slow side: violations told, counters summed, contexts listed and forgotten. Included by engine.hpp.
+// C++17.
+#pragma once
+
+#include "monitors/runtime/engine.hpp"
+
+namespace lockstep::monitors {
+
+// The event has no enabled edge. `found` is the context's entry, which the caller owns, or null when there was none;
+// `before` its control word before that.
+template <class Automaton>
+template <class Event>
+void Engine<Automaton>::reject(Visit& visit, const Event& event, const Key& key, std::uint16_t state, Found* found,
+                               const Control* before) {
+    visit.mine.violations.add();
+    visit.mine.rejected[Event::id].add();
+    const auto tell = [&](ViolationRecord& record) {
+        describe(record, visit, event, key, state, found, before);
+        run_in_place(&record);
+    };
+    if (!violations_.push(tell)) {
+        visit.mine.reports_dropped.add();
+        if (reacts_in_place() && !spare_busy_.exchange(true, std::memory_order_acquire)) {
+            spare_ = ViolationRecord{};
+            tell(spare_);
+            spare_busy_.store(false, std::memory_order_release);
+        }
+    }
+    run_in_place(nullptr);
+}
+
+template <class Automaton>
+template <class Event>
+void Engine<Automaton>::describe(ViolationRecord& record, const Visit& visit, const Event& event, const Key& key,
+                                 std::uint16_t state, Found* found, const Control* before) {
+    record.origin = visit.origin;
+    record.state = state;
+    record.event = Event::id;
+    record.binding = visit.binding;
+    for (std::size_t i = 0; i < key.size(); ++i) record.key[i] = key[i];
+    const auto fields = event.words();
+    for (std::size_t i = 0; i < fields.size(); ++i) record.fields[i] = fields[i];
+    if constexpr (has_registers) {
+        if (found != nullptr) Automaton::dump(found->slot->registers, pool_, visit.origin.time_ns, record.registers);
+    }
+    if (found == nullptr) return;
+    threads_.for_each([&](const Mine& mine) { tell_ring(mine, record, identity(*found), before->steps()); });
+    record.history_omitted = before->steps() - record.history_count;
+}
+
+// Keeps the latest of the context's events, in the order of its steps. Steps count modulo 2^24; so does their distance.
+template <class Automaton>
+void Engine<Automaton>::tell_ring(const Mine& mine, ViolationRecord& record, std::uint64_t identity,
+                                  std::uint32_t steps) {
+    if (mine.ring >= rings_) return;
+    const auto age = [steps](std::uint32_t taken) { return (steps - taken) & 0xffffff; };
+    const std::uint64_t head = mine.history_head.load(std::memory_order_acquire);
+    const std::uint64_t first = head > history_mask_ ? head - history_mask_ : 0;
+    for (std::uint64_t position = first; position < head; ++position) {
+        const std::atomic<std::uint64_t>* source = record_at(mine.ring, position);
+        if (source[0].load(std::memory_order_relaxed) >> 16 != identity) continue;
+        std::uint64_t words[record_words];
+        for (std::uint32_t i = 0; i < record_words; ++i) words[i] = source[i].load(std::memory_order_relaxed);
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (mine.history_head.load(std::memory_order_relaxed) > position + history_mask_)
+            continue;  // overwritten meanwhile
+
+        const TakenEvent event = History::read(words, Automaton::max_event_fields);
+        std::uint32_t& count = record.history_count;
+        if (count == reported_history) {
+            if (age(event.steps) > age(record.history[0].steps)) continue;
+            for (std::uint32_t i = 1; i < count; ++i) record.history[i - 1] = record.history[i];
+            --count;
+        }
+        std::uint32_t place = count++;
+        for (; place > 0 && age(record.history[place - 1].steps) < age(event.steps); --place)
+            record.history[place] = record.history[place - 1];
+        record.history[place] = event;
+    }
+}
+
+template <class Automaton>
+Counters Engine<Automaton>::counters() const {
+    Counters sum;
+    threads_.for_each([&sum](const Mine& mine) {
+        for (const Counter& taken : mine.taken) sum.events += taken.value();
+        for (std::uint32_t event = 0; event < Automaton::event_count; ++event) {
+            sum.events += mine.ignored[event].value() + mine.entered[event].value() + mine.rejected[event].value();
+            sum.ignored_unknown += mine.ignored[event].value();
+        }
+        sum.contexts_created += mine.created.value();
+        sum.contexts_reclaimed += mine.reclaimed.value();
+        sum.violations += mine.violations.value();
+        sum.table_full += mine.table_full.value();
+        sum.register_full += mine.register_full.value();
+        sum.contended += mine.contended.value();
+        sum.reentrant += mine.reentrant.value();
+        sum.reports_dropped += mine.reports_dropped.value();
+    });
+    sum.lost = lost_.load(std::memory_order_relaxed) + homeless_.load(std::memory_order_relaxed);
+    sum.hash_collisions = strings_.collisions();
+    table_.for_each([&sum](const auto&, Control control, const Key&) {
+        ++sum.contexts_alive;
+        if (!Automaton::is_final(control.state())) ++sum.contexts_pending;
+    });
+    return sum;
+}
+
+template <class Automaton>
+void Engine<Automaton>::add_coverage(std::uint64_t* edges, std::uint64_t* events) const {
+    threads_.for_each([edges, events](const Mine& mine) {
+        for (std::uint32_t edge = 0; edge < Automaton::edge_count; ++edge) {
+            edges[edge] += mine.taken[edge].value();
+            events[Automaton::event_of_edge(edge)] += mine.taken[edge].value();
+        }
+        for (std::uint32_t event = 0; event < Automaton::event_count; ++event)
+            events[event] += mine.ignored[event].value() + mine.entered[event].value() + mine.rejected[event].value();
+    });
+}
+
+template <class Automaton>
+void Engine<Automaton>::visit_contexts(void (*visit)(void*, const std::uint64_t*, std::uint16_t), void* data) {
+    table_.for_each([&](const auto&, Control control, const Key& key) { visit(data, key.data(), control.state()); });
+}
+
+template <class Automaton>
+void Engine<Automaton>::lose(std::uint64_t count) {
+    lost_.fetch_add(count == 0 ? 1 : count, std::memory_order_relaxed);
+    forget_all();
+}
+
+template <class Automaton>
+void Engine<Automaton>::forget_all() {
+    table_.for_each([this](std::uint64_t index, const Control&, const Key&) {
+        Key key{};
+        for (Control control = table_.look(index, key); control.is_live(); control = table_.look(index, key)) {
+            Found found{&table_.slot(index), control};
+            if (control.locked()) {  // its holder removes it
+                if (Table::swap(found, control.with_doom())) return;
+            } else if (Table::swap(found, control.with_status(Control::busy))) {
+                bury(Table::hash(key), found);
+                return;
+            }
+        }
+    });
+}
+
+template <class Automaton>
+bool Engine<Automaton>::is_quiet() const {
+    bool quiet = true;
+    threads_.for_each([&quiet](const Mine& mine) {
+        if (mine.busy.load(std::memory_order_acquire)) quiet = false;
+    });
+    return quiet;
+}
+
+}  // namespace lockstep::monitors
