@@ -174,18 +174,16 @@ class Lanes {
 }  // namespace
 
 std::string describe(const ContextEvent& event, const std::vector<Field>& keys) {
+    const std::vector<Field>& fields = event.fields;
+    const Field *owner = find(fields, "owner"), *first = find(fields, "first_byte"), *last = find(fields, "last_byte"), *mode = find(fields, "mode");
+    const bool is_range = first != nullptr && last != nullptr;
     std::string result = event.name;
-    const bool is_range = find(event.fields, "first_byte") != nullptr && find(event.fields, "last_byte") != nullptr;
-    for (const Field& field : event.fields) {
-        if (find(keys, field.name) != nullptr) continue;
-        if (field.name == "owner")
-            result += " " + field.value;
-        else if (field.name == "mode")
-            result += " " + mode_text(field.value);
-        else if (is_range && field.name == "first_byte")
-            result += " " + range_text(field.value, find(event.fields, "last_byte")->value);
-        else if (!is_range || field.name != "last_byte")
-            result += fmt::format(" {}={}", field.name, field.value);
+    if (owner != nullptr) result += " " + owner->value;
+    if (is_range) result += " " + range_text(first->value, last->value);
+    if (mode != nullptr) result += " " + mode_text(mode->value);
+    for (const Field& field : fields) {
+        const bool written = &field == owner || &field == mode || (is_range && (&field == first || &field == last));
+        if (!written && find(keys, field.name) == nullptr) result += fmt::format(" {}={}", field.name, field.value);
     }
     return result;
 }

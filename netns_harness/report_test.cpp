@@ -15,23 +15,23 @@ using testing::HasSubstr;
 using testing::Not;
 
 std::vector<Field> lock_fields(const std::string& owner, const std::string& first, const std::string& last, const std::string& mode) {
-    return {{"file", "locks/file2", true}, {"owner", owner, true}, {"first_byte", first}, {"last_byte", last}, {"mode", mode}};
+    return {{"file", "locks/file2"}, {"owner", owner}, {"first_byte", first}, {"last_byte", last}, {"mode", mode}};
 }
 
 // client3/1 holds [100, 200] exclusively since 2 ms, client2/1 has let go, and client1/2 gets [150, end] at 5 ms.
 Violation double_grant() {
     Violation violation;
-    violation.keys = {{"file", "locks/file2", true}};
+    violation.keys = {{"file", "locks/file2"}};
     violation.history = {
         {1'001'000'000, 22, 7, 8, "grant", lock_fields("client2/1", "0", "50", "3"), "free", "held"},
         {1'002'000'000, 33, 7, 9, "grant", lock_fields("client3/1", "100", "200", "5"), "held", "held"},
-        {1'003'000'000, 22, 7, 8, "release", {{"file", "locks/file2", true}, {"owner", "client2/1", true}, {"first_byte", "0"}, {"last_byte", "50"}}, "held", "held"},
+        {1'003'000'000, 22, 7, 8, "release", {{"file", "locks/file2"}, {"owner", "client2/1"}, {"first_byte", "0"}, {"last_byte", "50"}}, "held", "held"},
     };
     violation.event = {1'005'000'000, 11, 5, 6, "grant", lock_fields("client1/2", "150", "18446744073709551615", "5"), "held", ""};
     violation.tracepoint = "lock_api:acquired";
     violation.allowed_events = {"grant", "release"};
     violation.event_is_guarded = true;
-    violation.registers = {{"holders", "ranges", {{{"owner", "client3/1", true}, {"first", "100"}, {"last", "200"}, {"mode", "5"}}}}};
+    violation.registers = {{"holders", "ranges", {{{"owner", "client3/1"}, {"first", "100"}, {"last", "200"}, {"mode", "5"}}}}};
     return violation;
 }
 
@@ -101,15 +101,15 @@ TEST(Counterexample, OnlyOverlappingIncompatibleLocksOfOthersConflict) {
     const RunResult result = violated_run();
     Violation violation = double_grant();
     auto& rows = violation.registers[0].rows;
-    rows = {{{"owner", "client1/2", true}, {"first", "100"}, {"last", "200"}, {"mode", "5"}},   // its own
-            {{"owner", "client3/1", true}, {"first", "100"}, {"last", "149"}, {"mode", "5"}},   // just before
-            {{"owner", "client3/1", true}, {"first", "150"}, {"last", "150"}, {"mode", "0"}}};  // compatible
+    rows = {{{"owner", "client1/2"}, {"first", "100"}, {"last", "200"}, {"mode", "5"}},   // its own
+            {{"owner", "client3/1"}, {"first", "100"}, {"last", "149"}, {"mode", "5"}},   // just before
+            {{"owner", "client3/1"}, {"first", "150"}, {"last", "150"}, {"mode", "0"}}};  // compatible
     const auto conflicts = [&] {
         const auto lines = explain(violation, {result.hosts, result.start_ns});
         return std::ranges::count_if(lines, [](const std::string& line) { return line.starts_with("conflicts"); });
     };
     EXPECT_EQ(conflicts(), 0);
-    rows.push_back({{"owner", "client3/1", true}, {"first", "150"}, {"last", "150"}, {"mode", "3"}});
+    rows.push_back({{"owner", "client3/1"}, {"first", "150"}, {"last", "150"}, {"mode", "3"}});
     EXPECT_EQ(conflicts(), 1);
 }
 

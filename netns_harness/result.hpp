@@ -17,7 +17,6 @@ std::string to_text(Verdict verdict);
 struct Field {
     std::string name;
     std::string value;
-    bool is_string = false;
 };
 
 // An event that a context of a property took, or the one that it could not take.
