@@ -82,6 +82,12 @@ void XdrEncoder::encode_bytes(std::string_view bytes) {
     std::memset(to + bytes.size(), 0, padding_bytes);
 }
 
+void XdrEncoder::restart() {
+    pieces_.clear();
+    piece_start_ = used_;
+    size_bytes_ = 0;
+}
+
 void XdrEncoder::finish() {
     end_piece();
 }

@@ -35,6 +35,8 @@ class XdrEncoder {
 
     // Bytes written so far.
     size_t size_bytes() const { return size_bytes_; }
+    // Forgets what was written.
+    void restart();
     // Ends the last piece. Nothing may be encoded afterwards.
     void finish();
 

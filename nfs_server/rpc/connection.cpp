@@ -1,0 +1,202 @@
+#include "nfs_server/rpc/connection.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include <spdlog/spdlog.h>
+
+#include "tracepoints/rpc.tp"
+
+namespace lockstep::server::rpc {
+namespace {
+
+constexpr int64_t ns_per_ms = 1'000'000;
+
+}  // namespace
+
+Connection::Connection(int socket, uint64_t id, const PeerAddress& peer, const Dispatcher& dispatcher,
+                       const ConnectionEnvironment& environment)
+    : socket_(socket),
+      id_(id),
+      peer_(peer),
+      dispatcher_(dispatcher),
+      environment_(environment),
+      reader_(environment.limits.max_record_bytes, environment.budget),
+      output_(socket, environment.budget),
+      last_activity_ns_(environment.clock.monotonic_ns()),
+      written_change_ns_(last_activity_ns_) {
+    lttng_ust_tracepoint(rpc, connection_opened, id_, peer_.to_string().c_str());
+}
+
+// Whoever runs a request of the connection holds it: here none is left, so that no event of it can follow.
+Connection::~Connection() {
+    ::close(socket_);
+    lttng_ust_tracepoint(rpc, connection_closed, id_);
+}
+
+void Connection::readable(bool hang_up, Calls& calls) {
+    if (hang_up) hang_up_ = true;
+    read_turn(calls);
+}
+
+void Connection::writable(Calls& calls) {
+    if (output_.queued_bytes() == 0) return;
+    after(output_.writable(), calls);
+}
+
+void Connection::read_turn(Calls& calls) {
+    if (read_turns_.fetch_add(1) != 0) return;  // the thread that reads will look again
+    uint32_t seen = 1;
+    do {
+        seen = read_turns_.load();
+        read_until_empty(calls);
+    } while (!read_turns_.compare_exchange_strong(seen, 0));
+}
+
+bool Connection::may_read() {
+    const auto has_room = [this] { return in_flight_.load() < environment_.limits.max_in_flight && !client_is_slow(); };
+    if (closed_ || input_ended_) return false;
+    if (has_room()) return true;
+    // First the word that input waits, then the second look: whoever makes room either sees the word or is seen.
+    paused_ = true;
+    if (!has_room()) return false;
+    paused_ = false;
+    return true;
+}
+
+void Connection::read_until_empty(Calls& calls) {
+    while (may_read()) {
+        const auto room = reader_.room();
+        size_t room_bytes = 0;
+        for (const iovec& piece : room) room_bytes += piece.iov_len;
+        msghdr message{};
+        message.msg_iov = room.data();
+        message.msg_iovlen = room.size();
+        const ssize_t size_bytes = recvmsg(socket_, &message, MSG_DONTWAIT);
+        if (size_bytes > 0) {
+            received(static_cast<size_t>(size_bytes), calls);
+            // A short read emptied the socket: its next byte brings a new event. Its end may have come without one.
+            if (static_cast<size_t>(size_bytes) < room_bytes && !hang_up_) return;
+        } else if (size_bytes == 0) {
+            input_ended_ = true;
+            close_if_done();
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } else if (errno != EINTR) {
+            close();
+        }
+    }
+}
+
+void Connection::received(size_t size_bytes, Calls& calls) {
+    const int64_t now_ns = environment_.clock.monotonic_ns();
+    last_activity_ns_ = now_ns;
+    records_.clear();
+    if (const auto taken = reader_.take(size_bytes, records_); !taken) return close_because(to_string(taken.error()));
+    for (Record& record : records_) calls.push_back(std::make_unique<Call>(std::move(record)));
+    in_flight_ += static_cast<uint32_t>(records_.size());
+    if (!reader_.is_inside_record()) {
+        record_began_ns_ = 0;
+    } else if (!records_.empty() || record_began_ns_ == 0) {
+        record_began_ns_ = now_ns;
+    }
+    records_.clear();
+}
+
+bool Connection::client_is_slow() const {
+    return output_.queued_bytes() >= environment_.limits.max_queued_output_bytes;
+}
+
+void Connection::run(std::unique_ptr<Call> call, Calls& calls) {
+    if (client_is_slow() && !closed_) return park(std::move(call), calls);
+    auto state = OutputQueue::State::empty;
+    if (!closed_) {
+        const Answer answer =
+            dispatcher_.answer(call->record.bytes(), {.connection_id = id_, .peer = peer_}, call->arena, call->pieces);
+        if (answer.kind == Answer::Kind::none) {
+            close_because("a message that is no call");
+        } else if (!closed_) {
+            if (answer.kind == Answer::Kind::reply)
+                lttng_ust_tracepoint(rpc, reply_sent, answer.request_id, id_, answer.xid, answer.accept_status,
+                                     answer.size_bytes);
+            state = output_.send(std::move(call), answer.size_bytes);
+        }
+    }
+    last_activity_ns_ = environment_.clock.monotonic_ns();
+    --in_flight_;
+    after(state, calls);
+}
+
+void Connection::park(std::unique_ptr<Call> call, Calls& calls) {
+    {
+        const std::lock_guard hold(parked_mutex_);
+        parked_.push_back(std::move(call));
+        parked_count_ = parked_.size();
+    }
+    // The client may have caught up meanwhile, and whoever noticed found nothing parked.
+    unpark(calls);
+}
+
+void Connection::unpark(Calls& calls) {
+    if (parked_count_ == 0 || client_is_slow()) return;
+    const std::lock_guard hold(parked_mutex_);
+    // A few at a time: each of them, when it is done, comes back here for more.
+    for (int i = 0; i < 4 && !parked_.empty(); ++i) {
+        calls.push_back(std::move(parked_.front()));
+        parked_.pop_front();
+    }
+    parked_count_ = parked_.size();
+}
+
+// A request or some output is gone: there may be room to read on, or nothing left to do.
+void Connection::after(OutputQueue::State state, Calls& calls) {
+    if (state == OutputQueue::State::broken) close();
+    close_if_done();
+    unpark(calls);
+    if (paused_.exchange(false)) read_turn(calls);
+}
+
+void Connection::drain() {
+    input_ended_ = true;
+    close_if_done();
+}
+
+void Connection::close_if_done() {
+    if (input_ended_ && in_flight_ == 0 && output_.queued_bytes() == 0) close();
+}
+
+void Connection::close() {
+    if (closed_.exchange(true)) return;
+    // The descriptor stays until the last holder lets go: its number can't be another connection's meanwhile.
+    shutdown(socket_, SHUT_RDWR);
+}
+
+void Connection::close_because(const char* reason) {
+    spdlog::debug("connection {} of {} closed: {}", id_, peer_.to_string(), reason);
+    close();
+}
+
+int64_t Connection::idle_ns(int64_t now_ns) const {
+    if (in_flight_ != 0 || output_.queued_bytes() != 0 || record_began_ns_ != 0) return -1;
+    return now_ns - last_activity_ns_;
+}
+
+const char* Connection::expired(int64_t now_ns) {
+    const Limits& limits = environment_.limits;
+    if (const uint64_t written = output_.written_bytes();
+        written != written_bytes_seen_ || output_.queued_bytes() == 0) {
+        written_bytes_seen_ = written;
+        written_change_ns_ = now_ns;
+    }
+    if (now_ns - written_change_ns_ > limits.stalled_output_limit_ms * ns_per_ms) return "its client takes no replies";
+    // While input is paused, an unfinished record is not its client's fault.
+    const int64_t began_ns = record_began_ns_;
+    if (began_ns != 0 && !paused_ && now_ns - began_ns > limits.partial_record_limit_ms * ns_per_ms)
+        return "a record that does not end";
+    if (idle_ns(now_ns) > limits.idle_limit_ms * ns_per_ms) return "idle";
+    return nullptr;
+}
+
+}  // namespace lockstep::server::rpc

@@ -1,0 +1,110 @@
+// One TCP connection: requests in, replies out, bounded in both directions. Rpc layer.
+//
+// Any thread of the server may be told that the socket is ready. One at a time reads (the others leave it word to look
+// again); requests run on whatever thread is free, and their replies leave in the order in which they are done.
+//
+//     socket ─► RecordReader ─► Call ─► Dispatcher ─► OutputQueue ─► socket
+//                  both stop while the client takes no replies; reading also while much is in flight
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "nfs_server/base/clock.hpp"
+#include "nfs_server/rpc/call.hpp"
+#include "nfs_server/rpc/dispatcher.hpp"
+#include "nfs_server/rpc/limits.hpp"
+#include "nfs_server/rpc/output_queue.hpp"
+#include "nfs_server/rpc/peer_address.hpp"
+#include "nfs_server/rpc/record_reader.hpp"
+
+namespace lockstep::server::rpc {
+
+// What all connections share. Outlives them.
+struct ConnectionEnvironment {
+    const Limits& limits;
+    const Clock& clock;
+    MemoryBudget& budget;
+};
+
+class Connection {
+ public:
+    // Takes the socket, which is non-blocking, over. Fires rpc:connection_opened; the destructor rpc:connection_closed.
+    Connection(int socket, uint64_t id, const PeerAddress& peer, const Dispatcher& dispatcher,
+               const ConnectionEnvironment& environment);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    using Calls = std::vector<std::unique_ptr<Call>>;
+
+    // The socket may hold input; hang_up: the client has ended its side, or the connection broke. Appends requests that
+    // have come whole; run() takes each of them exactly once. Any thread.
+    void readable(bool hang_up, Calls& calls);
+    // The socket may take output. Appends as readable() does. Any thread.
+    void writable(Calls& calls);
+    // Runs a request and sends its reply. Appends as readable() does: its end may let the connection be read on. Any
+    // thread.
+    void run(std::unique_ptr<Call> call, Calls& calls);
+
+    // Takes no further request; what is under way is answered, then the connection closes. Any thread.
+    void drain();
+    // Ends the connection at once; what is under way runs to its end and is not answered. Any thread.
+    void close();
+    // No event of the socket matters any more; whoever holds the connection in a table lets go of it.
+    bool is_closed() const { return closed_; }
+
+    // Why the connection should be closed now, nullptr if it need not. One thread at a time.
+    const char* expired(int64_t now_ns);
+    // How long there has been nothing under way; -1: there is something.
+    int64_t idle_ns(int64_t now_ns) const;
+
+    uint64_t id() const { return id_; }
+    const PeerAddress& peer() const { return peer_; }
+    int socket() const { return socket_; }
+
+ private:
+    void read_turn(Calls& calls);
+    void read_until_empty(Calls& calls);
+    bool may_read();
+    void received(size_t size_bytes, Calls& calls);
+    bool client_is_slow() const;
+    void park(std::unique_ptr<Call> call, Calls& calls);
+    void unpark(Calls& calls);
+    void after(OutputQueue::State state, Calls& calls);
+    void close_if_done();
+    void close_because(const char* reason);
+
+    const int socket_;
+    const uint64_t id_;
+    const PeerAddress peer_;
+    const Dispatcher& dispatcher_;
+    const ConnectionEnvironment environment_;
+
+    std::atomic<uint32_t> read_turns_{0};  // asked for and not yet finished; who raises it from 0 reads
+    std::atomic<bool> hang_up_{false};
+    std::atomic<bool> paused_{false};  // unread input waits for a request or reply to go
+    std::atomic<bool> input_ended_{false};
+    std::atomic<bool> closed_{false};
+    RecordReader reader_;          // of the thread whose turn it is to read
+    std::vector<Record> records_;  // likewise
+
+    std::atomic<uint32_t> in_flight_{0};  // read and not yet answered, parked ones included
+    OutputQueue output_;
+
+    std::mutex parked_mutex_;
+    std::deque<std::unique_ptr<Call>>
+        parked_;  // small requests can have large replies: not while earlier ones are not taken
+    std::atomic<size_t> parked_count_{0};
+
+    std::atomic<int64_t> last_activity_ns_;
+    std::atomic<int64_t> record_began_ns_{0};  // 0: no record is incomplete
+    uint64_t written_bytes_seen_ = 0;          // of expired()
+    int64_t written_change_ns_;
+};
+
+}  // namespace lockstep::server::rpc

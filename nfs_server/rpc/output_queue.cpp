@@ -1,0 +1,96 @@
+#include "nfs_server/rpc/output_queue.hpp"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace lockstep::server::rpc {
+namespace {
+
+constexpr size_t max_pieces = 64;
+constexpr uint32_t last_fragment = 0x80000000;
+
+}  // namespace
+
+OutputQueue::State OutputQueue::send(std::unique_ptr<Call> call, uint32_t size_bytes) {
+    std::unique_lock hold(mutex_);
+    if (broken_) return State::broken;
+    const size_t whole_bytes = size_bytes + sizeof(uint32_t);
+    replies_.push_back({std::move(call), htonl(last_fragment | size_bytes), whole_bytes});
+    queued_bytes_ += whole_bytes;
+    return write(hold);
+}
+
+OutputQueue::State OutputQueue::writable() {
+    std::unique_lock hold(mutex_);
+    writable_again_ = true;
+    return write(hold);
+}
+
+// Writes until the queue is empty or the socket is full. The mutex is free while the system call runs.
+OutputQueue::State OutputQueue::write(std::unique_lock<std::mutex>& hold) {
+    if (broken_) return State::broken;
+    if (writing_) return State::queued;
+    writing_ = true;
+    while (!replies_.empty() && !broken_) {
+        std::array<iovec, max_pieces> pieces;
+        msghdr message{};
+        message.msg_iov = pieces.data();
+        message.msg_iovlen = gather(pieces);
+        writable_again_ = false;
+        hold.unlock();
+        const ssize_t sent = sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const int error = errno;
+        hold.lock();
+        if (sent >= 0) {
+            drop_sent(static_cast<size_t>(sent));
+        } else if (error == EAGAIN || error == EWOULDBLOCK) {
+            if (!share_.grow_to(queued_bytes_)) broken_ = true;
+            if (!writable_again_) break;
+        } else if (error != EINTR) {
+            broken_ = true;
+        }
+    }
+    writing_ = false;
+    if (broken_) {
+        replies_.clear();
+        queued_bytes_ = 0;
+        return State::broken;
+    }
+    return replies_.empty() ? State::empty : State::queued;
+}
+
+size_t OutputQueue::gather(std::span<iovec> pieces) {
+    size_t count = 0;
+    for (Reply& reply : replies_) {
+        size_t skip = reply.sent_bytes;
+        const auto add = [&](iovec piece) {
+            const size_t skipped = std::min(skip, piece.iov_len);
+            skip -= skipped;
+            if (skipped == piece.iov_len || count == pieces.size()) return;
+            pieces[count++] = {static_cast<std::byte*>(piece.iov_base) + skipped, piece.iov_len - skipped};
+        };
+        add({&reply.mark, sizeof reply.mark});
+        for (const iovec& piece : reply.call->pieces) add(piece);
+        if (count == pieces.size()) break;
+    }
+    return count;
+}
+
+void OutputQueue::drop_sent(size_t size_bytes) {
+    written_bytes_ += size_bytes;
+    queued_bytes_ -= size_bytes;
+    while (size_bytes > 0) {
+        Reply& front = replies_.front();
+        const size_t dropped = std::min(size_bytes, front.left_bytes);
+        front.left_bytes -= dropped;
+        front.sent_bytes += dropped;
+        size_bytes -= dropped;
+        if (front.left_bytes == 0) replies_.pop_front();
+    }
+}
+
+}  // namespace lockstep::server::rpc

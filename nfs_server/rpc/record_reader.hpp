@@ -1,0 +1,83 @@
+// Record marking (RFC 5531 section 11): puts records together from a stream's fragments. Rpc layer.
+//
+//     fragment:  | last: 1 bit | length: 31 bits | length bytes |        record: fragments up to one that is the last
+//
+// The socket is read into room(): the rest of a large fragment goes straight to its record, without a copy in between,
+// and what follows it to a small staging buffer. Memory for a record grows with the bytes that have come, not with the
+// length that a fragment claims.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nfs_server/base/result.hpp"
+#include "nfs_server/rpc/memory_budget.hpp"
+
+namespace lockstep::server::rpc {
+
+// One received message.
+struct Record {
+    std::unique_ptr<std::byte[]> memory;
+    size_t size_bytes = 0;
+    size_t capacity_bytes = 0;
+    MemoryShare share;
+
+    explicit Record(MemoryBudget& budget) : share(budget) {}
+    std::span<std::byte> bytes() const { return {memory.get(), size_bytes}; }
+};
+
+// Why a stream can't be read on; its connection must be closed.
+enum class RecordError {
+    too_large,      // a record beyond the limit
+    out_of_memory,  // the budget of all connections is exhausted
+};
+const char* to_string(RecordError error);
+
+// The reading side of one stream. One thread at a time.
+class RecordReader {
+ public:
+    RecordReader(size_t max_record_bytes, MemoryBudget& budget)
+        : max_record_bytes_(max_record_bytes), budget_(budget) {}
+
+    // Where the next bytes of the stream go: one or two pieces, for a scattering read. Valid until take().
+    std::span<iovec> room();
+
+    // The first `size_bytes` of room() were filled. Appends the records that are complete now.
+    // Errors: too_large, out_of_memory; the reader is of no use afterwards.
+    Result<void, RecordError> take(size_t size_bytes, std::vector<Record>& records);
+
+    // A record, or the head of a fragment, has begun and has not ended.
+    bool is_inside_record() const { return record_ != nullptr || head_bytes_ != 0; }
+
+ private:
+    static constexpr size_t stage_bytes = size_t{16} << 10;
+    static constexpr size_t first_capacity_bytes = 512;
+    // A fragment with at least that much missing is read straight into its record.
+    static constexpr size_t direct_bytes = size_t{4} << 10;
+
+    Result<void, RecordError> take_staged(std::span<const std::byte> bytes, std::vector<Record>& records);
+    Result<void, RecordError> begin_fragment();
+    Result<void, RecordError> make_room(size_t size_bytes);
+    void end_fragment(std::vector<Record>& records);
+
+    const size_t max_record_bytes_;
+    MemoryBudget& budget_;
+    std::unique_ptr<Record> record_;  // the unfinished one
+    size_t fragment_left_bytes_ = 0;
+    bool last_fragment_ = false;
+    std::array<std::byte, 4> head_{};
+    size_t head_bytes_ = 0;            // bytes of the fragment's head that have come
+    size_t largest_record_bytes_ = 0;  // of those that have come whole: the next may be as large
+    size_t direct_room_bytes_ = 0;     // of room()'s first piece, if it lies in the record
+    std::array<iovec, 2> room_{};
+    std::array<std::byte, stage_bytes> stage_;
+};
+
+}  // namespace lockstep::server::rpc
