@@ -1,0 +1,189 @@
+#include "monitors/live/live_reader.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "monitors/trace/babeltrace_source.hpp"
+
+namespace lockstep::monitors {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::size_t mark = 0;  // index of the mark among the wanted events; the caller's follow
+
+std::vector<WantedEvent> with_mark(const std::vector<WantedEvent>& wanted) {
+    std::vector<WantedEvent> all = {{"lockstep_live",
+                                     "mark",
+                                     {{"reader", FieldType::unsigned_integer},
+                                      {"round", FieldType::unsigned_integer},
+                                      {"cpu", FieldType::unsigned_integer}}}};
+    all.insert(all.end(), wanted.begin(), wanted.end());
+    return all;
+}
+
+// Signals sent to the process are the other threads' to handle.
+void block_signals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+}
+
+}  // namespace
+
+LiveReader::LiveReader(Options options, EventHandler& handler) : options_(std::move(options)), handler_(&handler) {}
+
+void LiveReader::start() {
+    std::thread([self = shared_from_this()] {
+        block_signals();
+        self->run();
+    }).detach();
+}
+
+void LiveReader::run() {
+    try {
+        read_session();
+        end(State::ended, "");
+    } catch (const std::exception& error) {
+        end(State::failed, error.what());
+    }
+    std::lock_guard hold(mutex_);
+    thread_ended_ = true;
+    changed_.notify_all();
+}
+
+// A session that was only just started may not be known at the relay: its reading then ends before any mark was seen.
+void LiveReader::read_session() {
+    const auto deadline = steady_clock::now() + options_.limit;
+    for (;;) {
+        const auto source = BabeltraceSource::open_live(options_.url, with_mark(options_.wanted));
+        if (!read_until_idle_or_end(*source)) return;
+        {
+            std::lock_guard hold(mutex_);
+            if (!rounds_.empty()) return;
+        }
+        if (steady_clock::now() > deadline) throw TraceError(options_.url + ": the relay does not know this session");
+        if (stopping_after(std::chrono::milliseconds(1))) return;
+    }
+}
+
+// False when told to stop, true at the session's end.
+bool LiveReader::read_until_idle_or_end(EventSource& source) {
+    for (;;) {
+        switch (source.read(*this)) {
+            case EventSource::Status::more:
+                if (stopping_after(std::chrono::microseconds(0))) return false;
+                break;
+            case EventSource::Status::again:
+                if (stopping_after(options_.idle)) return false;
+                break;
+            case EventSource::Status::end:
+                return true;
+        }
+    }
+}
+
+bool LiveReader::stopping_after(std::chrono::microseconds pause) {
+    std::unique_lock lock(mutex_);
+    if (pause.count() > 0) changed_.wait_for(lock, pause, [this] { return stopping_; });
+    return stopping_;
+}
+
+void LiveReader::end(State state, const std::string& error) {
+    std::lock_guard hold(mutex_);
+    state_ = state;
+    error_ = error;
+    changed_.notify_all();
+}
+
+void LiveReader::on_event(std::size_t wanted, const Slot* slots, const Origin& origin) {
+    std::lock_guard hold(mutex_);
+    if (wanted == mark) {
+        if (slots[0].unsigned_integer != options_.reader) return;
+        rounds_[static_cast<std::uint32_t>(slots[2].unsigned_integer)] = slots[1].unsigned_integer;
+        changed_.notify_all();
+        return;
+    }
+    if (handler_ == nullptr) return;
+    if (origin.cpu >= seen_cpus_.size()) seen_cpus_.resize(origin.cpu + 1);
+    seen_cpus_[origin.cpu] = true;
+    events_.fetch_add(1, std::memory_order_relaxed);
+    handler_->on_event(wanted - 1, slots, origin);
+}
+
+void LiveReader::on_loss(const Loss& loss) {
+    std::lock_guard hold(mutex_);
+    lost_ += loss.events;
+    ++losses_;
+    if (handler_ != nullptr) handler_->on_loss(loss);
+}
+
+void LiveReader::on_mismatch(std::size_t wanted, const std::string& why) {
+    std::lock_guard hold(mutex_);
+    mismatches_.push_back(why);
+    if (handler_ != nullptr && wanted != mark) handler_->on_mismatch(wanted - 1, why);
+}
+
+bool LiveReader::wait_for_marks(std::uint64_t round, const std::vector<std::uint32_t>& cpus,
+                                steady_clock::time_point deadline) {
+    const auto arrived = [&] {
+        return std::ranges::all_of(cpus, [&](std::uint32_t cpu) {
+            const auto latest = rounds_.find(cpu);
+            return latest != rounds_.end() && latest->second >= round;
+        });
+    };
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, deadline, [&] { return arrived() || state_ != State::reading; });
+    return arrived();
+}
+
+bool LiveReader::wait_for_end(steady_clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, deadline, [this] { return state_ != State::reading; });
+    return state_ == State::ended;
+}
+
+bool LiveReader::stop(std::chrono::milliseconds limit) {
+    std::unique_lock lock(mutex_);
+    stopping_ = true;
+    handler_ = nullptr;
+    changed_.notify_all();
+    return changed_.wait_for(lock, limit, [this] { return thread_ended_; });
+}
+
+LiveReader::State LiveReader::state() const {
+    std::lock_guard hold(mutex_);
+    return state_;
+}
+
+std::string LiveReader::error() const {
+    std::lock_guard hold(mutex_);
+    return error_;
+}
+
+std::uint64_t LiveReader::lost() const {
+    std::lock_guard hold(mutex_);
+    return lost_;
+}
+
+std::uint64_t LiveReader::losses() const {
+    std::lock_guard hold(mutex_);
+    return losses_;
+}
+
+std::vector<std::string> LiveReader::mismatches() const {
+    std::lock_guard hold(mutex_);
+    return mismatches_;
+}
+
+std::vector<std::uint32_t> LiveReader::seen_cpus() const {
+    std::lock_guard hold(mutex_);
+    std::vector<std::uint32_t> cpus;
+    for (std::uint32_t cpu = 0; cpu < seen_cpus_.size(); ++cpu)
+        if (seen_cpus_[cpu]) cpus.push_back(cpu);
+    return cpus;
+}
+
+}  // namespace lockstep::monitors

@@ -1,0 +1,18 @@
+#include "monitors/live/live_verifier.hpp"
+
+namespace lockstep::monitors {
+
+LiveVerifier::LiveVerifier(const LiveSessionOptions& options, std::vector<Monitor*> monitors)
+    : monitors_(std::move(monitors)),
+      feed_(monitors_),
+      session_(std::make_unique<LiveSession>(options, feed_.wanted(), feed_)) {}
+
+LiveResult LiveVerifier::finish(std::chrono::milliseconds deadline) {
+    const LiveResult result = session_->finish(deadline);
+    if (!result.complete && !finished_)
+        for (Monitor* monitor : monitors_) monitor->lose(0);
+    finished_ = true;
+    return result;
+}
+
+}  // namespace lockstep::monitors
