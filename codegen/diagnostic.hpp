@@ -2,6 +2,7 @@
 // reader of `lockstep check` gets all of them at once.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

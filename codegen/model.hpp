@@ -122,16 +122,19 @@ struct Edge {
     std::string text;         // this event's part of the label, on one line
 };
 
-// A field of an example's event, as written: `owner=1`, `mode=EX`, `file='a'`.
+// A field of an example's event, as written: `owner=1`, `mode=EX`, `file='a'`; or an origin: `vtid=7`.
 struct ExampleField {
     std::string name;
+    std::optional<Origin> origin;
     ValueType type;  // of the event's field
     Integer integer = 0;
     std::string text;
 };
 
+inline constexpr std::uint32_t no_event = 0xFFFFFFFF;  // in an example: nothing happens, time passes
+
 struct ExampleEvent {
-    std::uint32_t event = 0;
+    std::uint32_t event = 0;  // or no_event
     std::vector<ExampleField> fields;      // those not given are 0 or ""
     std::optional<std::uint64_t> time_ns;  // `@5ms`: since the example's start; without: the former's
     SourcePosition position;
