@@ -1,0 +1,89 @@
+#include "nfs_server/ops/request.hpp"
+
+#include <sodium.h>
+
+#include <cstring>
+
+#include "nfs_server/base/check.hpp"
+
+namespace lockstep::server::ops {
+
+std::uint64_t new_write_verifier() {
+    check(sodium_init() >= 0, "the system gives no random numbers");
+    std::uint64_t verifier = 0;
+    randombytes_buf(&verifier, sizeof verifier);
+    return verifier;
+}
+
+Outcome<fs::FileIdentity> Request::decode(const wire::nfs_fh3& handle) const {
+    const auto* bytes = reinterpret_cast<const std::byte*>(handle.data.data_val);
+    return service.file_system.decode(std::span(bytes, handle.data.data_len));
+}
+
+Outcome<Inode*> Request::lock_file(const wire::nfs_fh3& handle, LockMode mode) {
+    LOCKSTEP_TRY(const fs::FileIdentity file, decode(handle));
+    return op.lock_file(file, mode);
+}
+
+Outcome<Inode*> Request::lock_directory(const wire::nfs_fh3& handle, LockMode mode) {
+    LOCKSTEP_TRY(Inode * inode, lock_file(handle, mode));
+    if (!inode->is_directory()) return fail(Error(Error::not_directory));
+    return inode;
+}
+
+Outcome<std::pair<Inode*, Inode*>> Request::lock_two(const wire::nfs_fh3& first, const wire::nfs_fh3& second,
+                                                     LockMode mode) {
+    LOCKSTEP_TRY(const fs::FileIdentity a, decode(first));
+    LOCKSTEP_TRY(const fs::FileIdentity b, decode(second));
+    if (a.inode <= b.inode) {
+        LOCKSTEP_TRY(Inode * low, op.lock_file(a, mode));
+        LOCKSTEP_TRY(Inode * high, op.lock_file(b, mode));
+        return std::pair(low, high);
+    }
+    LOCKSTEP_TRY(Inode * low, op.lock_file(b, mode));
+    LOCKSTEP_TRY(Inode * high, op.lock_file(a, mode));
+    return std::pair(high, low);
+}
+
+wire::nfs_fh3 Request::handle_of(const Inode& inode) {
+    const fs::FileHandle handle = service.file_system.handle_of(inode.identity());
+    const auto copy = call.arena.bytes(handle.size());
+    std::memcpy(copy.data(), handle.data(), handle.size());
+    wire::nfs_fh3 result{};
+    result.data.data_len = static_cast<u_int>(handle.size());
+    result.data.data_val = reinterpret_cast<char*>(copy.data());
+    return result;
+}
+
+wire::post_op_fh3 Request::post_op_handle(const Inode& inode) {
+    wire::post_op_fh3 result{};
+    result.handle_follows = TRUE;
+    result.post_op_fh3_u.handle = handle_of(inode);
+    return result;
+}
+
+Outcome<std::string_view> check_name(const char* name) {
+    const std::string_view text = name == nullptr ? std::string_view() : std::string_view(name);
+    if (text.empty() || text.find('/') != std::string_view::npos) return fail(Error(Error::access_denied));
+    if (text.size() > fs::max_name_bytes) return fail(Error(Error::name_too_long));
+    return text;
+}
+
+Outcome<std::string_view> check_entry_name(const char* name, Error special) {
+    LOCKSTEP_TRY(const std::string_view text, check_name(name));
+    if (text == "." || text == "..") return fail(special);
+    return text;
+}
+
+Outcome<fs::FoundEntry> find_existing(Operation& op, const Inode& directory, std::string_view name) {
+    LOCKSTEP_TRY(const auto found, fs::find_entry(op, directory, name));
+    if (!found) return fail(Error(Error::not_found));
+    return *found;
+}
+
+void touch_directory(Operation& op, Inode& directory) {
+    directory.change().mtime_ns = op.now_ns();
+    directory.change().ctime_ns = op.now_ns();
+}
+
+}  // namespace lockstep::server::ops

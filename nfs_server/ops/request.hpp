@@ -1,0 +1,75 @@
+// What a procedure's body works with: one attempt at one call. The body locks, checks, changes in memory and fills the
+// reply; it neither commits nor replies. Layer: ops.
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+#include "nfs_server/fs/directory.hpp"
+#include "nfs_server/fs/file_system.hpp"
+#include "nfs_server/rpc/program.hpp"
+#include "nfs_server/wire/nfs3.hpp"
+
+namespace lockstep::server::ops {
+
+using fs::Error;
+using fs::Inode;
+using fs::Operation;
+using fs::Outcome;
+using rpc::CallContext;
+using rpc::Credentials;
+using txn::LockMode;
+
+/// What all calls of one server process share. Immutable: any thread.
+struct Service {
+    fs::FileSystem& file_system;
+    std::uint64_t write_verifier;  ///< random for each start: a client that sees it change sends unstable data again
+};
+
+/// Draws a write verifier. Errors end the process: without randomness it can't serve.
+std::uint64_t new_write_verifier();
+
+class Request {
+ public:
+    Request(const Service& for_service, const CallContext& of_call, Operation& operation)
+        : service(for_service), call(of_call), op(operation) {}
+
+    const Service& service;
+    const CallContext& call;
+    Operation& op;
+
+    const Credentials& caller() const { return call.credentials; }
+
+    /// The reply will tell the client that its change is on stable storage: the runner waits for that.
+    void promise_stable() { promises_stable_ = true; }
+    bool promises_stable() const { return promises_stable_; }
+
+    /// Locks the file that a handle names. Errors: bad_handle, stale, conflict, io, corrupt.
+    Outcome<Inode*> lock_file(const wire::nfs_fh3& handle, LockMode mode);
+    /// The same for a directory. Errors: not_directory, too.
+    Outcome<Inode*> lock_directory(const wire::nfs_fh3& handle, LockMode mode);
+    /// Locks two files in the order of their numbers, so that waiting is possible. They may be the same.
+    Outcome<std::pair<Inode*, Inode*>> lock_two(const wire::nfs_fh3& first, const wire::nfs_fh3& second, LockMode mode);
+
+    wire::nfs_fh3 handle_of(const Inode& inode);
+    wire::post_op_fh3 post_op_handle(const Inode& inode);
+
+ private:
+    Outcome<fs::FileIdentity> decode(const wire::nfs_fh3& handle) const;
+    bool promises_stable_ = false;
+};
+
+/// A name that may be looked up: not empty, no slash, at most 255 bytes. Errors: access_denied, name_too_long.
+/// Source: RFC 1813 section 3.2.
+Outcome<std::string_view> check_name(const char* name);
+
+/// A name that may be given or taken: not . or .. either, for which `special` is the error.
+Outcome<std::string_view> check_entry_name(const char* name, Error special = Error::exists);
+
+/// Finds a name that must be there. Errors: not_found, io, corrupt.
+Outcome<fs::FoundEntry> find_existing(Operation& op, const Inode& directory, std::string_view name);
+
+/// After a name was added or removed.
+void touch_directory(Operation& op, Inode& directory);
+
+}  // namespace lockstep::server::ops

@@ -1,0 +1,28 @@
+#include "nfs_server/ops/runner.hpp"
+
+#include "nfs_server/base/faults.hpp"
+#include "tracepoints/nfs3.tp"
+
+namespace lockstep::server::ops {
+namespace {
+
+Fault reply_before_commit{"reply_before_commit",
+                          "NFS replies that promise stable storage leave before the commit record is durable"};
+
+}  // namespace
+
+void operation_began(const CallContext& call) {
+    lttng_ust_tracepoint(nfs3, operation_began, call.request_id, call.procedure);
+}
+
+void operation_done(const CallContext& call, wire::nfsstat3 status, bool promises_stable) {
+    lttng_ust_tracepoint(nfs3, operation_done, call.request_id, call.procedure, static_cast<std::uint32_t>(status),
+                         static_cast<std::uint8_t>(promises_stable));
+}
+
+Outcome<void> keep_promise(const Service& service, const CallContext& call, Sequence sequence) {
+    if (reply_before_commit.strikes()) return {};
+    return service.file_system.wait_durable(sequence, call.request_id);
+}
+
+}  // namespace lockstep::server::ops
