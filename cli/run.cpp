@@ -1,0 +1,164 @@
+// `lockstep run SCENARIO`: runs a scenario in a sandbox with its properties attached, and prints the verdict.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <random>
+
+#include "cli/command.hpp"
+#include "cli/run_observer.hpp"
+#include "netns_harness/run.hpp"
+#include "netns_harness/sandbox.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using harness::milliseconds;
+using harness::Verdict;
+
+struct RunArguments {
+    std::string scenario;
+    std::vector<std::string> faults;
+    std::optional<std::uint64_t> seed;
+    std::string duration;
+    std::string out;
+    bool json = false;
+    bool check = false;
+};
+
+int exit_status(Verdict verdict) {
+    return verdict == Verdict::ok ? exit_ok : verdict == Verdict::violated ? exit_violated : exit_inconclusive;
+}
+
+std::uint64_t random_seed() {
+    std::random_device device;
+    return device() % 1'000'000'000U;  // short enough to be typed again
+}
+
+unsigned terminal_columns() {
+    winsize size{};
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60 ? size.ws_col : 120;
+}
+
+// One line on the terminal that is written over again and again; nothing where there is no terminal.
+class ProgressLine {
+ public:
+    void show(const harness::RunProgress& progress) {
+        if (!is_terminal_) return;
+        std::fprintf(stderr, "\r\033[K%s %s · %llu events · %llu contexts · %llu violations", progress.phase,
+                     harness::to_text(progress.worked).c_str(), static_cast<unsigned long long>(progress.observed.events),
+                     static_cast<unsigned long long>(progress.observed.contexts),
+                     static_cast<unsigned long long>(progress.observed.violations));
+    }
+    void clear() const {
+        if (is_terminal_) std::fprintf(stderr, "\r\033[K");
+    }
+
+ private:
+    bool is_terminal_ = isatty(STDERR_FILENO) != 0;
+};
+
+// Where logs and results go: the directory asked for, or one in memory that is copied out when the run was not ok.
+class ResultDirectory {
+ public:
+    ResultDirectory(const RunArguments& arguments, const harness::RunOptions& options)
+        : inside_(arguments.out.empty() ? fs::path(harness::Sandbox::scratch) / "result" : fs::absolute(arguments.out)),
+          kept_(!arguments.out.empty()),
+          copy_((fs::temp_directory_path() / ("lockstep-" + options.scenario.name + "-" + std::to_string(options.seed) + "-" +
+                                             std::to_string(getpid()))).string()) {}
+
+    const fs::path& path() const { return inside_; }
+
+    // Writes the results; `result.kept_in` says afterwards where they can be found.
+    void store(harness::RunResult& result, const harness::Scenario& scenario) {
+        if (!kept_ && result.verdict() != Verdict::ok) result.kept_in = copy_;
+        if (kept_) result.kept_in = inside_;
+        harness::write_file(inside_ / "scenario.toml", scenario.source);
+        harness::write_file(inside_ / "result.json", harness::to_json(result));
+        harness::write_file(inside_ / "report.txt", harness::to_report(result, 120, false));
+        if (!kept_ && !result.kept_in.empty()) fs::copy(inside_, copy_, fs::copy_options::recursive);
+    }
+
+ private:
+    fs::path inside_;
+    bool kept_;
+    std::string copy_;
+};
+
+harness::RunOptions options_of(const RunArguments& arguments) {
+    harness::RunOptions options;
+    options.scenario = harness::read_scenario(arguments.scenario);
+    if (!arguments.duration.empty()) options.scenario.duration = harness::parse_duration(arguments.duration);
+    options.seed = arguments.seed ? *arguments.seed : options.scenario.seed ? *options.scenario.seed : random_seed();
+    options.faults = arguments.faults;
+    options.programs = harness::Programs::beside_us();
+    return options;
+}
+
+// The part of a run that happens inside the sandbox; its exit status is the command's.
+int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunObserver& observer, harness::Sandbox& sandbox) {
+    ResultDirectory results(arguments, options);
+    fs::create_directories(results.path());
+    options.logs = results.path();
+    ProgressLine line;
+    options.on_progress = [&line](const harness::RunProgress& progress) { line.show(progress); };
+    harness::RunResult result = harness::run_scenario(options, observer, sandbox);
+    line.clear();
+    results.store(result, options.scenario);
+    const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+    std::fputs((arguments.json ? harness::to_json(result) : harness::to_report(result, terminal_columns(), colour)).c_str(), stdout);
+    return exit_status(result.verdict());
+}
+
+void announce(const harness::RunOptions& options) {
+    for (const std::string& fault : options.faults) std::fprintf(stderr, "lockstep: DELIBERATE FAULT %s is on\n", fault.c_str());
+    std::fprintf(stderr, "lockstep: %s, seed %llu\n", options.scenario.name.c_str(), static_cast<unsigned long long>(options.seed));
+}
+
+harness::SandboxOptions sandbox_options(const RunArguments& arguments, const harness::RunOptions& options) {
+    harness::SandboxOptions sandbox;
+    sandbox.limit = harness::longest_run(options.scenario);
+    // The programs and libraries, the results, and where results are copied to.
+    sandbox.visible = {options.programs.nfs_server.parent_path().parent_path(), fs::temp_directory_path()};
+    if (!arguments.out.empty()) sandbox.visible.push_back(arguments.out);
+    return sandbox;
+}
+
+int run(const RunArguments& arguments) {
+    harness::RunOptions options = options_of(arguments);
+    RunObserver observer(options.scenario, harness::Sandbox::scratch);
+    if (arguments.check) {
+        std::printf("%s: ok\n", arguments.scenario.c_str());
+        return exit_ok;
+    }
+    if (!arguments.out.empty()) fs::create_directories(arguments.out);
+    announce(options);
+    try {
+        return harness::run_in_sandbox(sandbox_options(arguments, options),
+                                       [&](harness::Sandbox& sandbox) { return run_inside(arguments, options, observer, sandbox); });
+    } catch (const harness::SandboxKilled& killed) {
+        std::fprintf(stderr, "lockstep: %s\n", killed.what());
+        return killed.reason == harness::SandboxKilled::Reason::crash ? exit_could_not_run : exit_inconclusive;
+    }
+}
+
+Command::Run declare(CLI::App& app) {
+    auto arguments = std::make_shared<RunArguments>();
+    app.add_option("SCENARIO", arguments->scenario, "a scenario file (netns_harness/README.md)")->required();
+    app.add_option("--fault", arguments->faults, "turn a deliberate fault of the server on; may be repeated")->allow_extra_args(false);
+    app.add_option("--seed", arguments->seed, "all random choices come from it; at random, and printed, when absent");
+    app.add_option("--duration", arguments->duration, "instead of the scenario's: 500ms, 3s, 2m");
+    app.add_option("--out", arguments->out, "keep logs and results in this directory");
+    app.add_flag("--json", arguments->json, "write the result as JSON");
+    app.add_flag("--check", arguments->check, "only check the scenario and that all it names is there");
+    app.footer("Exit status: 0 ok, 1 violated, 2 could not run, 3 inconclusive (events lost, a server died, interrupted …).\n"
+               "Without --out, logs and results are kept only when the verdict is not ok, in a directory that is printed.");
+    return [arguments] { return run(*arguments); };
+}
+
+const Command command("run", "run a scenario in a sandbox of namespaces and verify its properties", declare);
+
+}  // namespace
+}  // namespace lockstep::cli

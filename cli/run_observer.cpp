@@ -1,0 +1,221 @@
+#include "cli/run_observer.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_violation.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+using harness::Attach;
+using harness::PropertyResult;
+using harness::Verdict;
+using nlohmann::json;
+
+constexpr std::size_t violations_kept = 16;  // of a property, with their histories
+
+constexpr std::chrono::milliseconds agents_period{500};
+
+std::filesystem::path find_agent_library() {
+    const auto program = std::filesystem::read_symlink("/proc/self/exe");
+    const auto library = program.parent_path().parent_path() / "lib" / "liblockstep_agent.so";
+    if (!std::filesystem::exists(library)) throw harness::Error("the agent " + library.string() + " is missing");
+    return library;
+}
+
+Verdict verdict_of(std::string_view text) {
+    return text == "ok" ? Verdict::ok : text == "violated" ? Verdict::violated : Verdict::inconclusive;
+}
+
+const json* find_property(const json& status, const std::string& name) {
+    for (const json& property : status.at("properties"))
+        if (property.at("name") == name) return &property;
+    return nullptr;
+}
+
+void add(harness::ObservedProgress& sum, const json& counters) {
+    sum.events += counters.at("events").get<std::uint64_t>();
+    sum.contexts += counters.at("contexts_created").get<std::uint64_t>();
+    sum.violations += counters.at("violations").get<std::uint64_t>();
+}
+
+// A verdict that is ok stays so only without doubts; a violation that was seen is one, whatever else was missed.
+void doubt(PropertyResult& result, const std::vector<std::string>& reasons) {
+    result.reasons.insert(result.reasons.end(), reasons.begin(), reasons.end());
+    if (!reasons.empty() && result.verdict == Verdict::ok) result.verdict = Verdict::inconclusive;
+}
+
+}  // namespace
+
+RunObserver::RunObserver(const harness::Scenario& scenario, std::filesystem::path scratch)
+    : scenario_(scenario), scratch_(std::move(scratch)) {
+    for (const harness::PropertyPlan& plan : scenario.properties) properties_.push_back({plan, monitors::find_monitor(plan.name), nullptr});
+    const bool needs_agent = std::ranges::any_of(scenario.properties, [](const auto& plan) { return plan.attach == Attach::in_process; });
+    if (needs_agent) agent_library_ = find_agent_library();
+}
+
+void RunObserver::begin() {
+    std::vector<monitors::Monitor*> live;
+    for (Property& property : properties_) {
+        if (property.plan.attach != Attach::live) continue;
+        property.monitor = monitors::Monitor::load(property.file);
+        live.push_back(property.monitor.get());
+    }
+    if (live.empty()) return;
+    lttng_ = std::make_unique<monitors::PrivateLttng>(monitors::PrivateLttngOptions{.work_directory = scratch_ / "lttng"});
+    monitors::LiveSessionOptions options;
+    options.relay_url = lttng_->relay_url();
+    options.viewer_url = lttng_->viewer_url();
+    live_ = std::make_unique<monitors::LiveVerifier>(options, live);
+}
+
+bool RunObserver::attaches_to(const std::string& server) const {
+    return std::ranges::any_of(scenario_.properties, [&](const auto& plan) { return plan.attach == Attach::in_process && plan.to == server; });
+}
+
+harness::Environment RunObserver::client_environment() {
+    harness::Environment environment;
+    if (live_)
+        for (const auto& [name, value] : monitors::traced_program_environment(false)) environment[name] = value;
+    return environment;
+}
+
+harness::Environment RunObserver::server_environment(const harness::ServerPlan& server) {
+    harness::Environment environment = client_environment();
+    if (!attaches_to(server.name)) return environment;
+    const char* preloaded = std::getenv("LD_PRELOAD");
+    environment["LD_PRELOAD"] = agent_library_.string() + (preloaded != nullptr ? std::string(":") + preloaded : "");
+    environment["LOCKSTEP_AGENT_SOCKET"] = socket_of(server.name);
+    return environment;
+}
+
+void RunObserver::server_ready(const harness::ServerPlan& server) {
+    if (!attaches_to(server.name)) return;
+    Agent& agent = agents_.emplace_back(Agent{server.name, std::make_unique<monitors::AgentClient>(socket_of(server.name))});
+    monitors::AttachOptions options;
+    options.instance.precise_time = true;  // the report puts events of several processes on one line of time
+    for (const Property& property : properties_)
+        if (property.plan.attach == Attach::in_process && property.plan.to == server.name) agent.client->attach(property.file, options);
+}
+
+harness::ObservedProgress RunObserver::ask_agents() {
+    harness::ObservedProgress sum;
+    for (Agent& agent : agents_) {
+        const json status = agent.client->status();
+        for (const json& property : status.at("properties")) add(sum, property.at("counters"));
+    }
+    return sum;
+}
+
+harness::ObservedProgress RunObserver::progress() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - agents_asked_ >= agents_period) {
+        agents_asked_ = now;
+        try {
+            in_agents_ = ask_agents();
+        } catch (const monitors::AgentError&) {
+            agents_asked_ = now + std::chrono::hours(24);  // the end of the run will say what is the matter
+        }
+    }
+    harness::ObservedProgress sum = in_agents_;
+    for (const Property& property : properties_) {
+        if (!property.monitor) continue;
+        const monitors::Counters counters = property.monitor->counters();
+        sum.events += counters.events;
+        sum.contexts += counters.contexts_created;
+        sum.violations += counters.violations;
+    }
+    return sum;
+}
+
+// What makes the live session's completeness doubtful: its own word, and the clients' count of what they fired.
+std::vector<std::string> RunObserver::doubts(const monitors::LiveResult& seen, const harness::FiredCounts& fired,
+                                             bool fired_is_complete) const {
+    std::vector<std::string> result = seen.problems;
+    if (!seen.complete && result.empty()) result.push_back("not every event was read");
+    if (!fired_is_complete) result.push_back("a client did not tell how many events it fired");
+    std::vector<std::string> wanted;
+    for (const Property& property : properties_) {
+        if (!property.monitor) continue;
+        for (const monitors::BindingDescriptor& binding : property.monitor->bindings())
+            wanted.push_back(std::string(binding.provider) + ":" + binding.tracepoint);
+    }
+    std::ranges::sort(wanted);
+    wanted.erase(std::ranges::unique(wanted).begin(), wanted.end());
+    std::uint64_t expected = 0;
+    bool all_counted = true;
+    for (const std::string& event : wanted) {
+        const auto count = fired.find(event);
+        if (count != fired.end()) expected += count->second;
+        all_counted &= event.starts_with("lock_api:");  // what clients don't fire, nobody counts
+    }
+    if (fired_is_complete && (seen.events < expected || (all_counted && seen.events > expected)))
+        result.push_back("the clients fired " + std::to_string(expected) + " events, " + std::to_string(seen.events) + " arrived");
+    return result;
+}
+
+std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fired, bool fired_is_complete) {
+    if (!live_) return {};
+    const monitors::LiveResult seen = live_->finish();
+    return doubts(seen, fired, fired_is_complete);
+}
+
+PropertyResult RunObserver::live_result(Property& property, const std::vector<std::string>& live_doubts) {
+    const monitors::Summary summary = property.monitor->summary();
+    PropertyResult result;
+    result.attached = "live";
+    result.contexts = summary.counters.contexts_created;
+    result.events = summary.counters.events;
+    result.lost = summary.counters.lost;
+    result.violation_count = summary.counters.violations;
+    result.verdict = verdict_of(monitors::to_string(summary.verdict));
+    result.reasons = summary.reasons;
+    for (const reactors::Report& report : property.monitor->take_violations())
+        if (result.violations.size() < violations_kept) result.violations.push_back(violation_of(report));
+    doubt(result, live_doubts);
+    return result;
+}
+
+PropertyResult RunObserver::in_process_result(const Property& property) {
+    PropertyResult result;
+    result.attached = "in-process: " + property.plan.to;
+    const auto agent = std::ranges::find(agents_, property.plan.to, &Agent::server);
+    json status;
+    try {
+        if (agent != agents_.end()) status = agent->client->status();
+    } catch (const monitors::AgentError& error) {
+        result.reasons.push_back(error.what());
+        return result;
+    }
+    const json* answer = status.is_null() ? nullptr : find_property(status, property.plan.name);
+    if (answer == nullptr) {
+        result.reasons.push_back("the agent in " + property.plan.to + " knows nothing of it");
+        return result;
+    }
+    const json& counters = answer->at("counters");
+    result.contexts = counters.at("contexts_created");
+    result.events = counters.at("events");
+    result.lost = counters.at("lost");
+    result.violation_count = counters.at("violations");
+    result.verdict = verdict_of(answer->at("verdict").get<std::string>());
+    result.reasons = answer->at("reasons").get<std::vector<std::string>>();
+    for (const json& report : answer->at("reports"))
+        if (result.violations.size() < violations_kept) result.violations.push_back(violation_of(report));
+    return result;
+}
+
+PropertyResult RunObserver::result_of(Property& property, const std::vector<std::string>& live_doubts) {
+    PropertyResult result = property.monitor ? live_result(property, live_doubts) : in_process_result(property);
+    result.name = property.plan.name;
+    return result;
+}
+
+std::vector<PropertyResult> RunObserver::end(const harness::FiredCounts& fired, bool fired_is_complete) {
+    const std::vector<std::string> live_doubts = finish_live(fired, fired_is_complete);
+    std::vector<PropertyResult> results;
+    for (Property& property : properties_) results.push_back(result_of(property, live_doubts));
+    return results;
+}
+
+}  // namespace lockstep::cli

@@ -1,0 +1,65 @@
+// Watches a run with monitors: properties attached live through a private LTTng, and in-process through the servers' agents.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "monitors/agent/agent_client.hpp"
+#include "monitors/live/live_verifier.hpp"
+#include "monitors/lttng/private_lttng.hpp"
+#include "monitors/runtime/monitor.hpp"
+#include "netns_harness/observer.hpp"
+
+namespace lockstep::cli {
+
+// Made outside the sandbox, which finds out what is missing before anything starts; used inside.
+class RunObserver : public harness::Observer {
+ public:
+    // `scratch`: a directory inside the sandbox, for sockets and the daemons' files. Borrows the scenario. Throws MonitorError when
+    // one of its properties is not there, and harness::Error when the agent is not.
+    RunObserver(const harness::Scenario& scenario, std::filesystem::path scratch);
+
+    void begin() override;
+    harness::Environment server_environment(const harness::ServerPlan& server) override;
+    harness::Environment client_environment() override;
+    void server_ready(const harness::ServerPlan& server) override;
+    bool listens_to_clients() const override { return live_ != nullptr; }
+    harness::ObservedProgress progress() override;
+    std::vector<harness::PropertyResult> end(const harness::FiredCounts& fired, bool fired_is_complete) override;
+
+ private:
+    struct Property {
+        const harness::PropertyPlan& plan;
+        std::filesystem::path file;
+        std::unique_ptr<monitors::Monitor> monitor;  // live ones only, from begin() on
+    };
+    struct Agent {
+        std::string server;
+        std::unique_ptr<monitors::AgentClient> client;
+    };
+
+    bool attaches_to(const std::string& server) const;
+    std::filesystem::path socket_of(const std::string& server) const { return scratch_ / (server + ".agent"); }
+    harness::ObservedProgress ask_agents();
+    std::vector<std::string> doubts(const monitors::LiveResult& seen, const harness::FiredCounts& fired, bool fired_is_complete) const;
+    std::vector<std::string> finish_live(const harness::FiredCounts& fired, bool fired_is_complete);
+    harness::PropertyResult result_of(Property& property, const std::vector<std::string>& live_doubts);
+    harness::PropertyResult live_result(Property& property, const std::vector<std::string>& live_doubts);
+    harness::PropertyResult in_process_result(const Property& property);
+
+    const harness::Scenario& scenario_;
+    std::filesystem::path scratch_;
+    std::filesystem::path agent_library_;
+    std::vector<Property> properties_;
+    std::unique_ptr<monitors::PrivateLttng> lttng_;
+    std::unique_ptr<monitors::LiveVerifier> live_;
+    std::vector<Agent> agents_;
+    harness::ObservedProgress in_agents_;
+    std::chrono::steady_clock::time_point agents_asked_{};
+};
+
+}  // namespace lockstep::cli
