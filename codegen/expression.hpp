@@ -90,16 +90,15 @@ struct Expression {
 struct Action {
     enum class Kind : std::uint8_t {
         assign,          // operands: value → an int, unsigned or flag register (saturates to its range)
-        assign_element,  // operands: key, value → map[key]; a full map: the context becomes inconclusive
-        insert,          // operands: value → set; a full set: the context becomes inconclusive
+        assign_element,  // operands: key, value → map[key]
+        insert,          // operands: value → set
         erase,  // operands: key or value; nothing happens if it is not there. Of ranges: everything of that owner
         clear,  // set, map, ranges: empty it
         reset,  // clock: now
         lock,   // operands: owner, first, last, mode → ranges: the owner holds first…last in that mode, replacing,
                // splitting and merging its own intervals (adjacent or overlapping ones of equal mode become one);
-               // others' are untouched; first > last: nothing; too many intervals: the context becomes inconclusive
-        unlock  // operands: owner, first, last → ranges: the owner holds nothing in first…last; splits; may need room
-                // too
+               // others' are untouched; first > last: nothing
+        unlock  // operands: owner, first, last → ranges: the owner holds nothing in first…last; may split an interval
     };
 
     Kind kind = Kind::assign;

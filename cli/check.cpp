@@ -1,0 +1,56 @@
+// lockstep check FILE…: every diagnostic of every file.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "cli/command.hpp"
+#include "cli/models.hpp"
+#include "codegen/report_json.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+struct Options {
+    std::vector<std::string> files;
+    std::vector<std::string> tracepoints;
+    bool json = false;
+};
+
+// A file that can't be read is another matter than a model with errors.
+ExitStatus status_of(const codegen::Reading& reading) {
+    if (reading.model) return exit_ok;
+    return reading.diagnostics.front().code == "unreadable" ? exit_could_not_run : exit_violated;
+}
+
+ExitStatus check(const std::string& file, const Options& options, const codegen::TracepointDeclarations& tracepoints) {
+    const codegen::Reading reading = codegen::read_model_file(file, tracepoints);
+    if (options.json) {
+        fmt::print("{}\n", codegen::diagnostics_to_json(file, reading.diagnostics));
+        return status_of(reading);
+    }
+    print_diagnostics(reading, file);
+    if (reading.model)
+        fmt::print("{}: ok: {} states, {} edges, {} events, {} examples\n", file, reading.model->states.size(), reading.model->edges.size(),
+                   reading.model->events.size(), reading.model->examples.size());
+    return status_of(reading);
+}
+
+Command::Run declare(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("files", options->files, "Automata in DOT")->required();
+    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)");
+    app.add_flag("--json", options->json, "One JSON object a file on stdout");
+    app.footer("Exit status: 0 no errors (there may be warnings), 1 a model has errors, 2 a file can't be read.");
+    return [options] {
+        const auto tracepoints = load_tracepoints(options->tracepoints);
+        ExitStatus worst = exit_ok;
+        for (const std::string& file : options->files) worst = std::max(worst, check(file, *options, tracepoints));
+        return worst;
+    };
+}
+
+const Command command{"check", "Check automata: every error at once, with its place and a hint", declare};
+
+}  // namespace
+}  // namespace lockstep::cli

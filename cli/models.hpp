@@ -1,0 +1,19 @@
+// What the commands about models share: the tracepoint declarations, and diagnostics on the terminal.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "codegen/front_end.hpp"
+
+namespace lockstep::cli {
+
+// The declarations of `folders`; with none given: of the default folder (codegen::default_tracepoint_folder).
+// Throws std::runtime_error with the first diagnostic when a declaration can't be read.
+codegen::TracepointDeclarations load_tracepoints(const std::vector<std::string>& folders);
+
+// Writes all diagnostics to stderr, in colour when that is a terminal and NO_COLOR is not set.
+void print_diagnostics(const codegen::Reading& reading, const std::string& path);
+
+}  // namespace lockstep::cli

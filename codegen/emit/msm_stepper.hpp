@@ -1,0 +1,115 @@
+// Boost.MSM as a stepper, for generated monitors only: a machine is set to a context's state, given one event, and read back.
+// So a context is its state number and its registers, never a machine. C++17: MSM 1.74 does not compile as C++20 with g++ 12.
+//
+// What is taken for granted of MSM, each probed: process_event answers HANDLED_TRUE only when an edge was taken (a guard that
+// said no gives HANDLED_GUARD_REJECT, and no_transition is not called); rows of one state and event are tried from the last to the first;
+// state numbers are MSM's own, hence the two tables below.
+#pragma once
+
+#include <boost/mp11/list.hpp>
+#include <boost/mp11/mpl.hpp>
+#include <boost/msm/back/state_machine.hpp>
+#include <boost/msm/front/functor_row.hpp>
+#include <boost/msm/front/state_machine_def.hpp>
+#include <boost/serialization/base_object.hpp>
+#include <type_traits>
+
+#include "monitors/runtime/engine.hpp"
+
+namespace lockstep::codegen::msm {
+
+// A state of the automaton, with its number in the model.
+template <std::uint16_t number>
+struct State : boost::msm::front::state<> {
+    static constexpr std::uint16_t id = number;
+};
+
+// An event on its way through a machine: what guards and actions see, and which edge was taken.
+template <class Event, class Registers>
+struct Taking {
+    const Event& event;
+    monitors::At<Registers>& at;
+    mutable std::uint16_t edge = monitors::Step::no_edge;
+};
+
+template <class Edge>
+struct Guard {
+    template <class Taking, class Machine, class Source, class Target>
+    bool operator()(const Taking& taking, Machine&, Source&, Target&) const noexcept {
+        return Edge::guard(taking.event, taking.at);
+    }
+};
+
+template <class Edge>
+struct Act {
+    template <class Taking, class Machine, class Source, class Target>
+    void operator()(const Taking& taking, Machine&, Source&, Target&) const noexcept {
+        taking.edge = Edge::id;
+        Edge::act(taking.event, taking.at);
+    }
+};
+
+template <class Source, class Event, class Target, class Edge, class Registers>
+using Row = boost::msm::front::Row<Source, Taking<Event, Registers>, Target, Act<Edge>,
+                                   std::conditional_t<Edge::guarded, Guard<Edge>, boost::msm::front::none>>;
+
+// Edges in the order of the source; MSM tries rows bottom-up, so the table is turned round.
+template <class... Rows>
+using Table = boost::mp11::mp_reverse<boost::mp11::mp_list<Rows...>>;
+
+// The base of a generated machine: nothing throws, nothing is queued, so an event costs a table look-up.
+template <class Derived>
+struct Machine : boost::msm::front::state_machine_def<Derived> {
+    using no_exception_thrown = int;
+    using no_message_queue = int;
+    using activate_deferred_events = boost::mpl::false_;
+
+    template <class Fsm, class Event>
+    void no_transition(const Event&, Fsm&, int) noexcept {}
+};
+
+// MSM's own way to restore a saved machine is serialization: this archive holds the one thing that it saves.
+struct SavedState {
+    int state;
+    SavedState& operator&(int (&states)[1]) {
+        states[0] = state;
+        return *this;
+    }
+    template <class Other>
+    SavedState& operator&(Other&) {
+        return *this;
+    }
+};
+
+// `States` is an mp_list of State types in the order of their numbers.
+template <class FrontEnd, class Registers, class... States>
+struct Stepper {
+    using BackEnd = boost::msm::back::state_machine<FrontEnd>;
+    template <class S>
+    static constexpr int msm_id = boost::msm::back::get_state_id<typename BackEnd::stt, S>::value;
+
+    template <class Event>
+    static monitors::Step step(std::uint16_t state, const Event& event, monitors::At<Registers>& at) noexcept {
+        static constexpr int to_msm[] = {msm_id<States>...};
+        BackEnd machine;
+        SavedState saved{to_msm[state]};
+        machine.serialize(saved, 0);
+        const Taking<Event, Registers> taking{event, at};
+        if (machine.process_event(taking) != boost::msm::back::HANDLED_TRUE) return {};
+        return {from_msm(machine.current_state()[0]), taking.edge};
+    }
+
+ private:
+    static std::uint16_t from_msm(int id) {
+        static constexpr auto table = [] {
+            struct {
+                std::uint16_t states[sizeof...(States)];
+            } numbers{};
+            ((numbers.states[msm_id<States>] = States::id), ...);
+            return numbers;
+        }();
+        return table.states[id];
+    }
+};
+
+}  // namespace lockstep::codegen::msm
