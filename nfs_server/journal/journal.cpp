@@ -101,8 +101,8 @@ bool Journal::has_room_for(uint64_t blocks) const {
            cache_.dirty_blocks() < 2 * options_.dirty_blocks_limit;
 }
 
-// Back-pressure: the installer frees room. First come, first served, or a large record would wait for ever. Under mutex_,
-// which is given up while waiting.
+// Back-pressure: the installer frees room. First come, first served, or a large record would wait for ever. Under
+// mutex_, which is given up while waiting.
 Result<void, StorageError> Journal::wait_for_room(std::unique_lock<std::mutex>& hold, uint64_t blocks) {
     check(blocks <= log_.size_blocks(), "a record within max_record_bytes fits in an empty log");
     const bool must_wait = room_tickets_ != room_admitted_ || !has_room_for(blocks);

@@ -173,8 +173,8 @@ class Journal {
     std::deque<WrittenGroup> written_;  // from the tail on
     uint64_t applied_sequence_ = 0;     // all records up to it are in the cache
     std::deque<bool> applying_;         // whether the records behind it are
-    uint64_t room_tickets_ = 0;   // commits are let in in the order in which they came
-    uint64_t room_admitted_ = 0;  // of them
+    uint64_t room_tickets_ = 0;         // commits are let in in the order in which they came
+    uint64_t room_admitted_ = 0;        // of them
     JournalCounters counters_;
 
     std::thread background_;

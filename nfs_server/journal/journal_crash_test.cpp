@@ -1,0 +1,212 @@
+// Crash exploration of the journal. A random workload runs on a disk that records; for every point between two events
+// of the disk, states that a crash there may leave are built, recovered, and compared with a model: the recovered
+// content must be that after some number of commits, which is at least what was promised by then. Recovery is crashed
+// again, too.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "nfs_server/base/faults.hpp"
+#include "nfs_server/disk/recording_disk.hpp"
+#include "nfs_server/journal/journal.hpp"
+#include "nfs_server/journal/journal_model_test.hpp"
+
+namespace lockstep::server::journal {
+namespace {
+
+using disk::CrashBounds;
+using disk::CrashStates;
+using disk::ImageDisk;
+using disk::RecordingDisk;
+
+constexpr uint64_t log_blocks = 12;
+constexpr uint64_t data_blocks = 10;
+constexpr JournalOptions by_hand{.cache_blocks = 64, .background = false};
+
+// What may be found after a crash from `since_event` on: states[k] holds after sequence k; at least `promised`.
+struct Promise {
+    size_t since_event = 0;
+    std::vector<ModelState> states;
+    uint64_t promised = 0;
+};
+
+// A random workload on a journal, and what it was promised when.
+class Workload {
+ public:
+    Workload(const ImageDisk& formatted, uint64_t seed) : disk_(formatted), random_(seed) {
+        states_.push_back(blank_state(data_blocks));
+        open();
+    }
+
+    void run(int steps) {
+        for (int i = 0; i < steps; ++i) step();
+        journal_.reset();
+    }
+
+    const RecordingDisk& disk() const { return disk_; }
+
+    const Promise& promise_at(size_t point) const {
+        const Promise* found = &promises_.front();
+        for (const Promise& promise : promises_)
+            if (promise.since_event <= point) found = &promise;
+        return *found;
+    }
+
+ private:
+    void open() {
+        auto opened = Journal::open(disk_, by_hand);
+        ASSERT_TRUE(opened) << opened.error().message;
+        journal_ = std::move(*opened);
+        // Killed, not powered off: what was committed and not written is lost, the rest has become durable by recovery.
+        states_.resize(journal_->last_sequence().value + 1);
+        promised_ = journal_->last_sequence().value;
+        ASSERT_EQ(-1, first_difference(journal_->cache(), states_.back()));
+        note();
+    }
+
+    void note() { promises_.push_back({disk_.events_count(), states_, promised_}); }
+
+    void step() {
+        switch (random_() % 10) {
+            case 0:
+                ASSERT_TRUE(journal_->checkpoint());
+                return;
+            case 1:
+            case 2:
+            case 3:
+                return wait_for_some();
+            case 4:
+                if (random_() % 4 == 0) {
+                    journal_.reset();
+                    open();
+                }
+                return;
+            default:
+                return commit();
+        }
+    }
+
+    void commit() {
+        ChangeSet changes;
+        ModelState next = states_.back();
+        draw_changes(random_, journal_->cache(), changes, next);
+        auto sequence = journal_->commit(changes, 1, 1);
+        if (!sequence) {
+            ASSERT_EQ(StorageError::log_full, sequence.error());
+            ASSERT_TRUE(journal_->checkpoint());
+            sequence = journal_->commit(changes, 1, 1);
+            ASSERT_TRUE(sequence) << "an empty log takes every record";
+        }
+        states_.push_back(std::move(next));
+        ASSERT_EQ(states_.size() - 1, sequence->value);
+        note();
+    }
+
+    void wait_for_some() {
+        const uint64_t sequence = promised_ + random_() % (states_.size() - promised_);
+        ASSERT_TRUE(journal_->wait_durable({sequence}, 1));
+        promised_ = std::max(promised_, sequence);
+        note();
+    }
+
+    RecordingDisk disk_;
+    std::mt19937_64 random_;
+    std::unique_ptr<Journal> journal_;
+    std::vector<ModelState> states_;
+    uint64_t promised_ = 0;
+    std::vector<Promise> promises_;
+};
+
+ImageDisk formatted_image() {
+    ImageDisk image(superblock_slots + log_blocks + data_blocks);
+    EXPECT_TRUE(Journal::format(image, {.log_blocks = log_blocks}));
+    return image;
+}
+
+// Recovers from a crash state. Empty when it holds what the promise allows; else says what is wrong.
+std::string what_is_wrong(disk::Disk& state, const Promise& promise, uint64_t* recovered_to = nullptr) {
+    auto journal = Journal::open(state, by_hand);
+    if (!journal) return "does not open: " + journal.error().message;
+    const uint64_t sequence = (*journal)->last_sequence().value;
+    if (recovered_to != nullptr) *recovered_to = sequence;
+    if (sequence < promise.promised)
+        return "promised " + std::to_string(promise.promised) + ", recovered to " + std::to_string(sequence);
+    if (sequence >= promise.states.size()) return "recovered to a commit that never was: " + std::to_string(sequence);
+    const int64_t block = first_difference((*journal)->cache(), promise.states[sequence]);
+    if (block < 0) return {};
+    return "block " + std::to_string(block) + " differs from the state after commit " + std::to_string(sequence);
+}
+
+struct Exploration {
+    uint64_t states = 0;
+    uint64_t recovery_states = 0;
+    std::vector<std::string> wrong;
+};
+
+// Crashes the recovery from `state` at every point: each must come to the same commit.
+void explore_recovery(const ImageDisk& state, const Promise& promise, uint64_t seed, Exploration& exploration) {
+    RecordingDisk recording(state);
+    uint64_t recovered_to = 0;
+    if (!what_is_wrong(recording, promise, &recovered_to).empty()) return;  // told already
+    const Promise same{0, promise.states, recovered_to};
+    const CrashStates crashes(recording);
+    for (size_t point = 0; point <= crashes.last_point(); ++point) {
+        crashes.visit(point, {.exhaustive_writes = 2, .sampled_subsets = 4, .sampled_torn = 4}, seed + point,
+                      [&](ImageDisk& again) {
+                          ++exploration.recovery_states;
+                          const std::string wrong = what_is_wrong(again, same);
+                          if (!wrong.empty())
+                              exploration.wrong.push_back("recovery, event " + std::to_string(point) + ": " + wrong);
+                      });
+    }
+}
+
+Exploration explore(uint64_t seed, int steps) {
+    Exploration exploration;
+    Workload workload(formatted_image(), seed);
+    workload.run(steps);
+    const CrashStates crashes(workload.disk());
+    for (size_t point = 0; point <= crashes.last_point(); ++point) {
+        const Promise& promise = workload.promise_at(point);
+        crashes.visit(point, CrashBounds{}, seed * 1000 + point, [&](ImageDisk& state) {
+            const ImageDisk before = state;
+            const std::string wrong = what_is_wrong(state, promise);
+            if (!wrong.empty()) exploration.wrong.push_back("event " + std::to_string(point) + ": " + wrong);
+            if (++exploration.states % 16 == 0) explore_recovery(before, promise, seed + point, exploration);
+        });
+    }
+    return exploration;
+}
+
+class JournalCrash : public ::testing::TestWithParam<uint64_t> {};
+
+TEST_P(JournalCrash, EveryStateRecoversToACommitThatKeepsThePromises) {
+    const Exploration exploration = explore(GetParam(), 60);
+    EXPECT_GT(exploration.states, 500u);
+    EXPECT_GT(exploration.recovery_states, 100u);
+    EXPECT_TRUE(exploration.wrong.empty())
+        << "seed " << GetParam() << ": " << exploration.wrong.size() << " of " << exploration.states
+        << " states wrong, the first: " << exploration.wrong.front();
+    RecordProperty("states", std::to_string(exploration.states + exploration.recovery_states));
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, JournalCrash, ::testing::Range<uint64_t>(1, 13));
+
+// The exploration is only worth something if it finds what is wrong.
+class JournalCrashFault : public ::testing::TestWithParam<const char*> {
+ protected:
+    void TearDown() override {
+        for (Fault* fault : Fault::all()) fault->disable();
+    }
+};
+
+TEST_P(JournalCrashFault, IsFound) {
+    ASSERT_TRUE(enable_fault(GetParam(), 1));
+    size_t wrong = 0;
+    for (uint64_t seed = 1; seed <= 6 && wrong == 0; ++seed) wrong += explore(seed, 60).wrong.size();
+    EXPECT_GT(wrong, 0u);
+}
+INSTANTIATE_TEST_SUITE_P(Faults, JournalCrashFault, ::testing::Values("skip_barrier", "install_early"),
+                         [](const auto& test) { return std::string(test.param); });
+
+}  // namespace
+}  // namespace lockstep::server::journal
