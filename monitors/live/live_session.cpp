@@ -27,6 +27,12 @@ std::uint64_t reader_number() {
     return (std::uint64_t{device()} << 32) | device();
 }
 
+// The relay remembers a session for a while after it was destroyed, and a reader finds the oldest of one name.
+LiveSessionOptions with_unique_name(LiveSessionOptions options, std::uint64_t number) {
+    options.name += "-" + std::to_string(number);
+    return options;
+}
+
 std::string session_url(const LiveSessionOptions& options) {
     char host[256] = {};
     gethostname(host, sizeof host - 1);
@@ -46,9 +52,9 @@ std::chrono::microseconds idle_interval(std::chrono::microseconds live_timer) {
 }  // namespace
 
 struct LiveSession::State {
+    std::uint64_t number = reader_number();
     LiveSessionOptions options;
     EventHandler& handler;
-    std::uint64_t number = reader_number();
     SessionControl control;
     std::optional<Marker> marker;
     std::shared_ptr<LiveReader> reader;
@@ -56,7 +62,7 @@ struct LiveSession::State {
     std::optional<LiveResult> result;
 
     State(const LiveSessionOptions& chosen, EventHandler& receiver)
-        : options(chosen), handler(receiver), control(session_options(chosen)) {}
+        : options(with_unique_name(chosen, number)), handler(receiver), control(session_options(options)) {}
 
     void start(const std::vector<WantedEvent>& events);
     bool mark_and_wait(steady_clock::time_point deadline);

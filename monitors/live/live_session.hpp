@@ -23,7 +23,7 @@
 namespace lockstep::monitors {
 
 struct LiveSessionOptions {
-    std::string name = "lockstep";
+    std::string name = "lockstep";                // a number is appended
     std::string relay_url;                        // PrivateLttng::relay_url()
     std::string viewer_url;                       // PrivateLttng::viewer_url()
     std::chrono::microseconds live_timer{2'000};  // 1 to 10 ms is sensible: how long an event may lie in a buffer

@@ -1,9 +1,9 @@
 // Live sessions with real daemons and real programs. Each test has run directories and namespaces of its own.
 #include "monitors/live/live_session.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -101,6 +101,23 @@ Program start(const std::vector<std::string>& arguments, bool no_loss = false, i
     return program;
 }
 
+// Processes called `name` in this test's own mount namespace.
+std::vector<pid_t> processes(const std::string& name) {
+    const auto mounts_of = [](const std::string& pid) {
+        std::error_code error;
+        return std::filesystem::read_symlink("/proc/" + pid + "/ns/mnt", error).string();
+    };
+    std::vector<pid_t> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::ifstream file(entry.path() / "comm");
+        std::string command;
+        std::getline(file, command);
+        if (command == name && mounts_of(entry.path().filename()) == mounts_of("self"))
+            found.push_back(std::atoi(entry.path().filename().c_str()));
+    }
+    return found;
+}
+
 class LiveSessionTest : public testing::Test {
  protected:
     void SetUp() override {
@@ -159,6 +176,163 @@ TEST_F(LiveSessionTest, AllEventsOfProcessesInDifferentNetworkNamespacesArriveIn
     began = steady_clock::now();
     lttng->stop();
     std::printf("daemons down %.1f ms\n", since_ms(began));
+}
+
+TEST_F(LiveSessionTest, ShortLivedProgramsLoseNothing) {
+    LiveSession session(options, lock_events(), recorder);
+    constexpr int programs = 8;
+    for (int i = 0; i < programs; ++i) EXPECT_EQ(0, start({"burst", "host/" + std::to_string(i), "1"}).wait());
+    const LiveResult result = session.finish();
+    EXPECT_TRUE(result.complete) << testing::PrintToString(result.problems);
+    EXPECT_EQ(2u * programs, result.events);
+    EXPECT_EQ(2u * programs, recorder.seen.size());
+}
+
+TEST_F(LiveSessionTest, OnlyTheWantedEventsAreRecorded) {
+    LiveSession session(options, {lock_events()[1]}, recorder);
+    EXPECT_EQ(0, start({"burst", "host/1", "100"}).wait());
+    EXPECT_EQ(100u, session.finish().events);
+    for (const Seen& seen : recorder.seen) EXPECT_EQ(0u, seen.wanted);
+}
+
+TEST_F(LiveSessionTest, EveryEventIsReadOrCountedAsLostWhenBuffersAreTooSmall) {
+    options.buffer_bytes = 4096;
+    options.buffer_count = 2;
+    constexpr std::uint64_t count = 50'000;
+    LiveSession session(options, lock_events(), recorder);
+    EXPECT_EQ(0, start({"burst", "host/1", std::to_string(count)}).wait());
+    const LiveResult result = session.finish();
+    EXPECT_TRUE(result.complete) << testing::PrintToString(result.problems);
+    EXPECT_GT(result.lost, 0u);
+    EXPECT_GT(result.losses, 0u);
+    // Marks may be among the lost.
+    EXPECT_GE(result.events + result.lost, 2 * count);
+    EXPECT_LE(result.events + result.lost, 2 * count + 1000);
+    std::uint64_t reported = 0;
+    for (const Loss& loss : recorder.losses) {
+        reported += loss.events;
+        EXPECT_LE(loss.begin_ns, loss.end_ns);
+    }
+    EXPECT_EQ(result.lost, reported);
+}
+
+TEST_F(LiveSessionTest, NothingIsLostInNoLossModeHoweverSmallTheBuffers) {
+    options.buffer_bytes = 4096;
+    options.buffer_count = 2;
+    options.no_loss = true;
+    constexpr std::uint64_t count = 1'000;  // a program that waits for room waits 10 ms at a time
+    LiveSession session(options, lock_events(), recorder);
+    EXPECT_EQ(0, start({"burst", "host/1", std::to_string(count)}, true).wait());
+    const LiveResult result = session.finish();
+    EXPECT_TRUE(result.complete) << testing::PrintToString(result.problems);
+    EXPECT_EQ(0u, result.lost);
+    EXPECT_EQ(2 * count, result.events);
+}
+
+TEST_F(LiveSessionTest, AKilledRelayMakesTheResultIncompleteInBoundedTime) {
+    LiveSession session(options, lock_events(), recorder);
+    EXPECT_EQ(0, start({"burst", "host/1", "10"}).wait());
+    for (const pid_t pid : processes("lttng-relayd")) EXPECT_EQ(0, kill(pid, SIGKILL));
+    const auto began = steady_clock::now();
+    const LiveResult result = session.finish(5s);
+    EXPECT_FALSE(result.complete);
+    EXPECT_THAT(result.problems, testing::Not(testing::IsEmpty()));
+    EXPECT_LT(since_ms(began), 6000);
+    EXPECT_FALSE(session.reading());
+}
+
+TEST_F(LiveSessionTest, AKilledSessionDaemonDoesNotHangTheEnd) {
+    options.limit = 1s;
+    LiveSession session(options, lock_events(), recorder);
+    EXPECT_EQ(0, start({"burst", "host/1", "10"}).wait());
+    for (const pid_t pid : processes("lttng-sessiond")) EXPECT_EQ(0, kill(pid, SIGKILL));
+    const auto began = steady_clock::now();
+    const LiveResult result = session.finish(2s);
+    EXPECT_FALSE(result.complete) << "the daemon's count of lost events is unknown";
+    EXPECT_LT(since_ms(began), 4500);
+}
+
+TEST_F(LiveSessionTest, ARelayThatHangsIsLeftBehindAtTheDeadline) {
+    options.limit = 1s;
+    auto session = std::make_unique<LiveSession>(options, lock_events(), recorder);
+    EXPECT_EQ(0, start({"burst", "host/1", "10"}).wait());
+    for (const pid_t pid : processes("lttng-relayd")) EXPECT_EQ(0, kill(pid, SIGSTOP));
+    const auto began = steady_clock::now();
+    const LiveResult result = session->finish(1s);
+    session.reset();
+    EXPECT_FALSE(result.complete);
+    EXPECT_LT(since_ms(began), 5000);
+}
+
+TEST_F(LiveSessionTest, AProgramKilledInTheMiddleOfABurstIsNoReasonToHang) {
+    LiveSession session(options, lock_events(), recorder);
+    Program program = start({"burst", "host/1", "1000000000"});
+    while (session.events() < 1000 && session.reading()) usleep(100);
+    kill(program.pid, SIGKILL);
+    program.wait();
+    const auto began = steady_clock::now();
+    const LiveResult result = session.finish(2s);
+    EXPECT_LT(since_ms(began), 4500);
+    EXPECT_GE(result.events, 1000u);
+    // Killed inside a tracepoint, its buffer is never completed: then that must be said.
+    EXPECT_NE(result.complete, !result.problems.empty());
+}
+
+TEST_F(LiveSessionTest, AWantedFieldThatTheTracepointLacksIsAProblemAndNotSilence) {
+    std::vector<WantedEvent> wanted = lock_events();
+    wanted[0].fields[3].name = "length";
+    wanted[1].fields[2].type = FieldType::string;
+    LiveSession session(options, wanted, recorder);
+    EXPECT_EQ(0, start({"burst", "host/1", "10"}).wait());
+    const LiveResult result = session.finish();
+    EXPECT_EQ(0u, result.events);
+    EXPECT_THAT(recorder.mismatches,
+                testing::UnorderedElementsAre("lock_api:acquired has no field 'length' that is an unsigned integer",
+                                              "lock_api:released has no field 'first_byte' that is a string"));
+    EXPECT_EQ(recorder.mismatches, result.problems);
+}
+
+TEST_F(LiveSessionTest, ASecondSessionMayFollowOnTheSameDaemons) {
+    for (int round = 0; round < 3; ++round) {
+        Recorder own;
+        LiveSession session(options, lock_events(), own);
+        EXPECT_EQ(0, start({"burst", "host/1", "5"}).wait());
+        EXPECT_EQ(10u, session.finish().events) << round;
+    }
+}
+
+TEST_F(LiveSessionTest, WithoutASessionDaemonItIsRefusedInLttngsWords) {
+    lttng->stop();
+    try {
+        LiveSession session(options, lock_events(), recorder);
+        FAIL();
+    } catch (const LttngError& error) {
+        EXPECT_THAT(error.what(), testing::HasSubstr("LTTng: making the session")) << error.what();
+    }
+}
+
+TEST_F(LiveSessionTest, WithoutTheMarkerProgramItIsRefusedByName) {
+    options.marker_program = "/nowhere/lockstep_live_marker";
+    try {
+        LiveSession session(options, lock_events(), recorder);
+        FAIL();
+    } catch (const LttngError& error) {
+        EXPECT_THAT(error.what(), testing::HasSubstr("/nowhere/lockstep_live_marker")) << error.what();
+    }
+}
+
+TEST_F(LiveSessionTest, NothingIsLeftBehind) {
+    {
+        LiveSession session(options, lock_events(), recorder);
+        EXPECT_EQ(0, start({"burst", "host/1", "5"}).wait());
+    }  // not even finished
+    lttng->stop();
+    for (const char* name :
+         {"lttng-relayd", "lttng-sessiond", "lttng-consumerd", "lttng-runas", "lttng-keeper", "lockstep_live_m"})
+        EXPECT_THAT(processes(name), testing::IsEmpty()) << name;
+    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
+        EXPECT_THAT(entry.path().filename().string(), testing::StartsWith("lttng-ust-wait"))
+            << "a buffer stays in memory";
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -20,6 +21,7 @@ namespace lockstep::monitors {
 namespace {
 
 constexpr int probe_interval_ms = 1;
+constexpr rlim_t daemon_files = 4096;
 
 std::int64_t now_ms() {
     timespec now{};
@@ -92,6 +94,7 @@ class Keeper {
         dup2(plan_.log_fd, STDOUT_FILENO);
         dup2(plan_.log_fd, STDERR_FILENO);
         close_range(3, ~0U, 0);
+        limit_files();
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -99,6 +102,14 @@ class Keeper {
         constexpr char message[] = "the program can't be executed\n";
         [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
         _exit(127);
+    }
+
+    // The daemons' helpers close every descriptor up to the limit, one by one, before they work.
+    static void limit_files() {
+        rlimit files{};
+        if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur <= daemon_files) return;
+        files.rlim_cur = daemon_files;
+        setrlimit(RLIMIT_NOFILE, &files);
     }
 
     void wait_until_ready() {

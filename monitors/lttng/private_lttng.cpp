@@ -2,12 +2,10 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -23,6 +21,7 @@
 #include <string_view>
 
 #include "monitors/lttng/keeper.hpp"
+#include "monitors/lttng/loopback.hpp"
 
 extern char** environ;
 
@@ -80,14 +79,6 @@ void enter_user_namespace() {
 void mount_empty(const char* path) {
     if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0)
         throw system_error(std::string("private LTTng: mounting a tmpfs on ") + path);
-}
-
-void bring_loopback_up() {
-    const Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ifreq request{};
-    std::strncpy(request.ifr_name, "lo", IFNAMSIZ - 1);
-    request.ifr_flags = IFF_UP | IFF_RUNNING;
-    if (ioctl(any.get(), SIOCSIFFLAGS, &request) != 0) throw system_error("private LTTng: bringing lo up");
 }
 
 // Three free TCP ports on 127.0.0.1, held until all are known so that they differ. Between here and the relay's own
@@ -163,6 +154,7 @@ void enter_private_run_directories() {
     mount_empty("/run");
     mount_empty("/dev/shm");
     bring_loopback_up();
+    acknowledge_at_once_on_loopback();
 }
 
 struct PrivateLttng::Running {
@@ -247,6 +239,7 @@ PrivateLttng::PrivateLttng(const PrivateLttngOptions& options) : running_(std::m
     std::error_code error;
     std::filesystem::create_directories(options.work_directory, error);
     if (error) throw LttngError("private LTTng: making " + options.work_directory.string() + ": " + error.message());
+    if (options.own_network_namespace) acknowledge_at_once_on_loopback();
     running_->limit = options.limit;
     running_->log_file = options.work_directory / "daemons.log";
     running_->ports = free_ports();

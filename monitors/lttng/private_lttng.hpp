@@ -28,6 +28,9 @@ struct PrivateLttngOptions {
     std::filesystem::path work_directory = "/run/lockstep-lttng";
     // The longest that starting, and stopping, may take.
     std::chrono::milliseconds limit{10'000};
+    // The network namespace belongs to Lockstep, so its loopback may be tuned (loopback.hpp);
+    // enter_private_run_directories() has done so already.
+    bool own_network_namespace = false;
 };
 
 // Both daemons run from the constructor's return on. Not thread-safe.
