@@ -68,8 +68,9 @@ std::optional<std::uint64_t> BitAllocator::take(std::uint64_t goal) {
     for (std::uint64_t seen = 0; seen < word_count_;) {  // the start word comes again, at the end, in full
         if (word >= word_count_) word = 0;
         if (word % group_words == 0 && free_in_group_[word / group_words].load(std::memory_order_relaxed) == 0) {
-            word += group_words;
-            seen += group_words;
+            const std::uint64_t skipped = std::min(group_words, word_count_ - word);
+            word += skipped;
+            seen += skipped;
             continue;
         }
         if (auto bit = take_in_word(word, all_ones)) return bit;

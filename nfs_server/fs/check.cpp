@@ -1,0 +1,385 @@
+#include "nfs_server/fs/check.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+#include <unordered_set>
+
+#include "nfs_server/fs/directory.hpp"
+#include "nfs_server/fs/directory_node.hpp"
+#include "nfs_server/fs/format.hpp"
+#include "nfs_server/fs/inode.hpp"
+#include "nfs_server/fs/volume.hpp"
+#include "nfs_server/txn/transaction.hpp"
+
+namespace lockstep::server::fs {
+namespace {
+
+using Pointers = std::array<std::uint64_t, pointers_per_block>;
+
+// What is known of an inode after all have been read once.
+struct Known {
+    InodeRecord record{};
+    std::uint64_t names = 0;           // entries that lead to it
+    std::uint64_t subdirectories = 0;  // entries in it that lead to directories
+    std::uint64_t named_in = no_inode;
+    bool in_use = false;
+};
+
+class Checker {
+ public:
+    Checker(const BlockReader& read, std::uint64_t size_blocks, std::size_t max_problems)
+        : read_(read), size_blocks_(size_blocks), max_problems_(max_problems) {}
+
+    CheckReport run() {
+        if (!load_superblock()) return std::move(report_);
+        load_bitmaps();
+        check_inodes();
+        check_links();
+        check_reachable();
+        check_blocks();
+        return std::move(report_);
+    }
+
+ private:
+    template <class... Args>
+    void problem(fmt::format_string<Args...> text, Args&&... args) {
+        if (report_.problems.size() < max_problems_) {
+            report_.problems.push_back(fmt::format(text, std::forward<Args>(args)...));
+        } else {
+            report_.truncated = true;
+        }
+    }
+
+    std::optional<BlockBuffer> read(std::uint64_t block) {
+        auto buffer = read_(block);
+        if (buffer) return std::move(*buffer);
+        problem("block {} can't be read: {}", block, to_string(buffer.error()));
+        return std::nullopt;
+    }
+
+    bool load_superblock() {
+        const auto buffer = read(0);
+        if (!buffer) return false;
+        std::memcpy(&superblock_, buffer->data(), sizeof superblock_);
+        if (auto sound = judge_superblock(superblock_, size_blocks_); !sound) {
+            problem("{}", sound.error().message);
+            return false;
+        }
+        return true;
+    }
+
+    std::vector<bool> load_bitmap(std::uint64_t start, std::uint64_t bits, const char* name) {
+        std::vector<bool> bitmap(bits);
+        for (std::uint64_t first = 0; first < bits; first += bits_per_block) {
+            const auto buffer = read(start + first / bits_per_block);
+            if (!buffer) continue;
+            for (std::uint64_t bit = 0; bit < bits_per_block; ++bit) {
+                const bool set = (std::to_integer<unsigned>(buffer->data()[bit / 8]) >> (bit % 8) & 1) != 0;
+                if (!set) continue;
+                if (first + bit < bits) {
+                    bitmap[first + bit] = true;
+                } else {
+                    problem("the {} bitmap marks {}, which does not exist", name, first + bit);
+                }
+            }
+        }
+        return bitmap;
+    }
+
+    void load_bitmaps() {
+        const std::uint64_t data_blocks = superblock_.total_blocks - superblock_.data_start;
+        block_marked_ = load_bitmap(superblock_.block_bitmap_start, data_blocks, "block");
+        inode_marked_ = load_bitmap(superblock_.inode_bitmap_start, superblock_.inode_count, "inode");
+        orphan_marked_ = load_bitmap(superblock_.orphan_bitmap_start, superblock_.inode_count, "orphan");
+        block_owned_.resize(data_blocks);
+    }
+
+    // --- Inodes ------------------------------------------------------------------------------------------------------
+
+    void check_inodes() {
+        inodes_.resize(superblock_.inode_count);
+        for (std::uint64_t number = 0; number < superblock_.inode_count; number += inodes_per_block) {
+            const auto buffer = read(superblock_.inode_table_start + number / inodes_per_block);
+            if (!buffer) continue;
+            for (std::uint64_t i = 0; i < inodes_per_block && number + i < inodes_.size(); ++i)
+                std::memcpy(&inodes_[number + i].record, buffer->data() + i * inode_bytes, inode_bytes);
+        }
+        for (std::uint64_t number = 0; number < inodes_.size(); ++number) check_inode(number);
+    }
+
+    void check_inode(std::uint64_t number) {
+        Known& known = inodes_[number];
+        const InodeRecord& record = known.record;
+        if (!is_sound(record)) return problem("inode {} contradicts its checksum or its format", number);
+        known.in_use = record.type != FileType::free;
+        if (known.in_use != inode_marked_[number])
+            problem("inode {} is {}, the bitmap says otherwise", number, known.in_use ? "in use" : "free");
+        const bool shrinking = (record.flags & inode_flag_shrinking) != 0;
+        if (shrinking != orphan_marked_[number])
+            problem("inode {} is {}shrinking, the orphan bitmap says otherwise", number, shrinking ? "" : "not ");
+        if (!known.in_use) return check_free(number, record);
+        if (number < root_inode) problem("inode {} is reserved, but in use", number);
+        if (shrinking) ++report_.orphans;
+        if (record.type == FileType::directory) {
+            ++report_.directories;
+            check_directory(number);
+        } else {
+            ++report_.files;
+            check_file(number, record);
+        }
+    }
+
+    void check_free(std::uint64_t number, const InodeRecord& record) {
+        InodeRecord empty{};
+        empty.generation = record.generation;
+        empty.checksum = record.checksum;
+        if (std::memcmp(&empty, &record, sizeof record) != 0) problem("inode {} is free, but not empty", number);
+    }
+
+    // True when the block exists and this is its first owner.
+    bool claim(std::uint64_t block, std::uint64_t owner) {
+        if (block < superblock_.data_start || block >= superblock_.total_blocks) {
+            problem("inode {} points to block {}, which is not a data block", owner, block);
+            return false;
+        }
+        if (block_owned_[block - superblock_.data_start]) {
+            problem("block {} of inode {} has another owner, too", block, owner);
+            return false;
+        }
+        block_owned_[block - superblock_.data_start] = true;
+        ++report_.used_blocks;
+        ++claimed_;
+        return true;
+    }
+
+    static std::uint64_t slot(const InodeRecord& record, std::size_t index) {
+        std::uint64_t block;
+        std::memcpy(&block, record.payload.data() + index * 8, 8);
+        return block;
+    }
+
+    // --- Files -------------------------------------------------------------------------------------------------------
+
+    void check_file(std::uint64_t number, const InodeRecord& record) {
+        const bool has_data = record.type == FileType::regular || record.type == FileType::symlink;
+        if (!has_data && (record.size != 0 || record.blocks != 0)) problem("inode {} is special, but has data", number);
+        if ((record.flags & inode_flag_inline) != 0) return check_inline(number, record);
+        claimed_ = 0;
+        last_mapped_.reset();
+        for (std::size_t i = 0; i < payload_slots; ++i) {
+            const std::uint64_t span = std::uint64_t{1} << (9 * record.height);
+            walk_map(number, slot(record, i), record.height, i * span);
+        }
+        if (claimed_ != record.blocks)
+            problem("inode {} owns {} blocks and counts {}", number, claimed_, record.blocks);
+        const bool shrinking = (record.flags & inode_flag_shrinking) != 0;
+        if (shrinking) return;
+        const std::uint64_t end = (record.size + block_bytes - 1) / block_bytes;
+        if (last_mapped_ && last_mapped_->index >= end)
+            problem("inode {} of {} bytes has its block {} mapped", number, record.size, last_mapped_->index);
+        check_zero_tail(number, record, end);
+    }
+
+    void check_inline(std::uint64_t number, const InodeRecord& record) {
+        if (record.blocks != 0 || record.height != 0) problem("inode {} is inline, but owns blocks", number);
+        if (!std::all_of(record.payload.begin() + static_cast<std::ptrdiff_t>(record.size), record.payload.end(),
+                         [](std::uint8_t byte) { return byte == 0; }))
+            problem("inode {} has bytes past its end that are not zero", number);
+    }
+
+    void walk_map(std::uint64_t owner, std::uint64_t block, unsigned level, std::uint64_t first_index) {
+        if (block == 0 || !claim(block, owner)) return;
+        if (level == 0) {
+            last_mapped_ = {first_index, block};
+            return;
+        }
+        const auto buffer = read(block);
+        if (!buffer) return;
+        Pointers pointers;
+        std::memcpy(pointers.data(), buffer->data(), block_bytes);
+        const std::uint64_t span = std::uint64_t{1} << (9 * (level - 1));
+        for (std::size_t i = 0; i < pointers.size(); ++i)
+            walk_map(owner, pointers[i], level - 1, first_index + i * span);
+    }
+
+    void check_zero_tail(std::uint64_t number, const InodeRecord& record, std::uint64_t end) {
+        const std::uint64_t within = record.size % block_bytes;
+        if (!last_mapped_ || within == 0 || last_mapped_->index + 1 != end) return;
+        const auto buffer = read(last_mapped_->block);
+        if (!buffer) return;
+        const auto tail = buffer->span().subspan(within);
+        if (!std::all_of(tail.begin(), tail.end(), [](std::byte byte) { return byte == std::byte{0}; }))
+            problem("inode {} has bytes past its end that are not zero", number);
+    }
+
+    // --- Directories -------------------------------------------------------------------------------------------------
+
+    struct DirectoryWalk {
+        std::uint64_t number;
+        std::uint64_t nodes = 0;
+        std::uint64_t entries = 0;
+        std::unordered_set<std::string> names_of_hash{};  // names that share the hash of the last entry
+        std::uint64_t hash = 0;
+    };
+
+    void check_directory(std::uint64_t number) {
+        const InodeRecord& record = inodes_[number].record;
+        DirectoryWalk walk{number};
+        claimed_ = 0;
+        if ((record.flags & inode_flag_inline) != 0) problem("directory {} is marked inline", number);
+        for (std::size_t i = 1; i < payload_slots; ++i)
+            if (slot(record, i) != 0) problem("directory {} has more than one root", number);
+        if (slot(record, 0) != 0) walk_tree(walk, slot(record, 0), record.height, first_entry_key, ~std::uint64_t{0});
+        if (walk.entries != record.entries)
+            problem("directory {} has {} entries and counts {}", number, walk.entries, record.entries);
+        if (claimed_ != record.blocks)
+            problem("directory {} owns {} blocks and counts {}", number, claimed_, record.blocks);
+        if (record.size != record.blocks * block_bytes)
+            problem("directory {} has a size that is not its tree's", number);
+        if (record.nlink == 0) problem("directory {} has no link, but is in use", number);
+    }
+
+    // Keys of the subtree lie in [low, high).
+    void walk_tree(DirectoryWalk& walk, std::uint64_t block, unsigned level, std::uint64_t low, std::uint64_t high) {
+        if (!claim(block, walk.number)) return;
+        const auto buffer = read(block);
+        if (!buffer) return;
+        const auto node = DirectoryNode::parse(buffer->span(), walk.number);
+        if (!node || node->level() != level)
+            return problem("block {} is not a sound node of directory {} at level {}", block, walk.number, level);
+        if (level == 0) return check_leaf(walk, *node, block, low, high);
+        for (std::size_t i = 0; i < node->count(); ++i) {
+            const ChildPointer child = node->child(i);
+            const std::uint64_t child_low = i == 0 ? low : child.key;
+            const std::uint64_t child_high = i + 1 < node->count() ? node->child(i + 1).key : high;
+            if (child.key > child_high || child_low < low || child_high > high || (i == 0 && child.key > low))
+                problem("block {} of directory {} leads outside of its keys", block, walk.number);
+            walk_tree(walk, child.block, level - 1, child_low, child_high);
+        }
+    }
+
+    void check_leaf(DirectoryWalk& walk, const DirectoryNode& leaf, std::uint64_t block, std::uint64_t low,
+                    std::uint64_t high) {
+        if (leaf.count() == 0) problem("block {} of directory {} is an empty leaf", block, walk.number);
+        for (std::size_t i = 0; i < leaf.count(); ++i) {
+            const DirectoryEntry entry = leaf.entry(i);
+            if (entry.key < low || entry.key >= high)
+                problem("a key in block {} of directory {} lies outside of the node's", block, walk.number);
+            check_entry(walk, entry);
+        }
+    }
+
+    void check_entry(DirectoryWalk& walk, const DirectoryEntry& entry) {
+        ++walk.entries;
+        const std::uint64_t hash = entry.key & ~std::uint64_t{255};
+        if (hash != key_of_name(superblock_, entry.name))
+            problem("directory {} has a name under a key that is not its own", walk.number);
+        if (entry.name.empty() || entry.name == "." || entry.name == ".." ||
+            entry.name.find_first_of(std::string_view("/\0", 2)) != std::string_view::npos)
+            problem("directory {} has an illegal name", walk.number);
+        if (hash != walk.hash) walk.names_of_hash.clear();
+        walk.hash = hash;
+        if (!walk.names_of_hash.insert(std::string(entry.name)).second)
+            problem("directory {} has the name {} twice", walk.number, entry.name);
+        if (entry.inode < root_inode || entry.inode >= inodes_.size())
+            return problem("directory {}: {} leads to inode {}, which does not exist", walk.number, entry.name,
+                           entry.inode);
+        Known& target = inodes_[entry.inode];
+        ++target.names;
+        target.named_in = walk.number;
+        if (target.record.type == FileType::free)
+            problem("directory {}: {} leads to inode {}, which is free", walk.number, entry.name, entry.inode);
+        if (target.record.type == FileType::directory) ++inodes_[walk.number].subdirectories;
+    }
+
+    // --- What only all together show ---------------------------------------------------------------------------------
+
+    void check_links() {
+        for (std::uint64_t number = root_inode; number < inodes_.size(); ++number) {
+            const Known& known = inodes_[number];
+            if (!known.in_use) continue;
+            if (known.record.type == FileType::directory) {
+                check_directory_links(number, known);
+            } else {
+                if (known.names != known.record.nlink)
+                    problem("inode {} has {} names and counts {}", number, known.names, known.record.nlink);
+                if (known.names == 0 && (known.record.flags & inode_flag_shrinking) == 0)
+                    problem("inode {} has no name and is no orphan", number);
+            }
+        }
+        if (!inodes_[root_inode].in_use || inodes_[root_inode].record.type != FileType::directory)
+            problem("the root directory is missing");
+    }
+
+    void check_directory_links(std::uint64_t number, const Known& known) {
+        const bool is_root = number == root_inode;
+        if (known.names != (is_root ? 0 : 1)) problem("directory {} has {} names", number, known.names);
+        if (known.record.parent != (is_root ? root_inode : known.named_in))
+            problem("directory {} says that its parent is {}, its name is in {}", number, known.record.parent,
+                    known.named_in);
+        if (known.record.nlink != 2 + known.subdirectories)
+            problem("directory {} has {} subdirectories and counts {} links", number, known.subdirectories,
+                    known.record.nlink);
+    }
+
+    // Directories whose chain of parents does not end at the root.
+    void check_reachable() {
+        enum class State : std::uint8_t { unknown, on_path, reached };
+        std::vector<State> states(inodes_.size(), State::unknown);
+        states[root_inode] = State::reached;
+        for (std::uint64_t number = root_inode; number < inodes_.size(); ++number) {
+            if (!inodes_[number].in_use || inodes_[number].record.type != FileType::directory) continue;
+            std::vector<std::uint64_t> path;
+            std::uint64_t at = number;
+            while (at < inodes_.size() && states[at] == State::unknown) {
+                states[at] = State::on_path;
+                path.push_back(at);
+                at = inodes_[at].record.parent;
+            }
+            if (at >= inodes_.size() || states[at] != State::reached)
+                problem("directory {} is not reached from the root", number);
+            for (const std::uint64_t step : path) states[step] = State::reached;
+        }
+    }
+
+    void check_blocks() {
+        for (std::uint64_t i = 0; i < block_owned_.size(); ++i) {
+            if (block_owned_[i] == block_marked_[i]) continue;
+            problem("block {} is {}, the bitmap says otherwise", superblock_.data_start + i,
+                    block_owned_[i] ? "in use" : "free");
+        }
+    }
+
+    struct MappedBlock {
+        std::uint64_t index;
+        std::uint64_t block;
+    };
+
+    const BlockReader& read_;
+    std::uint64_t size_blocks_;
+    std::size_t max_problems_;
+    CheckReport report_;
+    Superblock superblock_{};
+    std::vector<bool> block_marked_, inode_marked_, orphan_marked_, block_owned_;
+    std::vector<Known> inodes_;
+    std::uint64_t claimed_ = 0;               // by the inode that is being checked
+    std::optional<MappedBlock> last_mapped_;  // of the file that is being checked
+};
+
+}  // namespace
+
+CheckReport check_file_system(const BlockReader& read, std::uint64_t size_blocks, std::size_t max_problems) {
+    return Checker(read, size_blocks, max_problems).run();
+}
+
+CheckReport check_file_system(txn::TransactionManager& transactions, std::size_t max_problems) {
+    txn::Transaction txn = transactions.begin(0);
+    return check_file_system([&](std::uint64_t block) { return txn.read_block(block); }, transactions.size_blocks(),
+                             max_problems);
+}
+
+}  // namespace lockstep::server::fs

@@ -1,0 +1,276 @@
+#include "nfs_server/fs/file_data.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <string>
+
+#include "nfs_server/fs/block_map.hpp"
+#include "nfs_server/fs/reaper.hpp"
+#include "nfs_server/fs/test_file_system.hpp"
+
+namespace lockstep::server::fs {
+namespace {
+
+using test::TestFileSystem;
+using txn::LockMode;
+
+// One file with an inode of its own and no name: enough for its data. (The checker would miss its name.)
+class FileData : public testing::Test {
+ protected:
+    std::uint64_t make() {
+        return fs_.must([&](Operation& op) -> Outcome<std::uint64_t> {
+            LOCKSTEP_TRY(Inode * inode, op.create_inode(FileType::regular));
+            inode->change().nlink = 1;
+            return inode->number();
+        });
+    }
+    void write(std::uint64_t number, std::uint64_t offset, std::string_view bytes) {
+        fs_.must([&](Operation& op) -> Outcome<void> {
+            LOCKSTEP_TRY(Inode * inode, op.lock_inode(number, LockMode::exclusive));
+            return write_bytes(op, *inode, offset, std::as_bytes(std::span(bytes)));
+        });
+    }
+    void resize(std::uint64_t number, std::uint64_t size) {
+        fs_.must([&](Operation& op) -> Outcome<void> {
+            LOCKSTEP_TRY(Inode * inode, op.lock_inode(number, LockMode::exclusive));
+            return set_size(op, *inode, size);
+        });
+    }
+    std::string read(std::uint64_t number, std::uint64_t offset, std::size_t count) {
+        return fs_.must([&](Operation& op) -> Outcome<std::string> {
+            std::string bytes(count, '?');
+            LOCKSTEP_TRY(Inode * inode, op.lock_inode(number, LockMode::shared));
+            LOCKSTEP_TRY(const std::uint64_t length,
+                         read_bytes(op, *inode, offset, std::as_writable_bytes(std::span(bytes))));
+            bytes.resize(length);
+            return bytes;
+        });
+    }
+    InodeRecord record(std::uint64_t number) {
+        return fs_.must([&](Operation& op) -> Outcome<InodeRecord> {
+            LOCKSTEP_TRY(Inode * inode, op.lock_inode(number, LockMode::shared));
+            return **inode;
+        });
+    }
+    TestFileSystem fs_;
+};
+
+TEST_F(FileData, SmallFilesLiveInTheirInode) {
+    const auto file = make();
+    write(file, 0, "hello");
+    write(file, 127, "x");
+    EXPECT_EQ(record(file).blocks, 0u);
+    EXPECT_EQ(read(file, 0, 200), "hello" + std::string(122, '\0') + "x");
+}
+
+TEST_F(FileData, GrowingOutOfTheInodeKeepsTheBytes) {
+    const auto file = make();
+    write(file, 0, "hello");
+    write(file, 126, "xyz");
+    EXPECT_EQ(record(file).blocks, 1u);
+    EXPECT_EQ(read(file, 0, 200), "hello" + std::string(121, '\0') + "xyz");
+}
+
+TEST_F(FileData, CuttingToNothingReturnsToTheInode) {
+    const auto file = make();
+    write(file, 0, std::string(10'000, 'a'));
+    const auto used = fs_->usage().free_bytes;
+    resize(file, 0);
+    EXPECT_EQ(record(file).blocks, 0u);
+    EXPECT_EQ(fs_->usage().free_bytes, used + 3 * block_bytes);
+    write(file, 0, "tiny");
+    EXPECT_EQ(record(file).blocks, 0u);
+    EXPECT_EQ(read(file, 0, 10), "tiny");
+}
+
+TEST_F(FileData, BytesThatWereCutOffNeverComeBack) {
+    const auto file = make();
+    for (const std::uint64_t cut : {50ul, 5'000ul, 4'096ul, 70'001ul}) {
+        write(file, 0, std::string(100'000, 'a'));
+        resize(file, cut);
+        resize(file, 100'000);
+        EXPECT_EQ(read(file, 0, 100'000), std::string(cut, 'a') + std::string(100'000 - cut, '\0')) << cut;
+        resize(file, 0);
+    }
+}
+
+TEST_F(FileData, ReadingPastTheEndGivesNothing) {
+    const auto file = make();
+    write(file, 0, "abc");
+    EXPECT_EQ(read(file, 3, 10), "");
+    EXPECT_EQ(read(file, ~0ul, 10), "");
+    EXPECT_EQ(read(file, 1, 10), "bc");
+}
+
+TEST_F(FileData, ASparseFileNearTwoToTheFortyEightTakesAHandfulOfBlocks) {
+    const auto file = make();
+    const std::uint64_t offset = (std::uint64_t{1} << 48) - 3;
+    write(file, offset, "abcdef");
+    EXPECT_EQ(record(file).size, offset + 6);
+    EXPECT_EQ(read(file, offset - 4, 100), std::string(4, '\0') + "abcdef");
+    EXPECT_LE(record(file).blocks, 12u);
+    write(file, 0, "start");
+    EXPECT_EQ(read(file, 0, 7), std::string("start\0\0", 7));
+    EXPECT_EQ(read(file, offset, 3), "abc");
+    resize(file, 5);
+    EXPECT_EQ(read(file, 0, 9), "start");
+    resize(file, 0);
+    EXPECT_EQ(record(file).blocks, 0u);
+}
+
+TEST_F(FileData, TheLastByteThatTheFormatKnowsCanBeWrittenAndNoneBeyond) {
+    const auto file = make();
+    write(file, max_file_bytes - 1, "z");
+    EXPECT_EQ(read(file, max_file_bytes - 1, 2), "z");
+    const auto code = fs_.error_of([&](Operation& op) -> Outcome<void> {
+        LOCKSTEP_TRY(Inode * inode, op.lock_inode(file, LockMode::exclusive));
+        return write_bytes(op, *inode, max_file_bytes - 1, std::as_bytes(std::span("ab", 2)));
+    });
+    EXPECT_EQ(code, Error::file_too_big);
+}
+
+TEST_F(FileData, AFailedWriteLeavesNoBlockBehind) {
+    const auto file = make();
+    const auto before = fs_->usage().free_bytes;
+    const std::string bytes(50'000, 'x');
+    const auto code = fs_.error_of([&](Operation& op) -> Outcome<void> {
+        LOCKSTEP_TRY(Inode * inode, op.lock_inode(file, LockMode::exclusive));
+        LOCKSTEP_TRY(write_bytes(op, *inode, 0, std::as_bytes(std::span(bytes))));
+        return fail(Error(Error::invalid));
+    });
+    EXPECT_EQ(code, Error::invalid);
+    EXPECT_EQ(fs_->usage().free_bytes, before);
+    EXPECT_EQ(record(file).size, 0u);
+}
+
+TEST_F(FileData, AFullDiskRefusesAndRemovalMakesRoomAgain) {
+    const auto file = make();
+    const std::string chunk(256 * 1024, 'x');
+    std::uint64_t offset = 0;
+    auto write_chunk = [&](Operation& op) -> Outcome<void> {
+        LOCKSTEP_TRY(Inode * inode, op.lock_inode(file, LockMode::exclusive));
+        return write_bytes(op, *inode, offset, std::as_bytes(std::span(chunk)));
+    };
+    for (;;) {
+        auto finished = fs_->run(0, write_chunk);
+        ASSERT_TRUE(fs_.stack().journal().checkpoint());
+        if (!finished.result) {
+            EXPECT_EQ(finished.result.error(), Error::no_space);
+            break;
+        }
+        offset += chunk.size();
+    }
+    EXPECT_GT(offset, 40u << 20);
+    resize(file, 0);
+    ASSERT_TRUE(fs_->reap());
+    offset = 0;
+    EXPECT_TRUE(fs_->run(0, write_chunk).result);
+}
+
+// Compares with a plain string, over every kind of boundary: inode, block, map block.
+TEST_F(FileData, BehavesLikeAStringUnderRandomWritesAndCuts) {
+    const unsigned seed = 7;
+    std::mt19937_64 random(seed);
+    const auto file = make();
+    std::string model;
+    for (int step = 0; step < 600; ++step) {
+        const std::uint64_t limit = step % 3 == 0 ? 300 : step % 3 == 1 ? 20'000 : 300'000;
+        const std::uint64_t at = random() % limit;
+        if (random() % 4 != 0) {
+            const std::string bytes(1 + random() % (limit / 4), static_cast<char>('a' + random() % 26));
+            write(file, at, bytes);
+            if (model.size() < at + bytes.size()) model.resize(at + bytes.size(), '\0');
+            model.replace(at, bytes.size(), bytes);
+        } else {
+            resize(file, at);
+            model.resize(at, '\0');
+        }
+        if (step % 50 == 0) {
+            ASSERT_NO_FATAL_FAILURE(fs_.remount());
+        }
+        ASSERT_EQ(record(file).size, model.size()) << "seed " << seed << " step " << step;
+        ASSERT_EQ(read(file, 0, 400'000), model) << "seed " << seed << " step " << step;
+    }
+}
+
+// --- Truncation in pieces --------------------------------------------------------------------------------------------
+
+class Reaping : public FileData {
+ protected:
+    static constexpr std::uint64_t large_blocks = 3 * unmap_budget_blocks;
+
+    std::uint64_t make_large() {
+        const auto file = make();
+        const std::string chunk(256 * 1024, 'x');
+        for (std::uint64_t offset = 0; offset < large_blocks * block_bytes; offset += chunk.size())
+            write(file, offset, chunk);
+        return file;
+    }
+};
+
+TEST_F(Reaping, ALargeFileIsCutOffAtOnceAndItsBlocksAreFreedInPieces) {
+    const auto free_before = fs_->usage().free_bytes;
+    const auto file = make_large();
+    resize(file, 10);
+    EXPECT_EQ(record(file).size, 10u);
+    EXPECT_TRUE(record(file).flags & inode_flag_shrinking);
+    EXPECT_LT(fs_->usage().free_bytes, free_before - block_bytes);
+    ASSERT_TRUE(fs_->reap());
+    EXPECT_FALSE(record(file).flags & inode_flag_shrinking);
+    // What is left: the first block, and the map blocks above it, if the map has not been lowered.
+    EXPECT_LE(record(file).blocks, 2u);
+}
+
+TEST_F(Reaping, AFileThatGrowsAgainWaitsForItsOldTailToBeFreed) {
+    const auto file = make_large();
+    resize(file, 10);
+    resize(file, large_blocks * block_bytes);
+    EXPECT_EQ(read(file, 5 * block_bytes, 10), std::string(10, '\0'));
+    EXPECT_EQ(read(file, (large_blocks - 1) * block_bytes, 10), std::string(10, '\0'));
+    EXPECT_LE(record(file).blocks, 2u);
+}
+
+TEST_F(Reaping, TheWorkGoesOnAfterACrash) {
+    const auto file = make_large();
+    resize(file, 0);
+    ASSERT_TRUE(fs_->wait_durable(fs_->last_sequence(), 0));
+    fs_.crash();
+    EXPECT_TRUE(record(file).flags & inode_flag_shrinking);
+    ASSERT_TRUE(fs_->reap());
+    EXPECT_EQ(record(file).blocks, 0u);
+    EXPECT_FALSE(record(file).flags & inode_flag_shrinking);
+}
+
+TEST_F(Reaping, ARemovedInodeIsFreeOnlyWhenItsBlocksAre) {
+    const auto free_before = fs_->usage();
+    const auto file = make_large();
+    const FileIdentity identity{file, record(file).generation};
+    fs_.must([&](Operation& op) -> Outcome<void> {
+        LOCKSTEP_TRY(Inode * inode, op.lock_inode(file, LockMode::exclusive));
+        return drop_link(op, *inode);
+    });
+    EXPECT_EQ(fs_->usage().free_files, free_before.free_files - 1);
+    EXPECT_EQ(fs_.error_of([&](Operation& op) { return op.lock_file(identity, LockMode::shared); }), Error::stale);
+    ASSERT_TRUE(fs_->reap());
+    EXPECT_EQ(fs_->usage().free_files, free_before.free_files);
+    EXPECT_EQ(fs_->usage().free_bytes, free_before.free_bytes);
+    EXPECT_EQ(fs_.error_of([&](Operation& op) { return op.lock_file(identity, LockMode::shared); }), Error::stale);
+    fs_.expect_sound();
+}
+
+TEST_F(Reaping, ARemovedLargeFileMakesRoomForAWriterThatFindsTheDiskFull) {
+    const auto file = make_large();
+    const auto filler = make();
+    const std::string chunk(256 * 1024, 'x');
+    for (std::uint64_t offset = 0; fs_->usage().free_bytes > 2 * chunk.size(); offset += chunk.size())
+        write(filler, offset, chunk);
+    resize(file, 0);
+    const auto last = make();
+    const std::uint64_t wanted = unmap_budget_blocks * block_bytes + 4 * chunk.size();
+    for (std::uint64_t offset = 0; offset < wanted; offset += chunk.size()) write(last, offset, chunk);
+    EXPECT_EQ(record(last).size, wanted);
+}
+
+}  // namespace
+}  // namespace lockstep::server::fs

@@ -1,0 +1,127 @@
+#include "nfs_server/fs/format.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cstring>
+
+#include "nfs_server/base/check.hpp"
+#include "nfs_server/fs/test_file_system.hpp"
+
+namespace lockstep::server::fs {
+namespace {
+
+using test::TestFileSystem;
+
+// A journal on an empty disk, and what lies in its data blocks.
+class Format : public testing::Test {
+ protected:
+    Format() : disk_(4096) {
+        check(journal::Journal::format(disk_).has_value(), "the journal can't be formatted");
+        open();
+    }
+    void open() {
+        transactions_.reset();
+        journal_.reset();
+        auto journal = journal::Journal::open(disk_, {.background = false});
+        check(journal.has_value(), "the journal can't be opened");
+        journal_ = std::move(*journal);
+        transactions_ = std::make_unique<txn::TransactionManager>(*journal_);
+    }
+    void write(std::uint64_t block, std::uint32_t offset, std::string_view text) {
+        auto done = transactions_->run(0, [&](txn::Transaction& txn) -> Result<void, StorageError> {
+            const auto lock = txn::LockAddress(txn::LockKind::superblock, 0);
+            LOCKSTEP_TRY(txn.lock(lock, txn::LockMode::exclusive));
+            return txn.write(lock, block, offset, std::as_bytes(std::span(text)));
+        });
+        ASSERT_TRUE(done && done->result);
+    }
+    std::vector<std::byte> content() {
+        std::vector<std::byte> all;
+        txn::Transaction txn = transactions_->begin(0);
+        for (std::uint64_t block = 0; block < transactions_->size_blocks(); ++block) {
+            const auto buffer = txn.read_block(block);
+            all.insert(all.end(), buffer->span().begin(), buffer->span().end());
+        }
+        return all;
+    }
+
+    disk::ImageDisk disk_;
+    ManualClock clock_;
+    std::unique_ptr<journal::Journal> journal_;
+    std::unique_ptr<txn::TransactionManager> transactions_;
+};
+
+TEST_F(Format, ABlankDiskIsFormattedAndSound) {
+    EXPECT_EQ(read_superblock(*transactions_).error().code, StorageError::blank);
+    ASSERT_TRUE(FileSystem::mount_or_format(*transactions_, clock_, {}, false));
+    const CheckReport report = check_file_system(*transactions_);
+    EXPECT_THAT(report.problems, testing::IsEmpty());
+    EXPECT_EQ(report.directories, 1u);
+    EXPECT_EQ(report.files, 0u);
+}
+
+TEST_F(Format, FormattingIsDurableAtOnce) {
+    ASSERT_TRUE(format(*transactions_, {}, 1));
+    open();  // as after a crash
+    EXPECT_TRUE(FileSystem::mount(*transactions_, clock_, false));
+}
+
+TEST_F(Format, AForeignFirstBlockIsRefusedAndLeftUnchanged) {
+    write(0, 0, "somebody else's superblock");
+    const auto before = content();
+    const auto mounted = FileSystem::mount_or_format(*transactions_, clock_, {}, false);
+    ASSERT_FALSE(mounted);
+    EXPECT_EQ(mounted.error().code, StorageError::unknown_format);
+    EXPECT_THAT(mounted.error().message, testing::HasSubstr("not a Lockstep file system"));
+    EXPECT_EQ(content(), before);
+}
+
+TEST_F(Format, ForeignDataBehindAnEmptyFirstBlockIsRefusedAndLeftUnchanged) {
+    write(3, 4095, "x");
+    const auto before = content();
+    const auto mounted = FileSystem::mount_or_format(*transactions_, clock_, {}, false);
+    ASSERT_FALSE(mounted);
+    EXPECT_THAT(mounted.error().message, testing::HasSubstr("left unchanged"));
+    EXPECT_EQ(content(), before);
+}
+
+TEST_F(Format, ADamagedSuperblockIsRefused) {
+    ASSERT_TRUE(format(*transactions_, {}, 1));
+    write(0, offsetof(Superblock, data_start), "\x7f");
+    EXPECT_EQ(FileSystem::mount(*transactions_, clock_, false).error().code, StorageError::corrupt);
+}
+
+TEST_F(Format, ALaterVersionAndAnUnknownFeatureAreRefusedByName) {
+    ASSERT_TRUE(format(*transactions_, {}, 1));
+    write(0, offsetof(Superblock, version), "\x02");
+    const auto later = FileSystem::mount(*transactions_, clock_, false);
+    ASSERT_FALSE(later);
+    EXPECT_THAT(later.error().message, testing::HasSubstr("version 2"));
+    write(0, offsetof(Superblock, version), "\x01");
+    write(0, offsetof(Superblock, features), "\x04");
+    const auto feature = FileSystem::mount(*transactions_, clock_, false);
+    ASSERT_FALSE(feature);
+    EXPECT_THAT(feature.error().message, testing::HasSubstr("features 0x4"));
+}
+
+TEST_F(Format, TwoFileSystemsHaveDifferentIdentitiesAndKeys) {
+    ASSERT_TRUE(format(*transactions_, {}, 1));
+    const Superblock first = *read_superblock(*transactions_);
+    test::TestFileSystem other({.format = {}});
+    const Superblock& second = other->volume().superblock;
+    EXPECT_NE(first.file_system_id, second.file_system_id);
+    EXPECT_NE(first.handle_key, second.handle_key);
+    EXPECT_NE(first.name_key, second.name_key);
+}
+
+TEST(FormatSize, ADiskThatIsTooSmallIsRefused) {
+    disk::ImageDisk disk(64);
+    ASSERT_TRUE(journal::Journal::format(disk, {.log_blocks = 40}));
+    auto journal = journal::Journal::open(disk, {.background = false});
+    ASSERT_TRUE(journal);
+    txn::TransactionManager transactions(**journal);
+    EXPECT_EQ(format(transactions, {}, 1).error().code, StorageError::no_space);
+}
+
+}  // namespace
+}  // namespace lockstep::server::fs
