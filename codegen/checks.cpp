@@ -10,8 +10,7 @@ namespace {
 
 class Checker {
  public:
-    Checker(const Model& model, const std::vector<bool>& doubtful_edges, std::vector<Diagnostic>& diagnostics)
-        : model_(model), doubtful_edges_(doubtful_edges), diagnostics_(diagnostics) {}
+    Checker(const BuiltModel& built, std::vector<Diagnostic>& diagnostics) : built_(built), model_(built.model), diagnostics_(diagnostics) {}
 
     void run() {
         check_reachability();
@@ -35,7 +34,7 @@ class Checker {
         for (const Event& event : model_.events)
             if (event.start == StartRule::process) open.push_back(event.start_state);
         std::vector<std::vector<std::uint32_t>> targets(model_.states.size());
-        for (const Edge& edge : model_.edges) targets[edge.source].push_back(edge.target);
+        for (const auto& [source, target] : built_.drawn_edges) targets[source].push_back(target);
         while (!open.empty()) {
             const std::uint32_t state = open.back();
             open.pop_back();
@@ -49,12 +48,14 @@ class Checker {
                        "no path leads to state `" + state_name(i) + "`", "draw an edge to it from a state that is reached, or remove it");
     }
 
+    // A model without a note is the kernel's, whose own tools take a dead end; there it is a warning.
     void check_dead_ends() {
+        const Severity severity = built_.has_note ? Severity::error : Severity::warning;
         std::vector<bool> leaves(model_.states.size(), false);
-        for (const Edge& edge : model_.edges) leaves[edge.source] = true;
+        for (const auto& [source, target] : built_.drawn_edges) leaves[source] = true;
         for (std::uint32_t i = 0; i < model_.states.size(); ++i)
             if (!leaves[i] && !model_.states[i].final)
-                report(Severity::error, "dead-end-state", model_.states[i].position, state_name(i).size(),
+                report(severity, "dead-end-state", model_.states[i].position, state_name(i).size(),
                        "no edge leaves state `" + state_name(i) + "`, and it is not final",
                        "`" + state_name(i) + " [shape=doublecircle];` if a run may end here, else draw an edge");
     }
@@ -63,7 +64,7 @@ class Checker {
         std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<const Edge*>> groups;
         for (std::size_t i = 0; i < model_.edges.size(); ++i) {
             const Edge& edge = model_.edges[i];
-            if (!doubtful_edges_[i]) groups[{edge.source, edge.event}].push_back(&edge);
+            if (!built_.doubtful_edges[i]) groups[{edge.source, edge.event}].push_back(&edge);
         }
         for (const auto& [key, edges] : groups)
             for (std::size_t i = 0; i < edges.size(); ++i)
@@ -99,10 +100,12 @@ class Checker {
     }
 
     void check_guards() {
-        for (const Edge& edge : model_.edges)
-            if (!edge.guards.empty() && never_hold(edge.guards))
-                report(Severity::error, "impossible-guard", edge.guards.front().position, edge.guards.front().text.size(),
-                       "this edge is never taken: `" + conjunction(edge.guards) + "` can't hold", "correct the guard, or remove the edge");
+        for (std::size_t i = 0; i < model_.edges.size(); ++i) {
+            const Edge& edge = model_.edges[i];
+            if (edge.guards.empty() || built_.doubtful_edges[i] || !never_hold(edge.guards)) continue;
+            report(Severity::error, "impossible-guard", edge.guards.front().position, edge.guards.front().text.size(),
+                   "this edge is never taken: `" + conjunction(edge.guards) + "` can't hold", "correct the guard, or remove the edge");
+        }
     }
 
     // One occurrence of a tracepoint is one event at most.
@@ -124,16 +127,16 @@ class Checker {
             }
     }
 
+    const BuiltModel& built_;
     const Model& model_;
-    const std::vector<bool>& doubtful_edges_;
     std::vector<Diagnostic>& diagnostics_;
 };
 
 }  // namespace
 
-void check_model(const Model& model, const std::vector<bool>& doubtful_edges, std::vector<Diagnostic>& diagnostics) {
-    if (model.states.empty()) return;
-    Checker(model, doubtful_edges, diagnostics).run();
+void check_model(const BuiltModel& built, std::vector<Diagnostic>& diagnostics) {
+    if (built.model.states.empty()) return;
+    Checker(built, diagnostics).run();
 }
 
 }  // namespace lockstep::codegen

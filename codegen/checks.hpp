@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "codegen/diagnostic.hpp"
-#include "codegen/model.hpp"
+#include "codegen/model_builder.hpp"
 
 namespace lockstep::codegen {
 
-// doubtful_edges: for each edge, whether its guards could not all be read; nothing is said of what they exclude.
-void check_model(const Model& model, const std::vector<bool>& doubtful_edges, std::vector<Diagnostic>& diagnostics);
+// Of edges whose guards could not all be read nothing is said.
+void check_model(const BuiltModel& built, std::vector<Diagnostic>& diagnostics);
 
 }  // namespace lockstep::codegen

@@ -20,8 +20,9 @@ std::size_t indent_of(const std::string& text) { return std::min(text.find_first
 
 class CommentReader {
  public:
-    CommentReader(const Picture& picture, const SourceText& source, Model& model, std::vector<Diagnostic>& diagnostics)
-        : picture_(picture), source_(source), model_(model), diagnostics_(diagnostics), resolver_(model, source, diagnostics, false) {}
+    CommentReader(const Picture& picture, const SourceText& source, const VocabularyGaps& gaps, Model& model, std::vector<Diagnostic>& diagnostics)
+        : picture_(picture), source_(source), gaps_(gaps), model_(model), diagnostics_(diagnostics),
+          resolver_(model, source, diagnostics, gaps.broken_names, false) {}
 
     void run() {
         const auto& lines = picture_.comments;
@@ -117,11 +118,13 @@ class CommentReader {
         } else if (const auto origin = origin_of_name(given.name)) {
             given.origin = origin;
             given.type = {Type::integer, false};
-        } else {
+        } else if (!gaps_.incomplete_events.contains(occurrence.event)) {
             std::vector<std::string> names;
             for (const Field& known : event.fields) names.push_back(known.name);
             return resolver_.error(assignment.name.span, "missing-field", "event `" + event.name + "` has no field `" + given.name + "`",
                                    suggest(given.name, names, names.empty() ? "" : "its fields are " + list_names(names)));
+        } else {
+            return;
         }
         if (read_value(assignment.value, given)) occurrence.fields.push_back(std::move(given));
     }
@@ -144,6 +147,7 @@ class CommentReader {
 
     const Picture& picture_;
     const SourceText& source_;
+    const VocabularyGaps& gaps_;
     Model& model_;
     std::vector<Diagnostic>& diagnostics_;
     Resolver resolver_;
@@ -151,8 +155,8 @@ class CommentReader {
 
 }  // namespace
 
-void read_comments(const Picture& picture, const SourceText& source, Model& model, std::vector<Diagnostic>& diagnostics) {
-    CommentReader(picture, source, model, diagnostics).run();
+void read_comments(const Picture& picture, const SourceText& source, const VocabularyGaps& gaps, Model& model, std::vector<Diagnostic>& diagnostics) {
+    CommentReader(picture, source, gaps, model, diagnostics).run();
 }
 
 }  // namespace lockstep::codegen

@@ -10,10 +10,11 @@
 #include "codegen/diagnostic.hpp"
 #include "codegen/dot_reader.hpp"
 #include "codegen/model.hpp"
+#include "codegen/vocabulary.hpp"
 
 namespace lockstep::codegen {
 
-// Fills summary and examples. The model's events must be there.
-void read_comments(const Picture& picture, const SourceText& source, Model& model, std::vector<Diagnostic>& diagnostics);
+// Fills summary and examples. The model's events must be there; of fields of incomplete events nothing is said.
+void read_comments(const Picture& picture, const SourceText& source, const VocabularyGaps& gaps, Model& model, std::vector<Diagnostic>& diagnostics);
 
 }  // namespace lockstep::codegen

@@ -18,7 +18,7 @@ Reading read_model(std::string text, const std::string& path, const TracepointDe
     if (!has_errors(reading.diagnostics)) {
         BuiltModel built = build_model(picture, source, tracepoints, reading.diagnostics);
         built.model.path = path;
-        check_model(built.model, built.doubtful_edges, reading.diagnostics);
+        check_model(built, reading.diagnostics);
         if (!has_errors(reading.diagnostics)) reading.model = std::move(built.model);
     }
     sort_diagnostics(reading.diagnostics);

@@ -35,14 +35,14 @@ class Builder {
         read_edges();
         find_initial();
         add_states();
-        build_vocabulary({note_, has_note_, states_, edges_}, tracepoints_, source_, model_, diagnostics_);
+        gaps_ = build_vocabulary({note_, has_note_, states_, edges_}, tracepoints_, source_, model_, diagnostics_);
         add_invariants();
         for (std::size_t i = 0; i < edges_.size(); ++i) add_edges(edges_[i], doubtful_labels_[i]);
         infer_start_rules(model_, diagnostics_);
         infer_reclamation(model_);
         warn_of_unused_events();
-        read_comments(picture_, source_, model_, diagnostics_);
-        return {std::move(model_), std::move(doubtful_edges_)};
+        read_comments(picture_, source_, gaps_, model_, diagnostics_);
+        return {std::move(model_), std::move(doubtful_edges_), std::move(drawn_edges_), has_note_};
     }
 
  private:
@@ -108,6 +108,7 @@ class Builder {
             const std::size_t errors_before = diagnostics_.size();
             LabelledEdge labelled{state_of_node_[edge.tail], state_of_node_[edge.head], parse_edge_label(edge.label, source_, diagnostics_), edge.span};
             doubtful_labels_.push_back(diagnostics_.size() > errors_before);
+            drawn_edges_.emplace_back(labelled.source, labelled.target);
             if (edge.label.text.find_first_not_of(" \t\n") == std::string::npos)
                 error(edge.span, "no-event", "this edge has no event", "add `[label=\"event\"]`");
             edges_.push_back(std::move(labelled));
@@ -163,7 +164,7 @@ class Builder {
     }
 
     void add_invariants() {
-        Resolver resolver(model_, source_, diagnostics_, !has_note_);
+        Resolver resolver(model_, source_, diagnostics_, gaps_.broken_names, !has_note_);
         for (std::size_t i = 0; i < states_.size(); ++i)
             for (const syntax::Term& term : states_[i].label.invariants)
                 for (Invariant& invariant : resolver.invariants(term)) model_.states[i].invariants.push_back(std::move(invariant));
@@ -178,16 +179,18 @@ class Builder {
             edge.event = static_cast<std::uint32_t>(event - model_.events.begin());
             edge.position = source_.position(part.event.span.begin);
             edge.text = part.text;
-            const std::size_t errors_before = diagnostics_.size();
-            add_clauses(part, *event, edge);
+            const bool resolved = add_clauses(part, *event, edge);
             model_.edges.push_back(std::move(edge));
-            doubtful_edges_.push_back(doubtful || diagnostics_.size() > errors_before);
+            doubtful_edges_.push_back(doubtful || !resolved);
         }
     }
 
-    void add_clauses(const syntax::EventPart& part, const Event& event, Edge& edge) {
-        Resolver resolver(model_, source_, diagnostics_, !has_note_);
-        const Scope scope{&event.fields, "`" + event.name + "`", true};
+    // Returns whether all of them could be resolved.
+    bool add_clauses(const syntax::EventPart& part, const Event& event, Edge& edge) {
+        Resolver resolver(model_, source_, diagnostics_, gaps_.broken_names, !has_note_);
+        const bool incomplete = gaps_.incomplete_events.contains(edge.event) || (has_bindings() && !is_bound(edge.event));
+        const Scope scope{&event.fields, "`" + event.name + "`", true, incomplete};
+        bool resolved = true;
         for (const syntax::Clause& clause : part.clauses) {
             if (clause.kind == syntax::Clause::Kind::start) {
                 edge.start = true;
@@ -195,11 +198,21 @@ class Builder {
                 if (!edge.actions.empty())
                     error(clause.span, "guard-after-action", "a guard stands after an action, but all guards are evaluated before any action",
                           "move it before `" + edge.actions.front().text + "`");
-                if (auto guard = resolver.condition(clause.value, scope)) edge.guards.push_back(std::move(*guard));
-            } else if (auto action = resolver.action(clause, scope)) {
-                edge.actions.push_back(std::move(*action));
+                auto guard = resolver.condition(clause.value, scope);
+                resolved &= guard.has_value();
+                if (guard) edge.guards.push_back(std::move(*guard));
+            } else {
+                auto action = resolver.action(clause, scope);
+                resolved &= action.has_value();
+                if (action) edge.actions.push_back(std::move(*action));
             }
         }
+        return resolved;
+    }
+
+    bool has_bindings() const { return !note_.bindings.empty(); }
+    bool is_bound(std::uint32_t event) const {
+        return std::ranges::find(model_.bindings, event, &Binding::event) != model_.bindings.end();
     }
 
     void warn_of_unused_events() {
@@ -218,12 +231,14 @@ class Builder {
     const TracepointDeclarations& tracepoints_;
     std::vector<Diagnostic>& diagnostics_;
     Model model_;
+    VocabularyGaps gaps_;
     syntax::Note note_;
     bool has_note_ = false;
     std::vector<LabelledState> states_;
     std::vector<LabelledEdge> edges_;
     std::vector<bool> doubtful_labels_;  // of edges_
     std::vector<bool> doubtful_edges_;   // of Model::edges
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> drawn_edges_;
     std::vector<const PictureEdge*> initial_edges_;
     std::map<std::string, std::size_t> state_names_;
     std::map<std::size_t, std::uint32_t> state_of_node_;

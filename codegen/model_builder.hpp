@@ -2,6 +2,7 @@
 // it: start rules, states that end a context, states in which a context may be forgotten.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "codegen/diagnostic.hpp"
@@ -15,6 +16,8 @@ namespace lockstep::codegen {
 struct BuiltModel {
     Model model;  // with errors: of use for further checks only; all indices are valid in any case
     std::vector<bool> doubtful_edges;  // for each of Model::edges: its label has errors, so its guards are not all there
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> drawn_edges;  // source and target of every arrow, whatever its label
+    bool has_note = false;  // a binding note: it is not a bare automaton of the kernel's
 };
 
 // Builds what can be built; what is wrong is added to diagnostics.

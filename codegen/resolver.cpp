@@ -204,6 +204,7 @@ Resolver::Resolved Resolver::name(const Term& term, const Scope& scope) {
 
 Resolver::Resolved Resolver::unknown_name(const Term& term, const Scope& scope) {
     if (free_names_) return free_parameter(term);
+    if (scope.incomplete || broken_.contains(term.text)) return std::nullopt;
     for (const Event& event : model_.events) {
         if (scope.fields == nullptr || scope.fields == &event.fields) continue;
         if (std::ranges::find(event.fields, term.text, &Field::name) == event.fields.end()) continue;
@@ -358,15 +359,17 @@ bool Resolver::clocks_stand_alone(const Expression& expression, bool allowed) {
 
 // --- containers --------------------------------------------------------------------------------------------------------
 
-std::optional<std::uint32_t> Resolver::container(const Term& term, std::initializer_list<Register::Kind> kinds, const std::string& wanted) {
+std::optional<std::uint32_t> Resolver::container(const Term& term, std::initializer_list<Register::Kind> kinds, const std::string& wanted,
+                                                 const std::string& type_example) {
     const bool named = term.kind == Term::Kind::name || term.kind == Term::Kind::index || term.kind == Term::Kind::call;
     const auto index = named ? find_register(term.text) : std::nullopt;
+    if (!index && named && broken_.contains(term.text)) return std::nullopt;
     if (!index) {
         std::vector<std::string> names;
         for (const Register& declared : model_.registers)
             if (std::ranges::find(kinds, declared.kind) != kinds.end()) names.push_back(declared.name);
         error(term.name_span, "undeclared-name", "`" + written(term.name_span) + "` is not declared; " + wanted + " is expected here",
-              suggest(term.text, names, "declare it in the binding note: `" + term.text + ": set of int`, `map int -> int`, `ranges of int`"));
+              suggest(term.text, names, "declare it in the binding note: `" + (named ? term.text : "name") + ": " + type_example + "`"));
         return std::nullopt;
     }
     if (std::ranges::find(kinds, model_.registers[*index].kind) == kinds.end()) {
@@ -377,7 +380,7 @@ std::optional<std::uint32_t> Resolver::container(const Term& term, std::initiali
 }
 
 Resolver::Resolved Resolver::membership(const Term& term, const Scope& scope) {
-    const auto index = container(term.operands[1], {Register::Kind::set, Register::Kind::map, Register::Kind::ranges}, "a set, a map or a ranges register");
+    const auto index = container(term.operands[1], {Register::Kind::set, Register::Kind::map, Register::Kind::ranges}, "a set, a map or a ranges register", "set of int");
     if (!index) return std::nullopt;
     const Register& found = model_.registers[*index];
     Resolved member = typed(term.operands[0], scope, found.key, "what `" + found.name + "` holds");
@@ -389,7 +392,7 @@ Resolver::Resolved Resolver::membership(const Term& term, const Scope& scope) {
 }
 
 Resolver::Resolved Resolver::element(const Term& term, const Scope& scope) {
-    const auto index = container(term, {Register::Kind::map}, "a map");
+    const auto index = container(term, {Register::Kind::map}, "a map", "map int -> int");
     if (!index) return std::nullopt;
     Resolved key = typed(term.operands[0], scope, model_.registers[*index].key, "a key of `" + term.text + "`");
     if (!key) return std::nullopt;
@@ -422,7 +425,7 @@ Resolver::Resolved Resolver::call(const Term& term, const Scope& scope) {
 
 Resolver::Resolved Resolver::size_or_empty(const Term& term, const Scope&) {
     if (!argument_count(term, 1, 1, term.text + "(register)")) return std::nullopt;
-    const auto index = container(term.operands[0], {Register::Kind::set, Register::Kind::map, Register::Kind::ranges}, "a set, a map or a ranges register");
+    const auto index = container(term.operands[0], {Register::Kind::set, Register::Kind::map, Register::Kind::ranges}, "a set, a map or a ranges register", "set of int");
     if (!index) return std::nullopt;
     Expression expression = term.text == "size" ? make(Kind::size, unsigned_type, term) : make(Kind::empty, flag_type, term);
     expression.index = *index;
@@ -440,7 +443,7 @@ Resolver::Resolved Resolver::compatible(const Term& term, const Scope& scope) {
     expression.operands.push_back(std::move(*mode));
     if (!with_map) {
         if (term.operands.size() == 3) {
-            container(term.operands[1], {Register::Kind::map}, "a map of modes");
+            container(term.operands[1], {Register::Kind::map}, "a map of modes", "map owner -> mode");
             return std::nullopt;
         }
         Resolved other = typed(term.operands[1], scope, unsigned_type, "a mode");
@@ -466,7 +469,7 @@ Resolver::Resolved Resolver::range_query(const Term& term, const Scope& scope) {
     const bool with_mode = term.text == "conflicts";
     const std::string usage = term.text + (with_mode ? "(ranges, owner, first, last, mode)" : "(ranges, owner, first, last)");
     if (!argument_count(term, with_mode ? 5 : 4, with_mode ? 5 : 4, usage)) return std::nullopt;
-    const auto index = container(term.operands[0], {Register::Kind::ranges}, "a ranges register");
+    const auto index = container(term.operands[0], {Register::Kind::ranges}, "a ranges register", "ranges of owner");
     if (!index) return std::nullopt;
     auto arguments = range_arguments(term, scope, *index, with_mode);
     if (!arguments) return std::nullopt;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,16 +18,20 @@ struct Scope {
     const std::vector<Field>* fields = nullptr;  // of the event, or of the tracepoint; nullptr: none
     std::string owner;                           // whose fields these are, for messages: "`grant`", "lock_api:acquired"
     bool registers = false;                      // may be read
+    bool incomplete = false;                     // a tracepoint was not found, so an unknown name may be a field: nothing is said of it
 };
+
+// Names whose declaration has an error: a use of them gets no second message.
+using BrokenNames = std::set<std::string, std::less<>>;
 
 class Resolver {
  public:
     // free_names: an unknown name becomes a parameter without a value (a kernel model has no note to declare it in).
     // The model's registers, parameters and events must be there before expressions over them are resolved. All are borrowed.
-    Resolver(Model& model, const SourceText& source, std::vector<Diagnostic>& diagnostics, bool free_names)
-        : model_(model), source_(source), diagnostics_(diagnostics), free_names_(free_names) {}
+    Resolver(Model& model, const SourceText& source, std::vector<Diagnostic>& diagnostics, const BrokenNames& broken, bool free_names)
+        : model_(model), source_(source), diagnostics_(diagnostics), broken_(broken), free_names_(free_names) {}
 
-    // nullopt: a diagnostic was added.
+    // nullopt: a diagnostic was added, now or where a name in it was declared.
     std::optional<Expression> value(const syntax::Term& term, const Scope& scope);
     std::optional<Expression> condition(const syntax::Term& term, const Scope& scope);
     std::optional<Action> action(const syntax::Clause& clause, const Scope& scope);
@@ -64,7 +69,8 @@ class Resolver {
     std::optional<Action> call_action(const syntax::Clause& clause, const Scope& scope);
 
     // A container named by an argument; kinds that are not accepted give an error.
-    std::optional<std::uint32_t> container(const Term& term, std::initializer_list<Register::Kind> kinds, const std::string& wanted);
+    std::optional<std::uint32_t> container(const Term& term, std::initializer_list<Register::Kind> kinds, const std::string& wanted,
+                                           const std::string& type_example);
     // A value that must have a type; `what` names the place in messages ("an owner of `held`").
     Resolved typed(const Term& term, const Scope& scope, ValueType type, const std::string& what);
     std::optional<std::vector<Expression>> range_arguments(const Term& term, const Scope& scope, std::uint32_t index, bool with_mode);
@@ -78,6 +84,7 @@ class Resolver {
     Model& model_;
     const SourceText& source_;
     std::vector<Diagnostic>& diagnostics_;
+    const BrokenNames& broken_;
     bool free_names_;
 };
 

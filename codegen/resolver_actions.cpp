@@ -24,12 +24,14 @@ std::optional<Action> Resolver::action(const Clause& clause, const Scope& scope)
 std::optional<Action> Resolver::assignment(const Clause& clause, const Scope& scope) {
     const Term& target = clause.target;
     const auto index = find_register(target.text);
+    if (!index && broken_.contains(target.text)) return std::nullopt;
     if (!index) {
         const bool field = scope.fields != nullptr && std::ranges::find(*scope.fields, target.text, &Field::name) != scope.fields->end();
         std::vector<std::string> names;
         for (const Register& declared : model_.registers) names.push_back(declared.name);
         if (field) error(clause.span, "assigned-field", "`" + target.text + "` is a field of the event and can't be assigned", "to compare, write `==`");
-        else error(target.span, "undeclared-name", "`" + target.text + "` is not declared",
+        else if (!scope.incomplete)
+            error(target.span, "undeclared-name", "`" + target.text + "` is not declared",
                    suggest(target.text, names, "declare it in the binding note: `" + target.text + ": int`"));
         return std::nullopt;
     }
@@ -111,12 +113,12 @@ std::optional<Action> Resolver::call_action(const Clause& clause, const Scope& s
 
     std::optional<std::uint32_t> index;
     switch (form.kind) {
-        case Action::Kind::reset: index = container(call.operands[0], {RegisterKind::clock}, "a clock"); break;
-        case Action::Kind::insert: index = container(call.operands[0], {RegisterKind::set}, "a set"); break;
+        case Action::Kind::reset: index = container(call.operands[0], {RegisterKind::clock}, "a clock", "clock"); break;
+        case Action::Kind::insert: index = container(call.operands[0], {RegisterKind::set}, "a set", "set of int"); break;
         case Action::Kind::lock:
-        case Action::Kind::unlock: index = container(call.operands[0], {RegisterKind::ranges}, "a ranges register"); break;
+        case Action::Kind::unlock: index = container(call.operands[0], {RegisterKind::ranges}, "a ranges register", "ranges of owner"); break;
         default:
-            index = container(call.operands[0], {RegisterKind::set, RegisterKind::map, RegisterKind::ranges}, "a set, a map or a ranges register");
+            index = container(call.operands[0], {RegisterKind::set, RegisterKind::map, RegisterKind::ranges}, "a set, a map or a ranges register", "set of int");
     }
     if (!index) return std::nullopt;
 
@@ -147,7 +149,7 @@ std::vector<Invariant> Resolver::invariants(const Term& term) {
         error(term.span, "bad-invariant", "this is no invariant", usage);
         return {};
     }
-    const auto clock = container(term.operands[0], {Register::Kind::clock}, "a clock");
+    const auto clock = container(term.operands[0], {Register::Kind::clock}, "a clock", "clock");
     if (!clock) return {};
     auto bound = typed(term.operands[1], Scope{}, {Type::duration, false}, "the bound of a clock");
     if (!bound) return {};

@@ -22,9 +22,9 @@ class Builder {
     Builder(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints, const SourceText& source, Model& model,
             std::vector<Diagnostic>& diagnostics)
         : vocabulary_(vocabulary), note_(vocabulary.note), tracepoints_(tracepoints), model_(model),
-          resolver_(model, source, diagnostics, false) {}
+          resolver_(model, source, diagnostics, broken_, false) {}
 
-    void run() {
+    VocabularyGaps run() {
         for (const auto& line : note_.parameters) add_parameter(line);
         for (const auto& line : note_.bindings) add_binding(line);
         agree_on_fields();
@@ -33,6 +33,10 @@ class Builder {
         add_keys();
         for (const auto& line : note_.registers) add_register(line);
         if (!vocabulary_.has_note) infer_clocks();
+        for (const std::string& name : declared_)
+            if (!resolver_.find_register(name) && std::ranges::find(model_.parameters, name, &Parameter::name) == model_.parameters.end())
+                broken_.insert(name);
+        return {std::move(broken_), std::move(unresolved_)};
     }
 
  private:
@@ -388,6 +392,7 @@ class Builder {
     const syntax::Note& note_;
     const TracepointDeclarations& tracepoints_;
     Model& model_;
+    BrokenNames broken_;
     Resolver resolver_;
     std::set<std::string> declared_;
     std::map<std::string, std::uint32_t> event_indices_;
@@ -399,9 +404,9 @@ class Builder {
 
 }  // namespace
 
-void build_vocabulary(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints, const SourceText& source, Model& model,
+VocabularyGaps build_vocabulary(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints, const SourceText& source, Model& model,
                       std::vector<Diagnostic>& diagnostics) {
-    Builder(vocabulary, tracepoints, source, model, diagnostics).run();
+    return Builder(vocabulary, tracepoints, source, model, diagnostics).run();
 }
 
 }  // namespace lockstep::codegen

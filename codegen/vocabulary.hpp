@@ -2,10 +2,12 @@
 // against the tracepoint declarations. Built before the edges, whose labels use it.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "codegen/diagnostic.hpp"
 #include "codegen/model.hpp"
+#include "codegen/resolver.hpp"
 #include "codegen/source_text.hpp"
 #include "codegen/syntax.hpp"
 #include "codegen/tracepoint_declarations.hpp"
@@ -34,8 +36,14 @@ struct Vocabulary {
     const std::vector<LabelledEdge>& edges;
 };
 
+// What could not be built, so that nothing that hangs on it is reported again.
+struct VocabularyGaps {
+    BrokenNames broken_names;
+    std::set<std::uint32_t> incomplete_events;  // a tracepoint of theirs was not found
+};
+
 // Fills parameters, bindings, events, keys and registers of the model. What is wrong is added to diagnostics.
-void build_vocabulary(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints, const SourceText& source, Model& model,
+VocabularyGaps build_vocabulary(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints, const SourceText& source, Model& model,
                       std::vector<Diagnostic>& diagnostics);
 
 }  // namespace lockstep::codegen

@@ -18,15 +18,20 @@ std::string decimal(Integer value) {
 
 CppType cpp_kind(ValueType type) {
     switch (type.type) {
-        case Type::flag: return CppType::boolean;
-        case Type::string: return CppType::text;
+        case Type::flag:
+            return CppType::boolean;
+        case Type::string:
+            return CppType::text;
         case Type::integer:
-        case Type::duration: break;
+        case Type::duration:
+            break;
     }
     return type.is_signed ? CppType::signed_64 : CppType::unsigned_64;
 }
 
-bool is_number(CppType type) { return type != CppType::boolean && type != CppType::text; }
+bool is_number(CppType type) {
+    return type != CppType::boolean && type != CppType::text;
+}
 
 // A literal that an int64_t can hold may stand beside an int64_t.
 bool adapts(const Expression& expression, CppType to) {
@@ -49,22 +54,28 @@ Printed print_integer(Integer value) {
 
 std::string cpp_type(ValueType type) {
     switch (cpp_kind(type)) {
-        case CppType::boolean: return "bool";
-        case CppType::text: return "Text";
-        case CppType::signed_64: return "std::int64_t";
+        case CppType::boolean:
+            return "bool";
+        case CppType::text:
+            return "Text";
+        case CppType::signed_64:
+            return "std::int64_t";
         case CppType::unsigned_64:
-        case CppType::wide: break;
+        case CppType::wide:
+            break;
     }
     return "std::uint64_t";
 }
 
 Printed ExpressionPrinter::print(const Expression& expression) const {
     switch (expression.kind) {
-        case Kind::literal: return literal(expression);
+        case Kind::literal:
+            return literal(expression);
         case Kind::field:
             return reading(fmt::format("{}.{}", names_.fields_object, names_.fields.at(expression.index)),
                            field_types_.at(expression.index));
-        case Kind::origin: return origin(expression.origin);
+        case Kind::origin:
+            return origin(expression.origin);
         case Kind::variable: {
             const Register& variable = model_.registers[expression.index];
             return reading(reg(expression.index),
@@ -74,32 +85,50 @@ Printed ExpressionPrinter::print(const Expression& expression) const {
             const Parameter& parameter = model_.parameters[expression.index];
             return {names_.parameters[expression.index], print_integer(parameter.value.value()).type};
         }
-        case Kind::logical_not: return {"!" + print(expression.operands[0]).code, CppType::boolean};
-        case Kind::logical_and: return logical(expression, "&&");
-        case Kind::logical_or: return logical(expression, "||");
-        case Kind::equal: return comparison(expression, "==");
-        case Kind::not_equal: return comparison(expression, "!=");
-        case Kind::less: return comparison(expression, "<");
-        case Kind::less_equal: return comparison(expression, "<=");
-        case Kind::greater: return comparison(expression, ">");
-        case Kind::greater_equal: return comparison(expression, ">=");
-        case Kind::negate: return {fmt::format("subtract(0, {})", number(expression.operands[0])), CppType::wide};
-        case Kind::add: return arithmetic(expression, "add");
-        case Kind::subtract: return arithmetic(expression, "subtract");
-        case Kind::multiply: return arithmetic(expression, "multiply");
-        case Kind::divide: return arithmetic(expression, "divide");
-        case Kind::remainder: return arithmetic(expression, "remainder");
+        case Kind::logical_not:
+            return {"!" + print(expression.operands[0]).code, CppType::boolean};
+        case Kind::logical_and:
+            return logical(expression, "&&");
+        case Kind::logical_or:
+            return logical(expression, "||");
+        case Kind::equal:
+            return comparison(expression, "==");
+        case Kind::not_equal:
+            return comparison(expression, "!=");
+        case Kind::less:
+            return comparison(expression, "<");
+        case Kind::less_equal:
+            return comparison(expression, "<=");
+        case Kind::greater:
+            return comparison(expression, ">");
+        case Kind::greater_equal:
+            return comparison(expression, ">=");
+        case Kind::negate:
+            return {fmt::format("subtract(0, {})", number(expression.operands[0])), CppType::wide};
+        case Kind::add:
+            return arithmetic(expression, "add");
+        case Kind::subtract:
+            return arithmetic(expression, "subtract");
+        case Kind::multiply:
+            return arithmetic(expression, "multiply");
+        case Kind::divide:
+            return arithmetic(expression, "divide");
+        case Kind::remainder:
+            return arithmetic(expression, "remainder");
         case Kind::compatible:
-            return {fmt::format("modes_compatible({}, {})", number(expression.operands[0]), number(expression.operands[1])),
-                    CppType::boolean};
-        case Kind::clock: throw EmitError("a clock stands outside a comparison");
+            return {
+                fmt::format("modes_compatible({}, {})", number(expression.operands[0]), number(expression.operands[1])),
+                CppType::boolean};
+        case Kind::clock:
+            throw EmitError("a clock stands outside a comparison");
         case Kind::contains:
         case Kind::element:
         case Kind::size:
         case Kind::empty:
         case Kind::compatible_with_all:
         case Kind::conflicts:
-        case Kind::leaves_empty: return of_register(expression);
+        case Kind::leaves_empty:
+            return of_register(expression);
     }
     throw EmitError("an expression of an unknown kind");
 }
@@ -108,17 +137,23 @@ Printed ExpressionPrinter::of_register(const Expression& expression) const {
     const auto& operands = expression.operands;
     const Register& target = model_.registers[expression.index];
     switch (expression.kind) {
-        case Kind::contains: return register_call(expression, "contains", {word(operands[0], target.key)});
+        case Kind::contains:
+            return register_call(expression, "contains", {word(operands[0], target.key)});
         case Kind::element: {
             const Printed call = register_call(expression, "at", {word(operands[0], target.key)});
             switch (cpp_kind(target.value)) {
-                case CppType::boolean: return {fmt::format("({} != 0)", call.code), CppType::boolean};
-                case CppType::signed_64: return {fmt::format("static_cast<std::int64_t>({})", call.code), CppType::signed_64};
-                default: return {call.code, cpp_kind(target.value)};
+                case CppType::boolean:
+                    return {fmt::format("({} != 0)", call.code), CppType::boolean};
+                case CppType::signed_64:
+                    return {fmt::format("static_cast<std::int64_t>({})", call.code), CppType::signed_64};
+                default:
+                    return {call.code, cpp_kind(target.value)};
             }
         }
-        case Kind::size: return {reg(expression.index) + ".size()", CppType::unsigned_64};
-        case Kind::empty: return {fmt::format("({}.size() == 0)", reg(expression.index)), CppType::boolean};
+        case Kind::size:
+            return {reg(expression.index) + ".size()", CppType::unsigned_64};
+        case Kind::empty:
+            return {fmt::format("({}.size() == 0)", reg(expression.index)), CppType::boolean};
         case Kind::compatible_with_all:
             if (operands.size() == 1) return register_call(expression, "compatible", {number(operands[0])});
             return register_call(expression, "compatible_but", {number(operands[0]), word(operands[1], target.key)});
@@ -127,30 +162,44 @@ Printed ExpressionPrinter::of_register(const Expression& expression) const {
                                  {word(operands[0], target.key), unsigned_word(operands[1]), unsigned_word(operands[2]),
                                   number(operands[3])});
         default:
-            return register_call(expression, "leaves_empty",
-                                 {word(operands[0], target.key), unsigned_word(operands[1]), unsigned_word(operands[2])});
+            return register_call(
+                expression, "leaves_empty",
+                {word(operands[0], target.key), unsigned_word(operands[1]), unsigned_word(operands[2])});
     }
 }
 
 Printed ExpressionPrinter::literal(const Expression& expression) const {
     switch (expression.type.type) {
-        case Type::flag: return {expression.integer != 0 ? "true" : "false", CppType::boolean};
-        case Type::string: return {fmt::format("text({})", string_literal(expression.text)), CppType::text};
+        case Type::flag:
+            return {expression.integer != 0 ? "true" : "false", CppType::boolean};
+        case Type::string:
+            return {fmt::format("text({})", string_literal(expression.text)), CppType::text};
         case Type::integer:
-        case Type::duration: break;
+        case Type::duration:
+            break;
     }
     return print_integer(expression.integer);
 }
 
-Printed ExpressionPrinter::reading(const std::string& code, ValueType type) const { return {code, cpp_kind(type)}; }
+Printed ExpressionPrinter::reading(const std::string& code, ValueType type) const {
+    return {code, cpp_kind(type)};
+}
 
 Printed ExpressionPrinter::origin(Origin origin) const {
     const char* member = "";
     switch (origin) {
-        case Origin::process: member = "vpid"; break;
-        case Origin::thread: member = "vtid"; break;
-        case Origin::cpu: member = "cpu"; break;
-        case Origin::net_ns: member = "net_ns"; break;
+        case Origin::process:
+            member = "vpid";
+            break;
+        case Origin::thread:
+            member = "vtid";
+            break;
+        case Origin::cpu:
+            member = "cpu";
+            break;
+        case Origin::net_ns:
+            member = "net_ns";
+            break;
     }
     return {fmt::format("{}.{}", names_.origin, member), CppType::unsigned_64};
 }
@@ -190,7 +239,8 @@ Printed ExpressionPrinter::clock_comparison(const Expression& expression, const 
 }
 
 Printed ExpressionPrinter::arithmetic(const Expression& expression, const char* function) const {
-    return {fmt::format("{}({}, {})", function, number(expression.operands[0]), number(expression.operands[1])), CppType::wide};
+    return {fmt::format("{}({}, {})", function, number(expression.operands[0]), number(expression.operands[1])),
+            CppType::wide};
 }
 
 Printed ExpressionPrinter::register_call(const Expression& expression, const std::string& function,
@@ -207,6 +257,13 @@ std::string ExpressionPrinter::number(const Expression& expression) const {
 
 std::string ExpressionPrinter::unsigned_word(const Expression& expression) const {
     return value(expression, {Type::integer, false});
+}
+
+// What is no mode is kept apart from the modes: a negative number becomes a large one.
+std::string ExpressionPrinter::mode_word(const Expression& expression) const {
+    const Printed printed = print(expression);
+    return printed.type == CppType::unsigned_64 ? printed.code
+                                                : fmt::format("static_cast<std::uint64_t>({})", printed.code);
 }
 
 std::string ExpressionPrinter::value(const Expression& expression, ValueType type) const {
@@ -240,12 +297,15 @@ std::string ExpressionPrinter::action(const Action& action) const {
                                word(operands[1], target.value));
         case Action::Kind::insert:
             return fmt::format("keep(at, {}.insert(at.pool, {}));", name, word(operands[0], target.key));
-        case Action::Kind::erase: return fmt::format("{}.erase(at.pool, {});", name, word(operands[0], target.key));
-        case Action::Kind::clear: return fmt::format("{}.clear(at.pool);", name);
-        case Action::Kind::reset: return fmt::format("{}.reset({}.time_ns);", name, names_.origin);
+        case Action::Kind::erase:
+            return fmt::format("{}.erase(at.pool, {});", name, word(operands[0], target.key));
+        case Action::Kind::clear:
+            return fmt::format("{}.clear(at.pool);", name);
+        case Action::Kind::reset:
+            return fmt::format("{}.reset({}.time_ns);", name, names_.origin);
         case Action::Kind::lock:
             return fmt::format("keep(at, {}.lock(at.pool, {}, {}, {}, {}));", name, word(operands[0], target.key),
-                               unsigned_word(operands[1]), unsigned_word(operands[2]), unsigned_word(operands[3]));
+                               unsigned_word(operands[1]), unsigned_word(operands[2]), mode_word(operands[3]));
         case Action::Kind::unlock:
             return fmt::format("keep(at, {}.unlock(at.pool, {}, {}, {}));", name, word(operands[0], target.key),
                                unsigned_word(operands[1]), unsigned_word(operands[2]));

@@ -1,5 +1,5 @@
-// Prints expressions and actions of the language as C++ over the runtime's registers. Where both sides of an operator have one
-// C++ type, the plain operator is printed; else the operands are widened by value, as the language promises.
+// Prints expressions and actions of the language as C++ over the runtime's registers. Where both sides of an operator
+// have one C++ type, the plain operator is printed; else the operands are widened by value, as the language promises.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace lockstep::codegen {
 
 // The C++ names that an expression's indices stand for.
 struct PrinterNames {
-    std::vector<std::string> fields;      // of the event's, or of the tracepoint's payload: what Expression::field indexes
+    std::vector<std::string> fields;  // of the event's, or of the tracepoint's payload: what Expression::field indexes
     std::vector<std::string> registers;   // by Model::registers
     std::vector<std::string> parameters;  // by Model::parameters
     std::string fields_object;            // "event" or "fields"
@@ -57,8 +57,9 @@ class ExpressionPrinter {
     Printed of_register(const Expression& expression) const;
 
     std::string reg(std::uint32_t index) const { return "at.registers." + names_.registers[index]; }
-    std::string number(const Expression& expression) const;       // any integer, for a parameter of type Integer
+    std::string number(const Expression& expression) const;         // any integer, for a parameter of type Integer
     std::string unsigned_word(const Expression& expression) const;  // saturated to 0 … 2^64-1
+    std::string mode_word(const Expression& expression) const;
 
     const Model& model_;
     PrinterNames names_;

@@ -1,9 +1,10 @@
-// Boost.MSM as a stepper, for generated monitors only: a machine is set to a context's state, given one event, and read back.
-// So a context is its state number and its registers, never a machine. C++17: MSM 1.74 does not compile as C++20 with g++ 12.
+// Boost.MSM as a stepper, for generated monitors only: a machine is set to a context's state, given one event, and read
+// back. So a context is its state number and its registers, never a machine. C++17: MSM 1.74 does not compile as C++20
+// with g++ 12.
 //
-// What is taken for granted of MSM, each probed: process_event answers HANDLED_TRUE only when an edge was taken (a guard that
-// said no gives HANDLED_GUARD_REJECT, and no_transition is not called); rows of one state and event are tried from the last to the first;
-// state numbers are MSM's own, hence the two tables below.
+// What is taken for granted of MSM, each probed: process_event answers HANDLED_TRUE only when an edge was taken (a
+// guard that said no gives HANDLED_GUARD_REJECT, and no_transition is not called); rows of one state and event are
+// tried from the last to the first; state numbers are MSM's own, hence the two tables below.
 #pragma once
 
 #include <boost/mp11/list.hpp>

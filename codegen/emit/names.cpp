@@ -10,18 +10,30 @@ namespace {
 
 // Keywords, and names that C headers may define as macros or that the generated file uses itself.
 constexpr std::array reserved = {
-    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
-    "char16_t", "char32_t", "class", "compl", "const", "const_cast", "constexpr", "continue", "decltype", "default",
-    "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for",
-    "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr",
-    "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "return", "short", "signed",
-    "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw",
-    "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t",
-    "while", "xor", "xor_eq", "errno", "stdin", "stdout", "stderr", "assert", "linux", "unix", "NULL", "EOF", "major", "minor",
-    "makedev", "id", "key", "words", "start", "start_state", "event", "state", "edge", "at", "lockstep", "std", "boost"};
+    "alignas",   "alignof",  "and",       "and_eq",    "asm",          "auto",          "bitand",
+    "bitor",     "bool",     "break",     "case",      "catch",        "char",          "char16_t",
+    "char32_t",  "class",    "compl",     "const",     "const_cast",   "constexpr",     "continue",
+    "decltype",  "default",  "delete",    "do",        "double",       "dynamic_cast",  "else",
+    "enum",      "explicit", "export",    "extern",    "false",        "float",         "for",
+    "friend",    "goto",     "if",        "inline",    "int",          "long",          "mutable",
+    "namespace", "new",      "noexcept",  "not",       "not_eq",       "nullptr",       "operator",
+    "or",        "or_eq",    "private",   "protected", "public",       "register",      "reinterpret_cast",
+    "return",    "short",    "signed",    "sizeof",    "static",       "static_assert", "static_cast",
+    "struct",    "switch",   "template",  "this",      "thread_local", "throw",         "true",
+    "try",       "typedef",  "typeid",    "typename",  "union",        "unsigned",      "using",
+    "virtual",   "void",     "volatile",  "wchar_t",   "while",        "xor",           "xor_eq",
+    "errno",     "stdin",    "stdout",    "stderr",    "assert",       "linux",         "unix",
+    "NULL",      "EOF",      "major",     "minor",     "makedev",      "add",           "subtract",
+    "multiply",  "divide",   "remainder", "saturate",  "to_signed",    "to_unsigned",   "modes_compatible",
+    "text",      "keep",     "id",        "key",       "words",        "start",         "start_state",
+    "event",     "state",    "edge",      "at",        "lockstep",     "std",           "boost"};
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 }  // namespace
 

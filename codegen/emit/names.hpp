@@ -1,4 +1,5 @@
-// C++ identifiers for the names of a model: the author's own wherever C++ allows it, so that generated code reads like the picture.
+// C++ identifiers for the names of a model: the author's own wherever C++ allows it, so that generated code reads like
+// the picture.
 #pragma once
 
 #include <set>
