@@ -59,6 +59,7 @@ struct LiveSession::State {
     std::optional<Marker> marker;
     std::shared_ptr<LiveReader> reader;
     std::uint64_t round = 0;
+    std::optional<std::uint64_t> counted_by_daemon;  // events that found no room
     std::optional<LiveResult> result;
 
     State(const LiveSessionOptions& chosen, EventHandler& receiver)
@@ -68,6 +69,7 @@ struct LiveSession::State {
     bool mark_and_wait(steady_clock::time_point deadline);
     bool cpus_without_marker() const;
     void read_everything(steady_clock::time_point deadline);
+    void ask_for_losses();
     void end_session();
     void count_losses();
     std::string why_incomplete() const;
@@ -109,11 +111,12 @@ bool LiveSession::State::cpus_without_marker() const {
     });
 }
 
-// Marks are quick. Where programs ran on CPUs that the marker may not use, only the session's end proves that all was
-// read.
 void LiveSession::State::read_everything(steady_clock::time_point deadline) {
     result->complete = mark_and_wait(deadline);
-    if (result->complete && cpus_without_marker()) {
+    ask_for_losses();
+    // Marks are quick. Where programs ran on CPUs that the marker may not use, only the session's end proves that all
+    // was read.
+    if (result->complete && (options.keep_trace || cpus_without_marker())) {
         end_session();
         result->complete = reader->wait_for_end(deadline);
     }
@@ -133,20 +136,23 @@ std::string LiveSession::State::why_incomplete() const {
            "tracepoint)";
 }
 
+void LiveSession::State::ask_for_losses() {
+    try {
+        counted_by_daemon = control.discarded_events();
+    } catch (const LttngError& error) {
+        result->problems.push_back(error.what());
+    }
+}
+
 // What the stream reports may lag behind what the daemon has counted: packets tell only of losses before them.
 void LiveSession::State::count_losses() {
     result->lost = reader->lost();
     result->losses = reader->losses();
-    try {
-        const std::uint64_t counted = control.discarded_events();
-        if (counted <= result->lost) return;
-        handler.on_loss({counted - result->lost, 0, 0});
-        result->lost = counted;
-        ++result->losses;
-    } catch (const LttngError& error) {
-        result->complete = false;
-        result->problems.push_back(error.what());
-    }
+    if (!counted_by_daemon) result->complete = false;
+    if (counted_by_daemon.value_or(0) <= result->lost) return;
+    handler.on_loss({*counted_by_daemon - result->lost, 0, 0});
+    result->lost = *counted_by_daemon;
+    ++result->losses;
 }
 
 void LiveSession::State::end_session() {

@@ -31,6 +31,9 @@ struct LiveSessionOptions {
     std::uint64_t buffer_count = 4;
     // Programs wait for buffer space instead of losing events; they need traced_program_environment(true).
     bool no_loss = false;
+    // finish() also waits until the relay has written the whole trace to its disk, below
+    // PrivateLttngOptions::work_directory, where it can be read offline.
+    bool keep_trace = false;
     // The longest that any one call to LTTng may take.
     std::chrono::milliseconds limit{10'000};
     // The helper; empty: beside the running program.

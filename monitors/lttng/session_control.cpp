@@ -103,7 +103,9 @@ std::uint64_t SessionControl::State::discarded_events() {
         if (lttng_channel_get_discarded_event_count(&channels[i], &discarded) == 0) total += discarded;
     }
     std::free(channels);
-    return total;
+    // The daemon takes a counter that goes back (which happens, see trace/babeltrace_source.cpp) for one of 63 bits
+    // that wrapped around, and adds 2^63 each time.
+    return total & ~(std::uint64_t{1} << 63);
 }
 
 void SessionControl::State::destroy() {

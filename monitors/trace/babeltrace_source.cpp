@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <system_error>
+#include <unordered_map>
 #include <utility>
 
 #include "monitors/trace/event_decoder.hpp"
@@ -46,17 +48,43 @@ std::string take_cause() {
     throw TraceError(what + ": " + take_cause());
 }
 
-Loss discarded_events(const bt_message* message) {
-    Loss loss;
-    if (bt_message_discarded_events_get_count(message, &loss.events) != BT_PROPERTY_AVAILABILITY_AVAILABLE)
-        loss.events = 0;
-    const auto* stream_class = bt_stream_borrow_class_const(bt_message_discarded_events_borrow_stream_const(message));
-    if (bt_stream_class_discarded_events_have_default_clock_snapshots(stream_class)) {
-        loss.begin_ns = snapshot_ns(bt_message_discarded_events_borrow_beginning_default_clock_snapshot_const(message));
-        loss.end_ns = snapshot_ns(bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message));
+// What a packet reports as discarded is the difference of its stream's counter to the packet before. When a buffer is
+// flushed while it overflows, LTTng-UST 2.13 now and then writes a counter that is ahead, and the next one is smaller:
+// a negative difference. It takes back what was reported too early, so the sum over a stream is right.
+class LossCounter {
+ public:
+    // The loss that is new; nothing when the report only took back or made up for an earlier one.
+    std::optional<Loss> discarded_events(const bt_message* message) {
+        Loss loss;
+        const bt_stream* stream = bt_message_discarded_events_borrow_stream_const(message);
+        const bool counted =
+            bt_message_discarded_events_get_count(message, &loss.events) == BT_PROPERTY_AVAILABILITY_AVAILABLE;
+        const auto* stream_class = bt_stream_borrow_class_const(stream);
+        if (bt_stream_class_discarded_events_have_default_clock_snapshots(stream_class)) {
+            loss.begin_ns =
+                snapshot_ns(bt_message_discarded_events_borrow_beginning_default_clock_snapshot_const(message));
+            loss.end_ns = snapshot_ns(bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message));
+        }
+        if (!counted) {
+            loss.events = 0;
+            return loss;
+        }
+        std::uint64_t& ahead = ahead_[stream];
+        const auto difference = static_cast<std::int64_t>(loss.events);
+        if (difference < 0) {
+            ahead += 0 - loss.events;
+            return std::nullopt;
+        }
+        const std::uint64_t made_up = std::min(ahead, loss.events);
+        ahead -= made_up;
+        loss.events -= made_up;
+        if (loss.events == 0) return std::nullopt;
+        return loss;
     }
-    return loss;
-}
+
+ private:
+    std::unordered_map<const bt_stream*, std::uint64_t> ahead_;  // reported too early, of each stream
+};
 
 Loss discarded_packets(const bt_message* message) {
     Loss loss;  // a packet's number of events is unknown
@@ -104,6 +132,7 @@ struct BabeltraceSource::Graph {
 
     std::string name;  // of the trace, for messages
     EventDecoder decoder;
+    LossCounter losses;
     bt_graph* graph = nullptr;
     const bt_component_filter* muxer = nullptr;  // borrowed from the graph
     EventHandler* handler = nullptr;             // during read()
@@ -160,7 +189,7 @@ void BabeltraceSource::Graph::handle(const bt_message* message) {
             decoder.decode(message, *handler);
             break;
         case BT_MESSAGE_TYPE_DISCARDED_EVENTS:
-            handler->on_loss(discarded_events(message));
+            if (const auto loss = losses.discarded_events(message)) handler->on_loss(*loss);
             break;
         case BT_MESSAGE_TYPE_DISCARDED_PACKETS:
             handler->on_loss(discarded_packets(message));

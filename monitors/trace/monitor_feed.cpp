@@ -36,7 +36,8 @@ void MonitorFeed::on_event(std::size_t wanted, const Slot* slots, const Origin& 
 }
 
 void MonitorFeed::on_loss(const Loss& loss) {
-    losses_.push_back(loss);
+    lost_ += loss.events;
+    ++losses_;
     for (Monitor* monitor : monitors_) monitor->lose(loss.events);
 }
 

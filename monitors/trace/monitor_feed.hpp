@@ -25,7 +25,9 @@ class MonitorFeed : public EventHandler {
     void on_mismatch(std::size_t wanted, const std::string& why) override;
 
     std::uint64_t events() const { return events_; }
-    const std::vector<Loss>& losses() const { return losses_; }
+    // Events reported lost, and how many reports there were: one may not know its number.
+    std::uint64_t lost() const { return lost_; }
+    std::uint64_t losses() const { return losses_; }
     const std::vector<std::string>& mismatches() const { return mismatches_; }
 
  private:
@@ -38,7 +40,8 @@ class MonitorFeed : public EventHandler {
     std::vector<WantedEvent> wanted_;
     std::vector<std::vector<Receiver>> receivers_;  // of each wanted event
     std::uint64_t events_ = 0;
-    std::vector<Loss> losses_;
+    std::uint64_t lost_ = 0;
+    std::uint64_t losses_ = 0;
     std::vector<std::string> mismatches_;
 };
 

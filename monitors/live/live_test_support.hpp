@@ -1,0 +1,109 @@
+// What tests of live and offline reading share: a handler that remembers, and programs that fire lock_api events.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "monitors/live/marker.hpp"
+#include "monitors/lttng/private_lttng.hpp"
+#include "monitors/trace/event_source.hpp"
+
+namespace lockstep::monitors::testing_support {
+
+struct Seen {
+    std::size_t wanted;
+    std::string owner;
+    std::uint64_t first_byte;
+    Origin origin;
+};
+
+class Recorder : public EventHandler {
+ public:
+    void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) override {
+        seen.push_back({wanted, slots[1].string, slots[2].unsigned_integer, origin});
+    }
+    void on_loss(const Loss& loss) override { losses.push_back(loss); }
+    void on_mismatch(std::size_t, const std::string& why) override { mismatches.push_back(why); }
+
+    std::vector<Seen> seen;
+    std::vector<Loss> losses;
+    std::vector<std::string> mismatches;
+};
+
+inline std::vector<WantedEvent> lock_events() {
+    const std::vector<WantedField> fields = {{"file", FieldType::string},
+                                             {"owner", FieldType::string},
+                                             {"first_byte", FieldType::unsigned_integer},
+                                             {"last_byte", FieldType::unsigned_integer}};
+    return {{"lock_api", "acquired", fields}, {"lock_api", "released", fields}};
+}
+
+struct Program {
+    pid_t pid = -1;
+    int input = -1;   // writing end of its standard input
+    int output = -1;  // reading end of its standard output
+    std::uint64_t net_ns = 0;
+
+    int wait() {
+        int status = 0;
+        waitpid(pid, &status, 0);
+        return status;
+    }
+};
+
+// `input`, `output`: what becomes its standard input and output; -1: inherited.
+inline Program start(const std::vector<std::string>& arguments, bool no_loss = false, int input = -1, int output = -1) {
+    int messages[2];
+    EXPECT_EQ(0, pipe(messages));
+    Program program;
+    program.pid = fork();
+    if (program.pid == 0) {
+        for (const auto& [name, value] : traced_program_environment(no_loss)) setenv(name.c_str(), value.c_str(), 1);
+        if (input >= 0) dup2(input, STDIN_FILENO);
+        if (output >= 0) dup2(output, STDOUT_FILENO);
+        dup2(messages[1], STDERR_FILENO);
+        close_range(3, ~0U, 0);
+        const std::string path = default_marker_program().parent_path() / "lock_events";
+        std::vector<char*> argv = {const_cast<char*>(path.c_str())};
+        for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+        argv.push_back(nullptr);
+        execv(path.c_str(), argv.data());
+        _exit(127);
+    }
+    close(messages[1]);
+    FILE* stream = fdopen(messages[0], "r");
+    unsigned long long inode = 0;
+    EXPECT_EQ(1, std::fscanf(stream, "%llu", &inode));
+    std::fclose(stream);
+    program.net_ns = inode;
+    return program;
+}
+
+// Processes called `name` in this test's own mount namespace.
+inline std::vector<pid_t> processes(const std::string& name) {
+    const auto mounts_of = [](const std::string& pid) {
+        std::error_code error;
+        return std::filesystem::read_symlink("/proc/" + pid + "/ns/mnt", error).string();
+    };
+    std::vector<pid_t> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::ifstream file(entry.path() / "comm");
+        std::string command;
+        std::getline(file, command);
+        if (command == name && mounts_of(entry.path().filename()) == mounts_of("self"))
+            found.push_back(std::atoi(entry.path().filename().c_str()));
+    }
+    return found;
+}
+
+}  // namespace lockstep::monitors::testing_support
