@@ -47,8 +47,8 @@ struct Report {
     std::vector<NamedValue> keys;  // which context; empty for a global automaton
     EventOrigin origin;            // of the offending event
     std::string state;             // the state that the context was in
-    std::string event;             // the offending event, in the property's vocabulary
-    std::string tracepoint;        // "provider:tracepoint" that it came from
+    std::string event;       // the offending event, in the property's vocabulary; empty: the state's time was over
+    std::string tracepoint;  // "provider:tracepoint" that it came from
     std::vector<NamedValue> fields;
     std::vector<std::string> allowed_events;  // events with an edge leaving `state`, guards not considered
     bool event_is_guarded = false;            // true: the state has an edge for the event, but no guard of it held

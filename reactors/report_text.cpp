@@ -71,8 +71,9 @@ void tell_history(const Report& report, std::string& text) {
     for (const HistoryEvent& event : report.history)
         text += fmt::format("    {:>14}  {} -> {}  {}({})  {}\n", before(event.origin, report.origin), event.from_state,
                             event.to_state, event.event, listed(event.fields, ", "), where(event.origin));
-    text += fmt::format("    {:>14}  {} -> ?  {}({})  {}\n", "now", report.state, report.event,
-                        listed(report.fields, ", "), where(report.origin));
+    if (!report.event.empty())
+        text += fmt::format("    {:>14}  {} -> ?  {}({})  {}\n", "now", report.state, report.event,
+                            listed(report.fields, ", "), where(report.origin));
 }
 
 }  // namespace
@@ -80,8 +81,11 @@ void tell_history(const Report& report, std::string& text) {
 std::string to_text(const Report& report) {
     std::string text = fmt::format("{} violated", report.monitor);
     if (!report.keys.empty()) text += " for " + listed(report.keys, " ");
-    text += fmt::format("\n  in state {}: event {}({})\n", report.state, report.event, listed(report.fields, ", "));
-    text += fmt::format("  from {} of {}; {}\n", report.tracepoint, where(report.origin), allowed(report));
+    if (report.event.empty())
+        text += fmt::format("\n  in state {}: its time was over; {}\n", report.state, allowed(report));
+    else
+        text += fmt::format("\n  in state {}: event {}({})\n  from {} of {}; {}\n", report.state, report.event,
+                            listed(report.fields, ", "), report.tracepoint, where(report.origin), allowed(report));
     tell_registers(report, text);
     tell_history(report, text);
     return text;

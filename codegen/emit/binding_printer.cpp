@@ -60,7 +60,7 @@ void MonitorPrinter::print_tracepoint(std::uint32_t index) {
         line("    {} {};", cpp_type(first.tracepoint_fields[i].type), group.fields[i]);
     line("}};\n");
 
-    line("void take(Visit& visit, [[maybe_unused]] const {}& fields) {{", group.identifier);
+    line("void take(Visit& visit, const {}& fields) {{", group.identifier);
     for (const std::uint32_t binding : group.bindings) print_binding(index, binding);
     line("}}\n");
     print_probe(index);
@@ -94,7 +94,7 @@ void MonitorPrinter::print_probe(std::uint32_t index) {
     const Binding& first = model_.bindings[group.bindings.front()];
     std::string parameters, fields;
     for (std::size_t i = 0; i < group.arguments.size(); ++i)
-        parameters += fmt::format(", [[maybe_unused]] {} {}", parameter_type(first.arguments[i]), group.arguments[i]);
+        parameters += fmt::format(", {} {}", parameter_type(first.arguments[i]), group.arguments[i]);
     for (std::size_t i = 0; i < group.fields.size(); ++i) {
         const Field& field = first.tracepoint_fields[i];
         const auto same = std::ranges::find(first.arguments, field.c_expression, &Field::name);
@@ -127,13 +127,12 @@ void MonitorPrinter::print_slots(std::uint32_t index) {
                   : field.type.is_signed ? fmt::format("slots[{}].signed_integer", i)
                                          : fmt::format("slots[{}].unsigned_integer", i);
     }
-    line("{0} recorded_{0}([[maybe_unused]] Visit& visit, [[maybe_unused]] const Slot* slots) {{ return {{{1}}}; }}\n",
-         group.identifier, fields);
+    line("{0} recorded_{0}(Visit& visit, const Slot* slots) {{ return {{{1}}}; }}\n", group.identifier, fields);
 }
 
 void MonitorPrinter::print_deliver() {
     line("struct Recorded {{");
-    line("    static void deliver(Visit& visit, std::uint32_t binding, [[maybe_unused]] const Slot* slots) {{");
+    line("    static void deliver(Visit& visit, std::uint32_t binding, const Slot* slots) {{");
     line("        switch (binding) {{");
     for (std::size_t i = 0; i < names_.groups.size(); ++i)
         line("            case {0}: return take(visit, recorded_{1}(visit, slots));", i, names_.groups[i].identifier);

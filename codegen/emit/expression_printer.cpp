@@ -153,7 +153,7 @@ Printed ExpressionPrinter::of_register(const Expression& expression) const {
         case Kind::size:
             return {reg(expression.index) + ".size()", CppType::unsigned_64};
         case Kind::empty:
-            return {fmt::format("({}.size() == 0)", reg(expression.index)), CppType::boolean};
+            return {reg(expression.index) + ".empty()", CppType::boolean};
         case Kind::compatible_with_all:
             if (operands.size() == 1) return register_call(expression, "compatible", {number(operands[0])});
             return register_call(expression, "compatible_but", {number(operands[0]), word(operands[1], target.key)});

@@ -36,7 +36,8 @@ std::string initial_value(const Register& reg) {
 
 // A field as one word of a key, of the key's type.
 std::string as_word(const std::string& field, ValueType type, ValueType key) {
-    if (type.type == Type::string) return field;
+    const bool is_word = type.type == Type::string || (type.type != Type::flag && !type.is_signed);
+    if (is_word && !key.is_signed) return field;
     if (type.is_signed == key.is_signed) return fmt::format("static_cast<std::uint64_t>({})", field);
     return key.is_signed ? fmt::format("static_cast<std::uint64_t>(to_signed({}))", field)
                          : fmt::format("to_unsigned({})", field);
@@ -170,8 +171,8 @@ void MonitorPrinter::print_event(std::uint32_t index) {
     line("    std::array<std::uint64_t, {}> key(const Origin&{}) const {{ return {{{}}}; }}", model_.keys.size(),
          by_origin ? " origin" : "", key);
     std::string words;
-    for (const std::string& field : fields)
-        words += fmt::format("{}static_cast<std::uint64_t>({})", words.empty() ? "" : ", ", field);
+    for (std::size_t i = 0; i < fields.size(); ++i)
+        words += (words.empty() ? "" : ", ") + as_word(fields[i], event.fields[i].type, event.fields[i].type);
     line("    std::array<std::uint64_t, {}> words() const {{ return {{{}}}; }}", fields.size(), words);
     line("}};");
 }
@@ -194,8 +195,7 @@ void MonitorPrinter::print_edges() {
 void MonitorPrinter::print_edge(std::uint32_t index) {
     const Edge& edge = model_.edges[index];
     const ExpressionPrinter printer = event_printer(edge.event);
-    const std::string parameters =
-        fmt::format("([[maybe_unused]] const event::{}& event, [[maybe_unused]] ", names_.events[edge.event]);
+    const std::string parameters = fmt::format("(const event::{}& event, ", names_.events[edge.event]);
 
     line("// {}  {} -> {}: {}", place(edge.position), comment_text(model_.states[edge.source].name),
          comment_text(model_.states[edge.target].name), comment_text(edge.text));
@@ -205,7 +205,9 @@ void MonitorPrinter::print_edge(std::uint32_t index) {
     if (!edge.guards.empty()) {
         std::string guard;
         for (const Expression& each : edge.guards) guard += (guard.empty() ? "" : " && ") + printer.condition(each);
-        line("    static bool guard{}const At& at) noexcept {{ return {}; }}", parameters, guard);
+        line("    static bool guard{}const At& at) noexcept {{", parameters);
+        line("        return {};", guard);
+        line("    }}");
     }
     if (edge.actions.empty()) {
         line("    static void act{}At& at) noexcept {{}}", parameters);
@@ -318,7 +320,7 @@ void MonitorPrinter::print_automaton() {
 }
 
 void MonitorPrinter::print_invariants() {
-    line("    static bool invariants_hold(std::uint16_t state, [[maybe_unused]] const At& at) {{");
+    line("    static bool invariants_hold(std::uint16_t state, const At& at) {{");
     line("        switch (state) {{");
     const ExpressionPrinter printer(model_, {{}, names_.registers, names_.parameters, "event", "at.origin"}, {});
     for (std::size_t i = 0; i < model_.states.size(); ++i) {
@@ -340,31 +342,31 @@ void MonitorPrinter::print_invariants() {
 }
 
 void MonitorPrinter::print_register_functions() {
-    std::string initial = "true", fits = "true", clears, dumps;
+    std::string initial, fits, clears, dumps;
+    const auto also = [](std::string& condition, const std::string& part) {
+        condition += (condition.empty() ? "" : " && ") + part;
+    };
     for (std::size_t i = 0; i < model_.registers.size(); ++i) {
         const Register& reg = model_.registers[i];
         const std::string name = "registers." + names_.registers[i];
         if (is_container(reg)) {
-            initial += fmt::format(" && {}.size() == 0", name);
-            fits += fmt::format(" && {}.fits()", name);
+            also(initial, name + ".empty()");
+            also(fits, name + ".fits()");
             clears += fmt::format("        {}.clear(pool);\n", name);
             dumps += fmt::format("        dump.entries({}, pool);\n", name);
         } else if (reg.kind == Register::Kind::clock) {
-            initial += fmt::format(" && !{}.running()", name);
+            also(initial, "!" + name + ".running()");
             dumps += fmt::format("        dump.clock({}, now_ns);\n", name);
         } else {
-            initial += fmt::format(" && {} == {}", name, initial_value(reg));
+            also(initial, fmt::format("{} == {}", name, initial_value(reg)));
             dumps += fmt::format("        dump.value(static_cast<std::uint64_t>({}));\n", name);
         }
     }
-    line("    static bool is_initial([[maybe_unused]] const Registers& registers) {{ return {}; }}", initial);
-    line("    static bool fits([[maybe_unused]] const Registers& registers) {{ return {}; }}", fits);
-    line("    static void clear([[maybe_unused]] Registers& registers, [[maybe_unused]] BlockPool& pool) {{\n{}    }}",
-         clears);
-    line("    static void dump([[maybe_unused]] const Registers& registers, [[maybe_unused]] BlockPool& pool,");
-    line(
-        "                     [[maybe_unused]] std::uint64_t now_ns, [[maybe_unused]] RegisterDump& dump) {{\n{}    }}",
-        dumps);
+    line("    static bool is_initial(const Registers& registers) {{ return {}; }}", initial.empty() ? "true" : initial);
+    line("    static bool fits(const Registers& registers) {{ return {}; }}", fits.empty() ? "true" : fits);
+    line("    static void clear(Registers& registers, BlockPool& pool) {{\n{}    }}", clears);
+    line("    static void dump(const Registers& registers, BlockPool& pool,");
+    line("                     std::uint64_t now_ns, RegisterDump& dump) {{\n{}    }}", dumps);
 }
 
 }  // namespace lockstep::codegen

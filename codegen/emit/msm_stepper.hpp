@@ -7,6 +7,10 @@
 // tried from the last to the first; state numbers are MSM's own, hence the two tables below.
 #pragma once
 
+// MSM 1.74 includes headers of its own time, which say so at every compilation.
+#define BOOST_ALLOW_DEPRECATED_HEADERS
+#define BOOST_BIND_GLOBAL_PLACEHOLDERS
+
 #include <boost/mp11/list.hpp>
 #include <boost/mp11/mpl.hpp>
 #include <boost/msm/back/state_machine.hpp>

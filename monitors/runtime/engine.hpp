@@ -96,6 +96,7 @@ class Engine final : public MonitorInstance {
     bool take_violation(ViolationRecord& record) override { return violations_.pop(record); }
     void lose(std::uint64_t count) override;
     void forget_all() override;
+    void advance(std::uint64_t time_ns) override;
     bool is_quiet() const override;
 
  private:
@@ -222,6 +223,7 @@ class Engine final : public MonitorInstance {
         if constexpr (has_registers) {
             if (found.control.locked()) return !Table::wait_a_little(turn) && give_up_waiting(visit, event, found);
             if (!Table::swap(found, found.control.with_lock())) return false;
+            if (expired(visit.mine, visit.origin, key, hash, found)) return false;
             step_locked(visit, event, key, hash, found);
             return true;
         } else {
@@ -261,14 +263,14 @@ class Engine final : public MonitorInstance {
             Registers& registers = found.slot->registers;
             At<Registers> at{registers, pool_, visit.origin};
             const std::uint16_t from = found.control.state();
-            const Step step = Automaton::invariants_hold(from, at) ? Automaton::step(from, event, at) : Step{};
+            const Step step = Automaton::step(from, event, at);
             if (step.edge == Step::no_edge) {
                 reject(visit, event, key, from, &found, &found.control);
                 remove(hash, found);
                 return;
             }
             count(visit, event, step);
-            if (at.full) {
+            if (at.full || !Automaton::fits(registers)) {
                 visit.mine.register_full.add();
                 remove(hash, found);
             } else if (removes(step.state, &registers)) {
@@ -280,6 +282,22 @@ class Engine final : public MonitorInstance {
                 unlock(visit, hash, found, after);
             }
         }
+    }
+
+    // An invariant's time is over: a violation of its own, whatever event found it out; the context is then unknown to
+    // that event. The caller holds the entry's lock.
+    bool expired(Mine& mine, const Origin& origin, const Key& key, std::uint64_t hash, Found& found) {
+        if constexpr (Automaton::has_invariants) {
+            const At<Registers> at{found.slot->registers, pool_, origin};
+            if (Automaton::invariants_hold(found.control.state(), at)) return false;
+            tell(mine, [&](ViolationRecord& record) {
+                record.event = no_event;
+                describe(record, origin, key, found.control.state(), &found, &found.control);
+            });
+            remove(hash, found);
+            return true;
+        }
+        return false;
     }
 
     // Fails only when somebody has doomed the entry meanwhile.
@@ -327,10 +345,10 @@ class Engine final : public MonitorInstance {
     template <class Event>
     void remember(Visit& visit, const Event& event, const Found& found, std::uint32_t steps, std::uint16_t from,
                   std::uint16_t to) {
-        if (visit.mine.ring >= rings_) return;  // the first threads have a ring each; of later ones no history is kept
+        const std::uint32_t ring = visit.mine.ring.load(std::memory_order_relaxed);
+        if (ring > rings_) return;  // the first threads have a ring each; of later ones no history is kept
         const std::uint64_t head = visit.mine.history_head.load(std::memory_order_relaxed);
-        History::write(record_at(visit.mine.ring, head), identity(found), steps, Event::id, from, to, visit.origin,
-                       event.words());
+        History::write(record_at(ring, head), identity(found), steps, Event::id, from, to, visit.origin, event.words());
         visit.mine.history_head.store(head + 1, std::memory_order_release);
     }
 
@@ -343,12 +361,13 @@ class Engine final : public MonitorInstance {
     }
 
     std::atomic<std::uint64_t>* record_at(std::uint32_t ring, std::uint64_t position) {
-        return &history_[(ring * (history_mask_ + 1) + (position & history_mask_)) * record_words];
+        return &history_[((ring - 1) * (history_mask_ + 1) + (position & history_mask_)) * record_words];
     }
 
-    template <class Event>
-    void describe(ViolationRecord& record, const Visit& visit, const Event& event, const Key& key, std::uint16_t state,
-                  Found* found, const Control* before);
+    template <class Describe>
+    void tell(Mine& mine, Describe describe);
+    void describe(ViolationRecord& record, const Origin& origin, const Key& key, std::uint16_t state, Found* found,
+                  const Control* before);
     void tell_ring(const Mine& mine, ViolationRecord& record, std::uint64_t identity, std::uint32_t steps);
 
     Table table_;

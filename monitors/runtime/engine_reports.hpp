@@ -6,44 +6,50 @@
 
 namespace lockstep::monitors {
 
-// The event has no enabled edge. `found` is the context's entry, which the caller owns, or null when there was none;
-// `before` its control word before that.
+// Counts a violation and hands its record over: to the queue, and to what reacts in place.
 template <class Automaton>
-template <class Event>
-void Engine<Automaton>::reject(Visit& visit, const Event& event, const Key& key, std::uint16_t state, Found* found,
-                               const Control* before) {
-    visit.mine.violations.add();
-    visit.mine.rejected[Event::id].add();
-    const auto tell = [&](ViolationRecord& record) {
-        describe(record, visit, event, key, state, found, before);
+template <class Describe>
+void Engine<Automaton>::tell(Mine& mine, Describe describe) {
+    mine.violations.add();
+    const auto fill = [&](ViolationRecord& record) {
+        describe(record);
         run_in_place(&record);
     };
-    if (!violations_.push(tell)) {
-        visit.mine.reports_dropped.add();
+    if (!violations_.push(fill)) {
+        mine.reports_dropped.add();
         if (reacts_in_place() && !spare_busy_.exchange(true, std::memory_order_acquire)) {
             spare_ = ViolationRecord{};
-            tell(spare_);
+            fill(spare_);
             spare_busy_.store(false, std::memory_order_release);
         }
     }
     run_in_place(nullptr);
 }
 
+// The event has no enabled edge. `found` is the context's entry, which the caller owns, or null when there was none;
+// `before` its control word before that.
 template <class Automaton>
 template <class Event>
-void Engine<Automaton>::describe(ViolationRecord& record, const Visit& visit, const Event& event, const Key& key,
-                                 std::uint16_t state, Found* found, const Control* before) {
-    record.origin = visit.origin;
+void Engine<Automaton>::reject(Visit& visit, const Event& event, const Key& key, std::uint16_t state, Found* found,
+                               const Control* before) {
+    visit.mine.rejected[Event::id].add();
+    tell(visit.mine, [&](ViolationRecord& record) {
+        record.event = Event::id;
+        record.binding = visit.binding;
+        const auto fields = event.words();
+        for (std::size_t i = 0; i < fields.size(); ++i) record.fields[i] = fields[i];
+        describe(record, visit.origin, key, state, found, before);
+    });
+}
+
+template <class Automaton>
+void Engine<Automaton>::describe(ViolationRecord& record, const Origin& origin, const Key& key, std::uint16_t state,
+                                 Found* found, const Control* before) {
+    record.origin = origin;
     record.state = state;
-    record.event = Event::id;
-    record.binding = visit.binding;
     for (std::size_t i = 0; i < key.size(); ++i) record.key[i] = key[i];
-    const auto fields = event.words();
-    for (std::size_t i = 0; i < fields.size(); ++i) record.fields[i] = fields[i];
-    if constexpr (has_registers) {
-        if (found != nullptr) Automaton::dump(found->slot->registers, pool_, visit.origin.time_ns, record.registers);
-    }
     if (found == nullptr) return;
+    if constexpr (has_registers) Automaton::dump(found->slot->registers, pool_, origin.time_ns, record.registers);
     threads_.for_each([&](const Mine& mine) { tell_ring(mine, record, identity(*found), before->steps()); });
     record.history_omitted = before->steps() - record.history_count;
 }
@@ -52,16 +58,16 @@ void Engine<Automaton>::describe(ViolationRecord& record, const Visit& visit, co
 template <class Automaton>
 void Engine<Automaton>::tell_ring(const Mine& mine, ViolationRecord& record, std::uint64_t identity,
                                   std::uint32_t steps) {
-    if (mine.ring >= rings_) return;
+    const std::uint32_t ring = mine.ring.load(std::memory_order_relaxed);
+    if (ring == 0 || ring > rings_) return;
     const auto age = [steps](std::uint32_t taken) { return (steps - taken) & 0xffffff; };
     const std::uint64_t head = mine.history_head.load(std::memory_order_acquire);
     const std::uint64_t first = head > history_mask_ ? head - history_mask_ : 0;
     for (std::uint64_t position = first; position < head; ++position) {
-        const std::atomic<std::uint64_t>* source = record_at(mine.ring, position);
+        const std::atomic<std::uint64_t>* source = record_at(ring, position);
         if (source[0].load(std::memory_order_relaxed) >> 16 != identity) continue;
         std::uint64_t words[record_words];
-        for (std::uint32_t i = 0; i < record_words; ++i) words[i] = source[i].load(std::memory_order_relaxed);
-        std::atomic_thread_fence(std::memory_order_acquire);
+        for (std::uint32_t i = 0; i < record_words; ++i) words[i] = source[i].load(std::memory_order_acquire);
         if (mine.history_head.load(std::memory_order_relaxed) > position + history_mask_)
             continue;  // overwritten meanwhile
 
@@ -143,6 +149,22 @@ void Engine<Automaton>::forget_all() {
             }
         }
     });
+}
+
+// A context that is locked is about to see an event, which looks at the time itself.
+template <class Automaton>
+void Engine<Automaton>::advance(std::uint64_t time_ns) {
+    if constexpr (Automaton::has_invariants) {
+        enter(this_thread(), [&](Mine& mine) {
+            table_.for_each([&](std::uint64_t index, const Control& control, const Key& key) {
+                Found found{&table_.slot(index), control};
+                if (control.locked() || !Table::swap(found, control.with_lock())) return;
+                const std::uint64_t hash = Table::hash(key);
+                if (expired(mine, {time_ns, 0, 0, 0, 0}, key, hash, found)) return;
+                if (!Table::swap(found, found.control.unlocked())) remove(hash, found);
+            });
+        });
+    }
 }
 
 template <class Automaton>

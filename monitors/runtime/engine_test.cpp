@@ -17,7 +17,7 @@ struct NoRegisters {};
 struct Lock {
     using Registers = NoRegisters;
     static constexpr std::uint32_t event_count = 2, edge_count = 2, key_count = 1, max_event_fields = 1;
-    static constexpr bool uses_time = false;
+    static constexpr bool uses_time = false, has_invariants = false;
     enum State : std::uint16_t { free, held };
 
     struct Event {
@@ -40,7 +40,6 @@ struct Lock {
     static Step step(std::uint16_t state, const Give&, At<Registers>&) {
         return state == held ? Step{free, 1} : Step{};
     }
-    static bool invariants_hold(std::uint16_t, const At<Registers>&) { return true; }
     static bool ends(std::uint16_t) { return false; }
     static bool reclaimable(std::uint16_t state) { return state == free; }
     static bool is_final(std::uint16_t state) { return state == free; }
@@ -55,7 +54,7 @@ struct Session {
         std::uint64_t total = 0;
     };
     static constexpr std::uint32_t event_count = 3, edge_count = 2, key_count = 1, max_event_fields = 2;
-    static constexpr bool uses_time = false;
+    static constexpr bool uses_time = false, has_invariants = false;
     enum State : std::uint16_t { opened, closed };
 
     struct Event {
@@ -80,17 +79,17 @@ struct Session {
     static Step step(std::uint16_t state, const Add& event, At<Registers>& at) {
         if (state != opened) return {};
         ++at.registers.total;
-        if (!at.registers.values.insert(at.pool, event.value)) at.full = true;
+        at.full = !at.registers.values.insert(at.pool, event.value);
         return {opened, 0};
     }
     static Step step(std::uint16_t state, const Close&, At<Registers>&) {
         return state == opened ? Step{closed, 1} : Step{};
     }
-    static bool invariants_hold(std::uint16_t, const At<Registers>&) { return true; }
     static bool ends(std::uint16_t state) { return state == closed; }
     static bool reclaimable(std::uint16_t) { return false; }
     static bool is_final(std::uint16_t state) { return state == closed; }
     static bool is_initial(const Registers& registers) { return registers.total == 0; }
+    static bool fits(const Registers& registers) { return registers.values.fits(); }
     static void clear(Registers& registers, BlockPool& pool) { registers.values.clear(pool); }
     static void dump(const Registers& registers, BlockPool& pool, std::uint64_t, RegisterDump& dump) {
         dump.entries(registers.values, pool);

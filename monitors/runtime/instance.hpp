@@ -34,6 +34,8 @@ class MonitorInstance {
     // Every context is unknown from now on. The first also counts `count` events lost (0: one, for "some").
     virtual void lose(std::uint64_t count) = 0;
     virtual void forget_all() = 0;
+    // It is `time_ns` by the events' clock: contexts whose state has an invariant that is over by now are violations.
+    virtual void advance(std::uint64_t time_ns) = 0;
 
     // While paused, probes return at once. From pause() on, is_quiet() becomes true as soon as no thread is inside a
     // probe.

@@ -96,6 +96,10 @@ void Monitor::lose(std::uint64_t count) {
     instance_->lose(count);
 }
 
+void Monitor::advance(std::uint64_t time_ns) {
+    instance_->advance(time_ns);
+}
+
 Counters Monitor::counters() const {
     return instance_->counters();
 }

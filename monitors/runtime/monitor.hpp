@@ -78,6 +78,9 @@ class Monitor {
     // desynchronised and wait for a start event, and the verdict can no longer be ok.
     void lose(std::uint64_t count);
 
+    // Time passes without an event: states whose invariant is over by `time_ns` (of the events' clock) are violations.
+    void advance(std::uint64_t time_ns);
+
     Counters counters() const;
     Verdict verdict() const;
     Summary summary(std::size_t pending_limit = 100) const;

@@ -21,6 +21,7 @@ class Entries {
 
  public:
     std::uint32_t size() const { return size_; }
+    bool empty() const { return size_ == 0; }
 
     // The first entry for which `matches(const uint64_t* words)` holds; null when there is none.
     template <class Matches>
@@ -34,9 +35,8 @@ class Entries {
         return nullptr;
     }
 
-    // A new entry, its words undefined; null when the register has `capacity` entries or the pool has no block.
-    std::uint64_t* push(BlockPool& pool, std::uint32_t capacity) {
-        if (size_ >= capacity) return nullptr;
+    // A new entry, its words undefined; null when the pool has no block.
+    std::uint64_t* push(BlockPool& pool) {
         if (size_ % per_block == 0) {
             const std::uint32_t block = pool.take();
             if (block == 0) return nullptr;
@@ -84,14 +84,15 @@ class Entries {
 template <std::uint32_t capacity>
 class Set : public Entries<1> {
  public:
+    bool fits() const { return size() <= capacity; }
+
     bool contains(BlockPool& pool, std::uint64_t value) const {
         return find(pool, [value](const std::uint64_t* entry) { return entry[0] == value; }) != nullptr;
     }
 
-    // False when there is no room.
     [[nodiscard]] bool insert(BlockPool& pool, std::uint64_t value) {
         if (contains(pool, value)) return true;
-        std::uint64_t* entry = push(pool, capacity);
+        std::uint64_t* entry = push(pool);
         if (entry == nullptr) return false;
         entry[0] = value;
         return true;
@@ -105,6 +106,8 @@ class Set : public Entries<1> {
 template <std::uint32_t capacity>
 class Map : public Entries<2> {
  public:
+    bool fits() const { return size() <= capacity; }
+
     bool contains(BlockPool& pool, std::uint64_t key) const { return entry_of(pool, key) != nullptr; }
 
     // A key that is not there reads as 0.
@@ -113,10 +116,9 @@ class Map : public Entries<2> {
         return entry == nullptr ? 0 : entry[1];
     }
 
-    // False when there is no room.
     [[nodiscard]] bool assign(BlockPool& pool, std::uint64_t key, std::uint64_t value) {
         std::uint64_t* entry = entry_of(pool, key);
-        if (entry == nullptr) entry = push(pool, capacity);
+        if (entry == nullptr) entry = push(pool);
         if (entry == nullptr) return false;
         entry[0] = key;
         entry[1] = value;
@@ -156,6 +158,8 @@ class Ranges : public Entries<4> {
         std::uint64_t owner, first, last, mode;
     };
 
+    bool fits() const { return size() <= capacity; }
+
     bool contains(BlockPool& pool, std::uint64_t owner) const {
         return find(pool, [owner](const std::uint64_t* entry) { return entry[0] == owner; }) != nullptr;
     }
@@ -177,7 +181,7 @@ class Ranges : public Entries<4> {
         return find(pool, stays) == nullptr;
     }
 
-    // False when there is no room; the register's content is then undefined, but sound.
+    // The owner holds first…last in `mode`: that replaces, splits and merges its own ranges; others' are untouched.
     [[nodiscard]] bool lock(BlockPool& pool, std::uint64_t owner, std::uint64_t first, std::uint64_t last,
                             std::uint64_t mode) {
         if (first > last) return true;
@@ -192,7 +196,7 @@ class Ranges : public Entries<4> {
         return cut(pool, owner, first, last) && add(pool, {owner, first, last, mode});
     }
 
-    // False when splitting a range found no room.
+    // The owner holds nothing in first…last.
     [[nodiscard]] bool unlock(BlockPool& pool, std::uint64_t owner, std::uint64_t first, std::uint64_t last) {
         return first > last || cut(pool, owner, first, last);
     }
@@ -211,7 +215,7 @@ class Ranges : public Entries<4> {
     }
 
     bool add(BlockPool& pool, const Range& range) {
-        std::uint64_t* entry = push(pool, capacity);
+        std::uint64_t* entry = push(pool);
         if (entry == nullptr) return false;
         entry[0] = range.owner, entry[1] = range.first, entry[2] = range.last, entry[3] = range.mode;
         return true;

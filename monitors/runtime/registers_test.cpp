@@ -13,16 +13,18 @@ namespace {
 constexpr std::uint64_t pr = 3, ex = 5;
 constexpr std::uint64_t end = UINT64_MAX;
 
-TEST(SetRegister, HoldsUpToItsCapacityAndNoMore) {
+TEST(SetRegister, FitsUpToItsCapacityAndNoFurther) {
     BlockPool pool(100);
     Set<40> set;
     for (std::uint64_t value = 0; value < 40; ++value) EXPECT_TRUE(set.insert(pool, value * 3));
     EXPECT_TRUE(set.insert(pool, 0)) << "already there";
-    EXPECT_FALSE(set.insert(pool, 1));
     EXPECT_EQ(40u, set.size());
+    EXPECT_TRUE(set.fits());
+    EXPECT_TRUE(set.insert(pool, 1));
+    EXPECT_FALSE(set.fits());
     set.erase(pool, 3);
     EXPECT_FALSE(set.contains(pool, 3));
-    EXPECT_TRUE(set.insert(pool, 1));
+    EXPECT_TRUE(set.fits());
 }
 
 TEST(SetRegister, AnEmptyPoolRefusesAndClearGivesEveryBlockBack) {
@@ -127,12 +129,14 @@ TEST(RangesRegister, LeavesEmptyForetellsUnlock) {
     EXPECT_FALSE(table.leaves_empty(pool, 2, 0, end));
 }
 
-TEST(RangesRegister, AFullTableRefusesTheSplitThatWouldNeedOneMore) {
+TEST(RangesRegister, ASplitMayTakeItPastItsCapacityAndTheNextUnlockBack) {
     BlockPool pool(100);
-    Ranges<2> table;
+    Ranges<1> table;
     ASSERT_TRUE(table.lock(pool, 1, 0, 9, ex));
-    ASSERT_TRUE(table.lock(pool, 2, 20, 29, ex));
-    EXPECT_FALSE(table.unlock(pool, 1, 4, 5));
+    ASSERT_TRUE(table.unlock(pool, 1, 4, 5));
+    EXPECT_FALSE(table.fits());
+    ASSERT_TRUE(table.unlock(pool, 1, 6, 9));
+    EXPECT_TRUE(table.fits());
 }
 
 // A model of what POSIX says, one byte at a time.

@@ -83,7 +83,7 @@ void tell_allowed(const MonitorDescriptor& descriptor, const ViolationRecord& re
         if (descriptor.edges[i].from_state == record.state) allowed[descriptor.edges[i].event] = true;
     for (std::uint32_t event = 0; event < descriptor.event_count; ++event)
         if (allowed[event]) report.allowed_events.emplace_back(descriptor.events[event].name);
-    report.event_is_guarded = allowed[record.event];
+    report.event_is_guarded = record.event != no_event && allowed[record.event];
 }
 
 }  // namespace
@@ -111,16 +111,18 @@ std::vector<NamedValue> name_keys(const MonitorDescriptor& descriptor, const Mon
 
 reactors::Report build_report(const MonitorDescriptor& descriptor, const MonitorInstance& instance,
                               const ViolationRecord& record) {
-    const EventDescriptor& event = descriptor.events[record.event];
-    const BindingDescriptor& binding = descriptor.bindings[record.binding];
     reactors::Report report;
     report.monitor = descriptor.name;
     report.keys = name_keys(descriptor, instance, record.key);
     report.origin = to_report(record.origin);
     report.state = descriptor.states[record.state];
-    report.event = event.name;
-    report.tracepoint = fmt::format("{}:{}", binding.provider, binding.tracepoint);
-    report.fields = name_fields(event, instance, record.fields);
+    if (record.event != no_event) {
+        const EventDescriptor& event = descriptor.events[record.event];
+        const BindingDescriptor& binding = descriptor.bindings[record.binding];
+        report.event = event.name;
+        report.tracepoint = fmt::format("{}:{}", binding.provider, binding.tracepoint);
+        report.fields = name_fields(event, instance, record.fields);
+    }
     tell_allowed(descriptor, record, report);
     report.registers = name_registers(descriptor, instance, record.registers);
     for (std::uint32_t i = 0; i < record.history_count; ++i) {

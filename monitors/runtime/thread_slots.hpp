@@ -36,8 +36,9 @@ inline std::uint32_t this_thread() {
 
 // The last events of one thread, in a ring of 64-bit words. One writer; any thread may read at any time.
 //
-// Memory order: the writer stores a record's words and then `head` with release. A reader loads head with acquire,
-// copies, loads head again, and drops what may have been overwritten meanwhile.
+// Memory order: the writer stores a record's words and then the head, all with release; a reader loads the head, copies
+// the words, and loads the head again, all with acquire. Whoever copied a word of a later record sees the head that
+// preceded it, and drops the copy.
 class History {
  public:
     static constexpr std::uint32_t header_words = 5;
@@ -82,7 +83,8 @@ template <std::uint32_t event_count, std::uint32_t edge_count>
 struct ThreadSlot {
     std::atomic<std::uint32_t> owner;  // the thread's number; 0: nobody's yet
     std::atomic<bool> busy;            // the owner is inside a probe
-    std::uint32_t ring;                // which ring of history; in the order in which threads came
+    std::atomic<std::uint32_t>
+        ring;  // which ring of history, counted from 1 in the order in which threads came; 0: not yet
     std::uint64_t net_ns;
     std::atomic<std::uint64_t> history_head;
     Counter created, reclaimed, violations, table_full, register_full, contended, reentrant, reports_dropped;
@@ -123,7 +125,7 @@ class ThreadSlots {
             if (owner == thread) return &slot;
             if (owner == 0 && slot.owner.compare_exchange_strong(owner, thread, std::memory_order_acq_rel)) {
                 slot.net_ns = net_ns_of_this_thread();
-                slot.ring = rings_.fetch_add(1, std::memory_order_relaxed);
+                slot.ring.store(1 + rings_.fetch_add(1, std::memory_order_relaxed), std::memory_order_relaxed);
                 return &slot;
             }
         }

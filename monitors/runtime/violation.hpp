@@ -71,10 +71,13 @@ class RegisterDump {
     std::uint64_t words_[reported_words];
 };
 
+// In the place of an event: an invariant's time was over.
+inline constexpr std::uint16_t no_event = 0xffff;
+
 struct ViolationRecord {
     Origin origin;
     std::uint16_t state;
-    std::uint16_t event;
+    std::uint16_t event;  // or no_event; binding and fields then mean nothing
     std::uint32_t binding;
     std::uint64_t key[max_keys];
     std::uint64_t fields[max_fields];

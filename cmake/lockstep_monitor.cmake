@@ -1,0 +1,34 @@
+# lockstep_add_monitor(FILE.dot [TARGET name] [TRACEPOINTS folder] [DESTINATION folder]): compiles a property into the shared
+# object NAME.so, NAME being the file's, with the target monitor_NAME (or `name`). Programs find those in lib/lockstep/monitors by name.
+#
+# Its translation unit is C++17 (Boost.MSM 1.74 is not C++20 for g++ 12), optimised and without asserts or debug information
+# whatever the preset: a monitor runs inside somebody's program. No GNU-unique symbols: they would pin it in memory after dlclose.
+function(lockstep_add_monitor dot_file)
+    cmake_parse_arguments(ARG "" "TARGET;TRACEPOINTS;DESTINATION" "" ${ARGN})
+    get_filename_component(dot_file ${dot_file} ABSOLUTE)
+    get_filename_component(name ${dot_file} NAME_WE)
+    if(NOT ARG_TARGET)
+        set(ARG_TARGET monitor_${name})
+    endif()
+    if(NOT ARG_TRACEPOINTS)
+        set(ARG_TRACEPOINTS ${PROJECT_SOURCE_DIR}/tracepoints)
+    endif()
+    if(NOT ARG_DESTINATION)
+        set(ARG_DESTINATION ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/lockstep/monitors)
+    endif()
+    file(GLOB declarations CONFIGURE_DEPENDS ${ARG_TRACEPOINTS}/*.tp)
+
+    set(source ${CMAKE_CURRENT_BINARY_DIR}/monitors/${ARG_TARGET}.cpp)
+    add_custom_command(OUTPUT ${source}
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_CURRENT_BINARY_DIR}/monitors
+        COMMAND lockstep_codegen_tool ${dot_file} ${source} ${ARG_TRACEPOINTS}
+        DEPENDS ${dot_file} ${declarations} lockstep_codegen_tool
+        COMMENT "Generating the monitor of ${name}" VERBATIM)
+
+    add_library(${ARG_TARGET} MODULE ${source})
+    set_target_properties(${ARG_TARGET} PROPERTIES
+        PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY ${ARG_DESTINATION}
+        CXX_STANDARD 17 CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+    target_include_directories(${ARG_TARGET} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_compile_options(${ARG_TARGET} PRIVATE -O2 -DNDEBUG -g0 -fno-gnu-unique -Wall -Wextra -Wno-unused-parameter -Werror)
+endfunction()
