@@ -63,7 +63,7 @@ void RunObserver::begin() {
         live.push_back(property.monitor.get());
     }
     if (live.empty()) return;
-    lttng_ = std::make_unique<monitors::PrivateLttng>(monitors::PrivateLttngOptions{.work_directory = scratch_ / "lttng"});
+    lttng_ = std::make_unique<monitors::PrivateLttng>(monitors::PrivateLttngOptions{.work_directory = scratch_ / "lttng", .own_network_namespace = true});
     monitors::LiveSessionOptions options;
     options.relay_url = lttng_->relay_url();
     options.viewer_url = lttng_->viewer_url();
