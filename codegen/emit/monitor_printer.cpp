@@ -222,7 +222,7 @@ void MonitorPrinter::print_edge(std::uint32_t index) {
 void MonitorPrinter::print_machine() {
     section("The machine: one row an edge");
     line("template <class Source, class Event, class Target, class Edge>");
-    line("using Row = lockstep::codegen::msm::Row<Source, Event, Target, Edge, Registers>;\n");
+    line("using Row = lockstep::codegen::msm::Row<Source, Event, Target, Edge, At>;\n");
     line("struct Machine_ : lockstep::codegen::msm::Machine<Machine_> {{");
     line("    using initial_state = state::{};", names_.states[model_.initial]);
     line("    using transition_table = lockstep::codegen::msm::Table<");
@@ -236,7 +236,7 @@ void MonitorPrinter::print_machine() {
     line("}};");
     std::string states;
     for (const std::string& state : names_.states) states += ", state::" + state;
-    line("using Stepper = lockstep::codegen::msm::Stepper<Machine_, Registers{}>;\n", states);
+    line("using Stepper = lockstep::codegen::msm::Stepper<Machine_, Step{}>;\n", states);
 }
 
 void MonitorPrinter::print_branches() {

@@ -17,9 +17,8 @@
 #include <boost/msm/front/functor_row.hpp>
 #include <boost/msm/front/state_machine_def.hpp>
 #include <boost/serialization/base_object.hpp>
+#include <cstdint>
 #include <type_traits>
-
-#include "monitors/runtime/engine.hpp"
 
 namespace lockstep::codegen::msm {
 
@@ -30,11 +29,11 @@ struct State : boost::msm::front::state<> {
 };
 
 // An event on its way through a machine: what guards and actions see, and which edge was taken.
-template <class Event, class Registers>
+template <class Event, class At>
 struct Taking {
     const Event& event;
-    monitors::At<Registers>& at;
-    mutable std::uint16_t edge = monitors::Step::no_edge;
+    At& at;
+    mutable std::uint16_t edge = 0;
 };
 
 template <class Edge>
@@ -54,8 +53,8 @@ struct Act {
     }
 };
 
-template <class Source, class Event, class Target, class Edge, class Registers>
-using Row = boost::msm::front::Row<Source, Taking<Event, Registers>, Target, Act<Edge>,
+template <class Source, class Event, class Target, class Edge, class At>
+using Row = boost::msm::front::Row<Source, Taking<Event, At>, Target, Act<Edge>,
                                    std::conditional_t<Edge::guarded, Guard<Edge>, boost::msm::front::none>>;
 
 // Edges in the order of the source; MSM tries rows bottom-up, so the table is turned round.
@@ -86,20 +85,21 @@ struct SavedState {
     }
 };
 
-// `States` is an mp_list of State types in the order of their numbers.
-template <class FrontEnd, class Registers, class... States>
+// Step is what the runtime calls a step's outcome: {state, edge}, by default none. States in the order of their
+// numbers.
+template <class FrontEnd, class Step, class... States>
 struct Stepper {
     using BackEnd = boost::msm::back::state_machine<FrontEnd>;
     template <class S>
     static constexpr int msm_id = boost::msm::back::get_state_id<typename BackEnd::stt, S>::value;
 
-    template <class Event>
-    static monitors::Step step(std::uint16_t state, const Event& event, monitors::At<Registers>& at) noexcept {
+    template <class Event, class At>
+    static Step step(std::uint16_t state, const Event& event, At& at) noexcept {
         static constexpr int to_msm[] = {msm_id<States>...};
         BackEnd machine;
         SavedState saved{to_msm[state]};
         machine.serialize(saved, 0);
-        const Taking<Event, Registers> taking{event, at};
+        const Taking<Event, At> taking{event, at};
         if (machine.process_event(taking) != boost::msm::back::HANDLED_TRUE) return {};
         return {from_msm(machine.current_state()[0]), taking.edge};
     }
