@@ -29,22 +29,17 @@ Outcome<DirectoryNode> load_node(Operation& op, const Inode& directory, std::uin
     return *node;
 }
 
-// Logs only the stretches that differ from what the transaction has for this block.
+// Logs only the stretches that differ from what the transaction has for this block, to 32 bytes exactly.
 Outcome<void> store_node(Operation& op, const Inode& directory, LoadedNode& loaded) {
-    constexpr std::size_t worth_a_new_patch = 32;  // equal bytes fewer than this are logged along
+    constexpr std::size_t piece = 32;
     LOCKSTEP_TRY(const BlockBuffer before, op.read_block(loaded.block));
-    const auto old_bytes = before.span();
+    const std::byte* old_bytes = before.data();
     const auto new_bytes = loaded.node.finished();
-    for (std::size_t at = 0; at < block_bytes;) {
-        if (old_bytes[at] == new_bytes[at]) {
-            ++at;
-            continue;
-        }
-        std::size_t end = at + 1;
-        for (std::size_t equal = 0, i = end; i < block_bytes && equal < worth_a_new_patch; ++i) {
-            equal = old_bytes[i] == new_bytes[i] ? equal + 1 : 0;
-            if (equal == 0) end = i + 1;
-        }
+    auto differs = [&](std::size_t at) { return std::memcmp(old_bytes + at, new_bytes.data() + at, piece) != 0; };
+    for (std::size_t at = 0; at < block_bytes; at += piece) {
+        if (!differs(at)) continue;
+        std::size_t end = at + piece;
+        while (end < block_bytes && differs(end)) end += piece;
         LOCKSTEP_TRY(
             op.write(directory, loaded.block, static_cast<std::uint32_t>(at), new_bytes.subspan(at, end - at)));
         at = end;

@@ -214,7 +214,7 @@ class LargeDirectory : public Directory {
 
 TEST_F(LargeDirectory, AHundredThousandNamesCostAFewNodesEach) {
     constexpr int count = 100'000;
-    constexpr int batch = 200;
+    constexpr int batch = 20;
     std::uint64_t most_nodes = 0;
     for (int first = 0; first < count; first += batch) {
         fs_.must([&](Operation& op) -> Outcome<void> {
