@@ -1,0 +1,143 @@
+// The compiled mutual_exclusion property on real programs: live and offline, with one verdict.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "monitors/live/live_test_support.hpp"
+#include "monitors/live/live_verifier.hpp"
+#include "monitors/lttng/private_lttng.hpp"
+#include "monitors/offline/offline_verifier.hpp"
+
+namespace lockstep::monitors {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace testing_support;
+
+class VerifierTest : public testing::Test {
+ protected:
+    void SetUp() override {
+        enter_private_run_directories();
+        lttng = std::make_unique<PrivateLttng>(PrivateLttngOptions{.work_directory = "/run/trace"});
+        options.relay_url = lttng->relay_url();
+        options.viewer_url = lttng->viewer_url();
+        options.keep_trace = true;
+    }
+
+    static std::unique_ptr<Monitor> load() { return Monitor::load(find_monitor("mutual_exclusion")); }
+
+    // `owner`, a program in a network namespace of its own, acquires byte `byte` of "/relay" exclusively and never
+    // releases it.
+    static std::uint64_t acquire(const std::string& owner, std::uint64_t byte) {
+        int input[2], output[2];
+        EXPECT_EQ(0, pipe2(input, O_CLOEXEC));
+        EXPECT_EQ(0, pipe2(output, O_CLOEXEC));
+        Program program = start({"relay", owner, std::to_string(byte + 1), "own_net_ns"}, false, input[0], output[1]);
+        EXPECT_EQ(static_cast<ssize_t>(sizeof byte), write(input[1], &byte, sizeof byte));
+        for (const int end : {input[0], input[1], output[1]}) close(end);
+        EXPECT_EQ(static_cast<ssize_t>(sizeof byte), read(output[0], &byte, sizeof byte));
+        close(output[0]);
+        EXPECT_EQ(0, program.wait());
+        return program.net_ns;
+    }
+
+    // What the trace of the session says, to a monitor that was not there.
+    static Summary verify_offline() {
+        const auto monitor = load();
+        const OfflineResult result = verify_trace("/run/trace", {monitor.get()});
+        EXPECT_TRUE(result.complete) << testing::PrintToString(result.problems);
+        return monitor->summary();
+    }
+
+    static void expect_same(const Summary& live, const Summary& offline) {
+        EXPECT_EQ(live.verdict, offline.verdict);
+        EXPECT_EQ(live.counters.events, offline.counters.events);
+        EXPECT_EQ(live.counters.violations, offline.counters.violations);
+        EXPECT_EQ(live.counters.contexts_created, offline.counters.contexts_created);
+        EXPECT_EQ(live.counters.contexts_pending, offline.counters.contexts_pending);
+        ASSERT_EQ(live.edges.size(), offline.edges.size());
+        for (std::size_t i = 0; i < live.edges.size(); ++i) EXPECT_EQ(live.edges[i].taken, offline.edges[i].taken);
+    }
+
+    std::unique_ptr<PrivateLttng> lttng;
+    LiveSessionOptions options;
+};
+
+TEST_F(VerifierTest, CorrectLockingIsOkLiveAndOffline) {
+    const auto monitor = load();
+    LiveVerifier verifier(options, {monitor.get()});
+    EXPECT_EQ(0, start({"burst", "host/1", "500", "own_net_ns"}).wait());
+    EXPECT_EQ(0, start({"burst", "host/2", "500", "own_net_ns"}).wait());
+    const LiveResult result = verifier.finish();
+    EXPECT_TRUE(result.complete) << testing::PrintToString(result.problems);
+    const Summary live = monitor->summary();
+    EXPECT_EQ(Verdict::ok, live.verdict) << testing::PrintToString(live.reasons);
+    EXPECT_EQ(2000u, live.counters.events);
+    expect_same(live, verify_offline());
+}
+
+TEST_F(VerifierTest, AConflictAcrossNetworkNamespacesIsAViolationThatNamesOwnersAndNamespaces) {
+    const auto monitor = load();
+    LiveVerifier verifier(options, {monitor.get()});
+    const std::uint64_t first = acquire("host1/1", 7);
+    const std::uint64_t second = acquire("host2/1", 7);
+    ASSERT_NE(first, second);
+    EXPECT_TRUE(verifier.finish().complete);
+    const Summary live = monitor->summary();
+    EXPECT_EQ(Verdict::violated, live.verdict);
+    const auto reports = monitor->take_violations();
+    ASSERT_EQ(1u, reports.size());
+    EXPECT_EQ(second, reports[0].origin.net_ns);
+    EXPECT_EQ("lock_api:acquired", reports[0].tracepoint);
+    ASSERT_EQ(1u, reports[0].history.size());
+    EXPECT_EQ(first, reports[0].history[0].origin.net_ns);
+    EXPECT_THAT(reactors::to_text(reports[0]),
+                testing::AllOf(testing::HasSubstr("host1/1"), testing::HasSubstr("host2/1")));
+    expect_same(live, verify_offline());
+}
+
+TEST_F(VerifierTest, TwoMonitorsOfOneTracepointBothGetEveryEvent) {
+    const auto one = load(), other = load();
+    LiveVerifier verifier(options, {one.get(), other.get()});
+    EXPECT_EQ(0, start({"burst", "host/1", "50"}).wait());
+    verifier.finish();
+    EXPECT_EQ(100u, one->counters().events);
+    EXPECT_EQ(100u, other->counters().events);
+}
+
+TEST_F(VerifierTest, LostEventsMakeTheVerdictInconclusiveLiveAndOffline) {
+    options.buffer_bytes = 4096;
+    options.buffer_count = 2;
+    const auto monitor = load();
+    LiveVerifier verifier(options, {monitor.get()});
+    EXPECT_EQ(0, start({"burst", "host/1", "30000"}).wait());
+    const LiveResult result = verifier.finish();
+    ASSERT_GT(result.lost, 0u);
+    EXPECT_NE(Verdict::ok, monitor->verdict());
+    EXPECT_EQ(result.lost, monitor->counters().lost);
+    EXPECT_NE(Verdict::ok, verify_offline().verdict);
+}
+
+TEST_F(VerifierTest, ADeadRelayMakesTheVerdictInconclusive) {
+    const auto monitor = load();
+    LiveVerifier verifier(options, {monitor.get()});
+    EXPECT_EQ(0, start({"burst", "host/1", "10"}).wait());
+    for (const pid_t pid : processes("lttng-relayd")) EXPECT_EQ(0, kill(pid, SIGKILL));
+    EXPECT_FALSE(verifier.finish(2s).complete);
+    EXPECT_EQ(Verdict::inconclusive, monitor->verdict());
+}
+
+TEST_F(VerifierTest, ARunWithoutEventsIsInconclusive) {
+    const auto monitor = load();
+    LiveVerifier verifier(options, {monitor.get()});
+    EXPECT_TRUE(verifier.finish().complete);
+    EXPECT_EQ(Verdict::inconclusive, monitor->verdict());
+}
+
+}  // namespace
+}  // namespace lockstep::monitors
