@@ -48,7 +48,8 @@ class ProgressLine {
     void show(const harness::RunProgress& progress) {
         if (!is_terminal_) return;
         std::fprintf(stderr, "\r\033[K%s %s · %llu events · %llu contexts · %llu violations", progress.phase,
-                     harness::to_text(progress.worked).c_str(), static_cast<unsigned long long>(progress.observed.events),
+                     harness::to_text(progress.worked).c_str(),
+                     static_cast<unsigned long long>(progress.observed.events),
                      static_cast<unsigned long long>(progress.observed.contexts),
                      static_cast<unsigned long long>(progress.observed.violations));
     }
@@ -66,8 +67,9 @@ class ResultDirectory {
     ResultDirectory(const RunArguments& arguments, const harness::RunOptions& options)
         : inside_(arguments.out.empty() ? fs::path(harness::Sandbox::scratch) / "result" : fs::absolute(arguments.out)),
           kept_(!arguments.out.empty()),
-          copy_((fs::temp_directory_path() / ("lockstep-" + options.scenario.name + "-" + std::to_string(options.seed) + "-" +
-                                             std::to_string(getpid()))).string()) {}
+          copy_((fs::temp_directory_path() / ("lockstep-" + options.scenario.name + "-" + std::to_string(options.seed) +
+                                              "-" + std::to_string(getpid())))
+                    .string()) {}
 
     const fs::path& path() const { return inside_; }
 
@@ -98,7 +100,8 @@ harness::RunOptions options_of(const RunArguments& arguments) {
 }
 
 // The part of a run that happens inside the sandbox; its exit status is the command's.
-int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunObserver& observer, harness::Sandbox& sandbox) {
+int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunObserver& observer,
+               harness::Sandbox& sandbox) {
     ResultDirectory results(arguments, options);
     fs::create_directories(results.path());
     options.logs = results.path();
@@ -108,13 +111,17 @@ int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunO
     line.clear();
     results.store(result, options.scenario);
     const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
-    std::fputs((arguments.json ? harness::to_json(result) : harness::to_report(result, terminal_columns(), colour)).c_str(), stdout);
+    std::fputs(
+        (arguments.json ? harness::to_json(result) : harness::to_report(result, terminal_columns(), colour)).c_str(),
+        stdout);
     return exit_status(result.verdict());
 }
 
 void announce(const harness::RunOptions& options) {
-    for (const std::string& fault : options.faults) std::fprintf(stderr, "lockstep: DELIBERATE FAULT %s is on\n", fault.c_str());
-    std::fprintf(stderr, "lockstep: %s, seed %llu\n", options.scenario.name.c_str(), static_cast<unsigned long long>(options.seed));
+    for (const std::string& fault : options.faults)
+        std::fprintf(stderr, "lockstep: DELIBERATE FAULT %s is on\n", fault.c_str());
+    std::fprintf(stderr, "lockstep: %s, seed %llu\n", options.scenario.name.c_str(),
+                 static_cast<unsigned long long>(options.seed));
 }
 
 harness::SandboxOptions sandbox_options(const RunArguments& arguments, const harness::RunOptions& options) {
@@ -136,8 +143,9 @@ int run(const RunArguments& arguments) {
     if (!arguments.out.empty()) fs::create_directories(arguments.out);
     announce(options);
     try {
-        return harness::run_in_sandbox(sandbox_options(arguments, options),
-                                       [&](harness::Sandbox& sandbox) { return run_inside(arguments, options, observer, sandbox); });
+        return harness::run_in_sandbox(sandbox_options(arguments, options), [&](harness::Sandbox& sandbox) {
+            return run_inside(arguments, options, observer, sandbox);
+        });
     } catch (const harness::SandboxKilled& killed) {
         std::fprintf(stderr, "lockstep: %s\n", killed.what());
         return killed.reason == harness::SandboxKilled::Reason::crash ? exit_could_not_run : exit_inconclusive;
@@ -147,14 +155,16 @@ int run(const RunArguments& arguments) {
 Command::Run declare(CLI::App& app) {
     auto arguments = std::make_shared<RunArguments>();
     app.add_option("SCENARIO", arguments->scenario, "a scenario file (netns_harness/README.md)")->required();
-    app.add_option("--fault", arguments->faults, "turn a deliberate fault of the server on; may be repeated")->allow_extra_args(false);
+    app.add_option("--fault", arguments->faults, "turn a deliberate fault of the server on; may be repeated")
+        ->allow_extra_args(false);
     app.add_option("--seed", arguments->seed, "all random choices come from it; at random, and printed, when absent");
     app.add_option("--duration", arguments->duration, "instead of the scenario's: 500ms, 3s, 2m");
     app.add_option("--out", arguments->out, "keep logs and results in this directory");
     app.add_flag("--json", arguments->json, "write the result as JSON");
     app.add_flag("--check", arguments->check, "only check the scenario and that all it names is there");
-    app.footer("Exit status: 0 ok, 1 violated, 2 could not run, 3 inconclusive (events lost, a server died, interrupted …).\n"
-               "Without --out, logs and results are kept only when the verdict is not ok, in a directory that is printed.");
+    app.footer(
+        "Exit status: 0 ok, 1 violated, 2 could not run, 3 inconclusive (events lost, a server died, interrupted …).\n"
+        "Without --out, logs and results are kept only when the verdict is not ok, in a directory that is printed.");
     return [arguments] { return run(*arguments); };
 }
 

@@ -50,8 +50,10 @@ void doubt(PropertyResult& result, const std::vector<std::string>& reasons) {
 
 RunObserver::RunObserver(const harness::Scenario& scenario, std::filesystem::path scratch)
     : scenario_(scenario), scratch_(std::move(scratch)) {
-    for (const harness::PropertyPlan& plan : scenario.properties) properties_.push_back({plan, monitors::find_monitor(plan.name), nullptr});
-    const bool needs_agent = std::ranges::any_of(scenario.properties, [](const auto& plan) { return plan.attach == Attach::in_process; });
+    for (const harness::PropertyPlan& plan : scenario.properties)
+        properties_.push_back({plan, monitors::find_monitor(plan.name), nullptr});
+    const bool needs_agent =
+        std::ranges::any_of(scenario.properties, [](const auto& plan) { return plan.attach == Attach::in_process; });
     if (needs_agent) agent_library_ = find_agent_library();
 }
 
@@ -63,7 +65,8 @@ void RunObserver::begin() {
         live.push_back(property.monitor.get());
     }
     if (live.empty()) return;
-    lttng_ = std::make_unique<monitors::PrivateLttng>(monitors::PrivateLttngOptions{.work_directory = scratch_ / "lttng", .own_network_namespace = true});
+    lttng_ = std::make_unique<monitors::PrivateLttng>(
+        monitors::PrivateLttngOptions{.work_directory = scratch_ / "lttng", .own_network_namespace = true});
     monitors::LiveSessionOptions options;
     options.relay_url = lttng_->relay_url();
     options.viewer_url = lttng_->viewer_url();
@@ -71,7 +74,8 @@ void RunObserver::begin() {
 }
 
 bool RunObserver::attaches_to(const std::string& server) const {
-    return std::ranges::any_of(scenario_.properties, [&](const auto& plan) { return plan.attach == Attach::in_process && plan.to == server; });
+    return std::ranges::any_of(
+        scenario_.properties, [&](const auto& plan) { return plan.attach == Attach::in_process && plan.to == server; });
 }
 
 harness::Environment RunObserver::client_environment() {
@@ -92,11 +96,13 @@ harness::Environment RunObserver::server_environment(const harness::ServerPlan& 
 
 void RunObserver::server_ready(const harness::ServerPlan& server) {
     if (!attaches_to(server.name)) return;
-    Agent& agent = agents_.emplace_back(Agent{server.name, std::make_unique<monitors::AgentClient>(socket_of(server.name))});
+    Agent& agent =
+        agents_.emplace_back(Agent{server.name, std::make_unique<monitors::AgentClient>(socket_of(server.name))});
     monitors::AttachOptions options;
     options.instance.precise_time = true;  // the report puts events of several processes on one line of time
     for (const Property& property : properties_)
-        if (property.plan.attach == Attach::in_process && property.plan.to == server.name) agent.client->attach(property.file, options);
+        if (property.plan.attach == Attach::in_process && property.plan.to == server.name)
+            agent.client->attach(property.file, options);
 }
 
 harness::ObservedProgress RunObserver::ask_agents() {
@@ -151,7 +157,8 @@ std::vector<std::string> RunObserver::doubts(const monitors::LiveResult& seen, c
         all_counted &= event.starts_with("lock_api:");  // what clients don't fire, nobody counts
     }
     if (fired_is_complete && (seen.events < expected || (all_counted && seen.events > expected)))
-        result.push_back("the clients fired " + std::to_string(expected) + " events, " + std::to_string(seen.events) + " arrived");
+        result.push_back("the clients fired " + std::to_string(expected) + " events, " + std::to_string(seen.events) +
+                         " arrived");
     return result;
 }
 

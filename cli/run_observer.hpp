@@ -1,4 +1,5 @@
-// Watches a run with monitors: properties attached live through a private LTTng, and in-process through the servers' agents.
+// Watches a run with monitors: properties attached live through a private LTTng, and in-process through the servers'
+// agents.
 #pragma once
 
 #include <chrono>
@@ -19,8 +20,8 @@ namespace lockstep::cli {
 // Made outside the sandbox, which finds out what is missing before anything starts; used inside.
 class RunObserver : public harness::Observer {
  public:
-    // `scratch`: a directory inside the sandbox, for sockets and the daemons' files. Borrows the scenario. Throws MonitorError when
-    // one of its properties is not there, and harness::Error when the agent is not.
+    // `scratch`: a directory inside the sandbox, for sockets and the daemons' files. Borrows the scenario. Throws
+    // MonitorError when one of its properties is not there, and harness::Error when the agent is not.
     RunObserver(const harness::Scenario& scenario, std::filesystem::path scratch);
 
     void begin() override;
@@ -45,7 +46,8 @@ class RunObserver : public harness::Observer {
     bool attaches_to(const std::string& server) const;
     std::filesystem::path socket_of(const std::string& server) const { return scratch_ / (server + ".agent"); }
     harness::ObservedProgress ask_agents();
-    std::vector<std::string> doubts(const monitors::LiveResult& seen, const harness::FiredCounts& fired, bool fired_is_complete) const;
+    std::vector<std::string> doubts(const monitors::LiveResult& seen, const harness::FiredCounts& fired,
+                                    bool fired_is_complete) const;
     std::vector<std::string> finish_live(const harness::FiredCounts& fired, bool fired_is_complete);
     harness::PropertyResult result_of(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult live_result(Property& property, const std::vector<std::string>& live_doubts);

@@ -46,7 +46,8 @@ harness::Violation violation_of(const reactors::Report& report) {
     violation.allowed_events = report.allowed_events;
     violation.event_is_guarded = report.event_is_guarded;
     for (const reactors::RegisterValue& value : report.registers) {
-        harness::RegisterContent& content = violation.registers.emplace_back(harness::RegisterContent{value.name, value.kind, {}});
+        harness::RegisterContent& content =
+            violation.registers.emplace_back(harness::RegisterContent{value.name, value.kind, {}});
         for (const auto& row : value.rows) content.rows.push_back(fields_of(row));
     }
     for (const reactors::HistoryEvent& past : report.history) {

@@ -10,7 +10,8 @@ namespace lockstep::cli {
 
 harness::Violation violation_of(const reactors::Report& report);
 
-// From reactors::to_json's text, parsed, as an agent sends it. Throws nlohmann::json::exception when it is something else.
+// From reactors::to_json's text, parsed, as an agent sends it. Throws nlohmann::json::exception when it is something
+// else.
 harness::Violation violation_of(const nlohmann::json& report);
 
 }  // namespace lockstep::cli

@@ -22,9 +22,10 @@ std::string range_text(const std::string& first, const std::string& last) {
 
 // The modes of a distributed lock manager; which two may be held at once.
 constexpr const char* mode_names[] = {"NL", "CR", "CW", "PR", "PW", "EX"};
-constexpr bool compatible_modes[6][6] = {{true, true, true, true, true, true},   {true, true, true, true, true, false},
-                                         {true, true, true, false, false, false}, {true, true, false, true, false, false},
-                                         {true, true, false, false, false, false}, {true, false, false, false, false, false}};
+constexpr bool compatible_modes[6][6] = {
+    {true, true, true, true, true, true},     {true, true, true, true, true, false},
+    {true, true, true, false, false, false},  {true, true, false, true, false, false},
+    {true, true, false, false, false, false}, {true, false, false, false, false, false}};
 
 std::optional<unsigned> mode_number(const std::string& text) {
     if (text.size() == 1 && text[0] >= '0' && text[0] <= '5') return static_cast<unsigned>(text[0] - '0');
@@ -48,22 +49,26 @@ std::string host_of(const RunView& run, std::uint64_t net_ns) {
 }
 
 std::string place_of(const RunView& run, const ContextEvent& event) {
-    return fmt::format("on {} (namespace {}, process {}, thread {})", host_of(run, event.net_ns), event.net_ns, event.pid, event.tid);
+    return fmt::format("on {} (namespace {}, process {}, thread {})", host_of(run, event.net_ns), event.net_ns,
+                       event.pid, event.tid);
 }
 
 // The latest event by which `owner` showed where it lives.
 const ContextEvent* last_event_of(const Violation& violation, const std::string& owner) {
     for (auto event = violation.history.rbegin(); event != violation.history.rend(); ++event)
-        if (const Field* field = find(event->fields, "owner"); field != nullptr && field->value == owner) return &*event;
+        if (const Field* field = find(event->fields, "owner"); field != nullptr && field->value == owner)
+            return &*event;
     return nullptr;
 }
 
 // One entry of a ranges register that the offending event's lock can't coexist with, in words; nothing for others.
-std::optional<std::string> conflict_with(const std::vector<Field>& row, const Violation& violation, const RunView& run) {
-    const Field *owner = find(row, "owner"), *first = find(row, "first"), *last = find(row, "last"), *mode = find(row, "mode");
+std::optional<std::string> conflict_with(const std::vector<Field>& row, const Violation& violation,
+                                         const RunView& run) {
+    const Field *owner = find(row, "owner"), *first = find(row, "first"), *last = find(row, "last"),
+                *mode = find(row, "mode");
     const std::vector<Field>& asked = violation.event.fields;
-    const Field *asked_owner = find(asked, "owner"), *asked_first = find(asked, "first_byte"), *asked_last = find(asked, "last_byte"),
-                *asked_mode = find(asked, "mode");
+    const Field *asked_owner = find(asked, "owner"), *asked_first = find(asked, "first_byte"),
+                *asked_last = find(asked, "last_byte"), *asked_mode = find(asked, "mode");
     for (const Field* field : {owner, first, last, mode, asked_owner, asked_first, asked_last, asked_mode})
         if (field == nullptr) return std::nullopt;
     const auto held_mode = mode_number(mode->value), wanted_mode = mode_number(asked_mode->value);
@@ -80,14 +85,17 @@ std::string key_text(const std::vector<Field>& keys) {
     return result.empty() ? "the whole run" : result;
 }
 
-std::string join(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
+std::string join(const std::vector<std::string>& words) {
+    return fmt::format("{}", fmt::join(words, ", "));
+}
 
 std::string register_text(const RegisterContent& content) {
     std::string result = content.name + ":";
     if (content.rows.empty()) result += " empty";
     for (const auto& row : content.rows) {
         result += result.back() == ':' ? " " : "; ";
-        for (const Field& field : row) result += fmt::format("{}{}={}", &field == &row.front() ? "" : " ", field.name, field.value);
+        for (const Field& field : row)
+            result += fmt::format("{}{}={}", &field == &row.front() ? "" : " ", field.name, field.value);
     }
     return result;
 }
@@ -126,9 +134,11 @@ class Lanes {
 
     std::vector<std::string> draw() {
         head();
-        if (violation_.history_omitted > 0) lines_.push_back(fmt::format("  … {} earlier events of this context", violation_.history_omitted));
+        if (violation_.history_omitted > 0)
+            lines_.push_back(fmt::format("  … {} earlier events of this context", violation_.history_omitted));
         for (const ContextEvent& event : violation_.history)
-            row(event, event.from_state == event.to_state ? event.to_state : event.from_state + " → " + event.to_state, false);
+            row(event, event.from_state == event.to_state ? event.to_state : event.from_state + " → " + event.to_state,
+                false);
         row(violation_.event, violation_.event.from_state + " ✗", true);
         return std::move(lines_);
     }
@@ -139,7 +149,8 @@ class Lanes {
 
     bool takes_part(std::uint64_t net_ns) const {
         return violation_.event.net_ns == net_ns ||
-               std::ranges::any_of(violation_.history, [net_ns](const ContextEvent& event) { return event.net_ns == net_ns; });
+               std::ranges::any_of(violation_.history,
+                                   [net_ns](const ContextEvent& event) { return event.net_ns == net_ns; });
     }
 
     void add_lane(std::uint64_t net_ns) {
@@ -157,8 +168,10 @@ class Lanes {
         const std::string mark = offending ? "✗ " : "";
         const auto cell = wrap(mark + describe(event, violation_.keys), width_);
         for (std::size_t part = 0; part < cell.size(); ++part) {
-            std::string line = fmt::format("{} {:>{}}  ", offending && part == 0 ? ">" : " ", part == 0 ? time_text(event, run_) : "", time_width);
-            for (const std::uint64_t lane : lanes_) line += fmt::format("{:<{}}  ", lane == event.net_ns ? cell[part] : "", width_);
+            std::string line = fmt::format("{} {:>{}}  ", offending && part == 0 ? ">" : " ",
+                                           part == 0 ? time_text(event, run_) : "", time_width);
+            for (const std::uint64_t lane : lanes_)
+                line += fmt::format("{:<{}}  ", lane == event.net_ns ? cell[part] : "", width_);
             lines_.push_back(line + (part == 0 ? state : ""));
             lines_.back().erase(lines_.back().find_last_not_of(' ') + 1);
         }
@@ -175,7 +188,8 @@ class Lanes {
 
 std::string describe(const ContextEvent& event, const std::vector<Field>& keys) {
     const std::vector<Field>& fields = event.fields;
-    const Field *owner = find(fields, "owner"), *first = find(fields, "first_byte"), *last = find(fields, "last_byte"), *mode = find(fields, "mode");
+    const Field *owner = find(fields, "owner"), *first = find(fields, "first_byte"), *last = find(fields, "last_byte"),
+                *mode = find(fields, "mode");
     const bool is_range = first != nullptr && last != nullptr;
     std::string result = event.name;
     if (owner != nullptr) result += " " + owner->value;
@@ -191,13 +205,18 @@ std::string describe(const ContextEvent& event, const std::vector<Field>& keys) 
 std::vector<std::string> explain(const Violation& violation, const RunView& run) {
     std::vector<std::string> lines;
     lines.push_back(fmt::format("context    {}", key_text(violation.keys)));
-    lines.push_back(fmt::format("event      {}, {}", describe(violation.event, violation.keys), place_of(run, violation.event)));
+    lines.push_back(
+        fmt::format("event      {}, {}", describe(violation.event, violation.keys), place_of(run, violation.event)));
     for (const RegisterContent& content : violation.registers)
         for (const auto& row : content.rows)
             if (const auto conflict = conflict_with(row, violation, run)) lines.push_back("conflicts  " + *conflict);
-    lines.push_back(fmt::format("in state   {}{}", violation.event.from_state,
-                                violation.event_is_guarded ? fmt::format(", where {} is allowed only under a guard that did not hold", violation.event.name) : ""));
-    lines.push_back(fmt::format("allowed    {}", violation.allowed_events.empty() ? "no event" : join(violation.allowed_events)));
+    lines.push_back(fmt::format(
+        "in state   {}{}", violation.event.from_state,
+        violation.event_is_guarded
+            ? fmt::format(", where {} is allowed only under a guard that did not hold", violation.event.name)
+            : ""));
+    lines.push_back(
+        fmt::format("allowed    {}", violation.allowed_events.empty() ? "no event" : join(violation.allowed_events)));
     for (const RegisterContent& content : violation.registers) lines.push_back("holding    " + register_text(content));
     return lines;
 }

@@ -14,12 +14,12 @@ struct RunView {
     std::uint64_t start_ns;
 };
 
-// An event in short: "grant client1/2 [4000, 4010] EX", without the fields that are keys of the context. Byte ranges and the
-// DLM's lock modes are written as people do; other fields as "name=value".
+// An event in short: "grant client1/2 [4000, 4010] EX", without the fields that are keys of the context. Byte ranges
+// and the DLM's lock modes are written as people do; other fields as "name=value".
 std::string describe(const ContextEvent& event, const std::vector<Field>& keys);
 
-// What happened, a line each: which context, which event, what state, what it conflicts with and on which hosts, what would
-// have been allowed.
+// What happened, a line each: which context, which event, what state, what it conflicts with and on which hosts, what
+// would have been allowed.
 std::vector<std::string> explain(const Violation& violation, const RunView& run);
 
 // The events that led there, in time order, in lanes, the violating one marked. `columns`: the width to fill.

@@ -33,7 +33,9 @@ T allocated(T object) {
 
 }  // namespace
 
-void Netlink::CloseSocket::operator()(nl_sock* socket) const { nl_socket_free(socket); }
+void Netlink::CloseSocket::operator()(nl_sock* socket) const {
+    nl_socket_free(socket);
+}
 
 Netlink::Netlink() : socket_(nl_socket_alloc()) {
     if (!socket_) throw Error("netlink: out of memory");
@@ -62,7 +64,8 @@ void Netlink::add_bridge(const std::string& device) {
     check(rtnl_link_add(socket_.get(), bridge.get(), NLM_F_CREATE | NLM_F_EXCL), "cannot make bridge " + device);
 }
 
-void Netlink::add_veth_to(const std::string& bridge, const std::string& device, const std::string& peer, const Fd& peer_namespace) {
+void Netlink::add_veth_to(const std::string& bridge, const std::string& device, const std::string& peer,
+                          const Fd& peer_namespace) {
     const Link near = allocated(Link(rtnl_link_veth_alloc()));
     rtnl_link_set_name(near.get(), device.c_str());
     rtnl_link_set_master(near.get(), index_of(bridge));

@@ -1,4 +1,5 @@
-// The few things that the harness asks of the kernel's rtnetlink, through libnl-route, in the caller's network namespace.
+// The few things that the harness asks of the kernel's rtnetlink, through libnl-route, in the caller's network
+// namespace.
 #pragma once
 
 #include <memory>
@@ -10,8 +11,8 @@ struct nl_sock;
 
 namespace lockstep::harness {
 
-// A connection to rtnetlink of the network namespace in which the calling thread is when it makes it; it stays with that one.
-// One thread at a time. Every method throws Error that names the device.
+// A connection to rtnetlink of the network namespace in which the calling thread is when it makes it; it stays with
+// that one. One thread at a time. Every method throws Error that names the device.
 class Netlink {
  public:
     Netlink();
@@ -19,9 +20,10 @@ class Netlink {
     void set_up(const std::string& device);
     void add_bridge(const std::string& device);
 
-    // A pair of connected devices: `device` here, as a port of `bridge`, up; `peer` in the namespace that `peer_namespace` is an
-    // open descriptor of, down.
-    void add_veth_to(const std::string& bridge, const std::string& device, const std::string& peer, const Fd& peer_namespace);
+    // A pair of connected devices: `device` here, as a port of `bridge`, up; `peer` in the namespace that
+    // `peer_namespace` is an open descriptor of, down.
+    void add_veth_to(const std::string& bridge, const std::string& device, const std::string& peer,
+                     const Fd& peer_namespace);
 
     // `address`: IPv4 or IPv6 with prefix length, "10.77.0.1/24".
     void add_address(const std::string& device, const std::string& address);

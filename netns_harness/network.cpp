@@ -52,11 +52,14 @@ std::uint64_t inode_of(const Fd& fd) {
 Subnet::Subnet(const std::string& text) {
     const auto slash = text.find('/');
     const std::string address = text.substr(0, slash);
-    family_ = inet_pton(AF_INET, address.c_str(), bytes_) == 1 ? AF_INET : inet_pton(AF_INET6, address.c_str(), bytes_) == 1 ? AF_INET6 : 0;
+    family_ = inet_pton(AF_INET, address.c_str(), bytes_) == 1    ? AF_INET
+              : inet_pton(AF_INET6, address.c_str(), bytes_) == 1 ? AF_INET6
+                                                                  : 0;
     const std::string length = slash == std::string::npos ? "" : text.substr(slash + 1);
     const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), prefix_length_);
     const unsigned bits = family_ == AF_INET ? 32 : 128;
-    if (family_ == 0 || error != std::errc() || end != length.data() + length.size() || prefix_length_ < 8 || prefix_length_ > bits - 2)
+    if (family_ == 0 || error != std::errc() || end != length.data() + length.size() || prefix_length_ < 8 ||
+        prefix_length_ > bits - 2)
         throw Error("not a subnet such as 10.77.0.0/24 or fd77::/64: " + text);
 }
 
@@ -76,7 +79,9 @@ std::string Subnet::address(unsigned n) const {
     return inet_ntop(family_, with_host, text, sizeof text);
 }
 
-Network::Network(const std::string& subnet) : subnet_(subnet) { netlink_.add_bridge(bridge); }
+Network::Network(const std::string& subnet) : subnet_(subnet) {
+    netlink_.add_bridge(bridge);
+}
 
 Host& Network::add_host(const std::string& name) {
     Host& host = hosts_.emplace_back();

@@ -1,5 +1,6 @@
-// The network of a run: one bridge in the sandbox's own namespace, and hosts, each a network namespace joined to it by a veth
-// link. Everything is gone when the sandbox is: namespaces that no process and no descriptor holds are freed with their links.
+// The network of a run: one bridge in the sandbox's own namespace, and hosts, each a network namespace joined to it by
+// a veth link. Everything is gone when the sandbox is: namespaces that no process and no descriptor holds are freed
+// with their links.
 #pragma once
 
 #include <sys/types.h>
@@ -16,9 +17,9 @@ namespace lockstep::harness {
 // A network namespace with a loopback device and `eth0` on the bridge.
 struct Host {
     std::string name;
-    std::string address;      // without prefix length
-    Fd net_namespace;         // what setns() takes
-    std::uint64_t net_ns = 0; // inode of the namespace: LTTng's context of the same name
+    std::string address;       // without prefix length
+    Fd net_namespace;          // what setns() takes
+    std::uint64_t net_ns = 0;  // inode of the namespace: LTTng's context of the same name
 };
 
 // A network of IPv4 or IPv6 addresses, "10.77.0.0/24" or "fd77::/64".
@@ -42,8 +43,8 @@ class Network {
  public:
     explicit Network(const std::string& subnet);
 
-    // Adds a host with the next free address; the reference stays valid. `name` is at most 12 characters (the kernel's limit for
-    // device names less our prefix).
+    // Adds a host with the next free address; the reference stays valid. `name` is at most 12 characters (the kernel's
+    // limit for device names less our prefix).
     Host& add_host(const std::string& name);
 
     const std::deque<Host>& hosts() const { return hosts_; }

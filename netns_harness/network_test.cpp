@@ -26,7 +26,8 @@ SocketAddress socket_address(const std::string& address, const char* port) {
     addrinfo* found = nullptr;
     if (getaddrinfo(address.c_str(), port, &hints, &found) != 0) throw Error("not an address: " + address);
     SocketAddress result;
-    std::copy_n(reinterpret_cast<const char*>(found->ai_addr), found->ai_addrlen, reinterpret_cast<char*>(&result.storage));
+    std::copy_n(reinterpret_cast<const char*>(found->ai_addr), found->ai_addrlen,
+                reinterpret_cast<char*>(&result.storage));
     result.size = found->ai_addrlen;
     freeaddrinfo(found);
     return result;
@@ -36,7 +37,8 @@ SocketAddress socket_address(const std::string& address, const char* port) {
 Fd socket_on(const Host& host, int family) {
     Fd made;
     std::thread([&] {
-        if (setns(host.net_namespace.get(), CLONE_NEWNET) == 0) made = Fd(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (setns(host.net_namespace.get(), CLONE_NEWNET) == 0)
+            made = Fd(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     }).join();
     if (!made) throw Error("no socket on " + host.name);
     return made;
@@ -134,7 +136,8 @@ TEST(Subnet, TheLastAddressIsTheBroadcastAndNotAHosts) {
 }
 
 TEST(Subnet, WhatIsNoSubnetIsRefused) {
-    for (const char* text : {"", "10.77.0.0", "10.77.0.0/", "10.77.0.0/33", "10.77.0.0/31", "10.77.0/24", "x/24", "10.77.0.0/24x", "fd77::/127"})
+    for (const char* text : {"", "10.77.0.0", "10.77.0.0/", "10.77.0.0/33", "10.77.0.0/31", "10.77.0/24", "x/24",
+                             "10.77.0.0/24x", "fd77::/127"})
         EXPECT_THROW(Subnet{text}, Error) << text;
 }
 

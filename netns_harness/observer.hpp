@@ -1,5 +1,5 @@
-// Who watches a run. The harness knows no monitor: it tells an observer what happens, in this order, from one thread, and asks
-// for the results at the end. cli/ implements it with monitors; tests with a double.
+// Who watches a run. The harness knows no monitor: it tells an observer what happens, in this order, from one thread,
+// and asks for the results at the end. cli/ implements it with monitors; tests with a double.
 #pragma once
 
 #include <cstdint>

@@ -73,7 +73,8 @@ std::vector<std::string> merged_environment(const Environment& extra) {
 }
 
 Fd open_log(const std::filesystem::path& path) {
-    return Fd(require(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644), "cannot make " + path.string()));
+    return Fd(require(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644),
+                      "cannot make " + path.string()));
 }
 
 // The first whole line of `text` that begins with `prefix`.
@@ -139,7 +140,8 @@ Process::Process(const Command& command, const Host& host, const std::filesystem
     LaunchFailure why{};
     if (read(failure.read.get(), &why, sizeof why) == sizeof why) {
         waitpid(pid_, nullptr, 0);
-        throw Error("cannot start " + name_ + " (" + command.program.string() + "): cannot " + why.step + ": " + std::strerror(why.error));
+        throw Error("cannot start " + name_ + " (" + command.program.string() + "): cannot " + why.step + ": " +
+                    std::strerror(why.error));
     }
     if (!pidfd_) {
         stop(milliseconds(0));
@@ -154,7 +156,8 @@ Process::~Process() {
 std::optional<Ended> Process::ended() {
     if (ended_) return ended_;
     siginfo_t info{};
-    if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return std::nullopt;
+    if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+        return std::nullopt;
     kill(-pid_, SIGKILL);  // what it left behind, while its number can't belong to anyone else
     int status = 0;
     waitpid(pid_, &status, 0);

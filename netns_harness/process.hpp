@@ -17,11 +17,11 @@ namespace lockstep::harness {
 using Environment = std::map<std::string, std::string>;
 
 struct Command {
-    std::string name;                     // for messages and for the names of the log files
-    std::filesystem::path program;        // a path, not looked up
-    std::vector<std::string> arguments;   // without the program's name
-    Environment environment;              // in addition to ours
-    bool gated = false;                   // give it a pipe as standard input, for open_gate(); else /dev/null
+    std::string name;                    // for messages and for the names of the log files
+    std::filesystem::path program;       // a path, not looked up
+    std::vector<std::string> arguments;  // without the program's name
+    Environment environment;             // in addition to ours
+    bool gated = false;                  // give it a pipe as standard input, for open_gate(); else /dev/null
 };
 
 // How a process ended: an exit status or the signal that killed it.
@@ -55,8 +55,8 @@ class Process {
     // Waits until it has ended; nothing when `deadline` comes first.
     std::optional<Ended> wait(Clock::time_point deadline);
 
-    // Waits until a line of its output begins with `prefix`, and returns the line. Throws Error with its last lines of output
-    // when it ends before, or when `deadline` comes.
+    // Waits until a line of its output begins with `prefix`, and returns the line. Throws Error with its last lines of
+    // output when it ends before, or when `deadline` comes.
     std::string wait_for_line(std::string_view prefix, Clock::time_point deadline);
 
     // Closes its standard input: a gated program goes on.

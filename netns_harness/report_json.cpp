@@ -1,4 +1,5 @@
-// The result of a run for programs. Names are those of the structs in result.hpp; keys may come, none changes its meaning.
+// The result of a run for programs. Names are those of the structs in result.hpp; keys may come, none changes its
+// meaning.
 #include <nlohmann/json.hpp>
 
 #include "netns_harness/result.hpp"
@@ -43,12 +44,20 @@ class JsonReport {
         return object;
     }
 
-    Json json(const HostInfo& host) const { return {{"name", host.name}, {"address", host.address}, {"net_ns", host.net_ns}}; }
+    Json json(const HostInfo& host) const {
+        return {{"name", host.name}, {"address", host.address}, {"net_ns", host.net_ns}};
+    }
 
     Json json(const ContextEvent& event) const {
-        return {{"time_ns", event.time_ns},        {"host", host_name(event.net_ns)}, {"net_ns", event.net_ns},
-                {"pid", event.pid},                {"tid", event.tid},                {"event", event.name},
-                {"fields", json(event.fields)},    {"from_state", event.from_state},  {"to_state", event.to_state}};
+        return {{"time_ns", event.time_ns},
+                {"host", host_name(event.net_ns)},
+                {"net_ns", event.net_ns},
+                {"pid", event.pid},
+                {"tid", event.tid},
+                {"event", event.name},
+                {"fields", json(event.fields)},
+                {"from_state", event.from_state},
+                {"to_state", event.to_state}};
     }
 
     Json json(const RegisterContent& content) const {
@@ -68,15 +77,24 @@ class JsonReport {
     }
 
     Json json(const PropertyResult& property) const {
-        return {{"name", property.name},         {"attached", property.attached}, {"verdict", to_text(property.verdict)},
-                {"reasons", property.reasons},   {"contexts", property.contexts}, {"events", property.events},
-                {"lost", property.lost},         {"violation_count", property.violation_count},
+        return {{"name", property.name},
+                {"attached", property.attached},
+                {"verdict", to_text(property.verdict)},
+                {"reasons", property.reasons},
+                {"contexts", property.contexts},
+                {"events", property.events},
+                {"lost", property.lost},
+                {"violation_count", property.violation_count},
                 {"violations", list(property.violations)}};
     }
 
     Json json(const ClientResult& client) const {
-        return {{"name", client.name},     {"turns", client.turns},   {"reads", client.reads},
-                {"writes", client.writes}, {"events", client.events}, {"oracle_failures", client.oracle_failures},
+        return {{"name", client.name},
+                {"turns", client.turns},
+                {"reads", client.reads},
+                {"writes", client.writes},
+                {"events", client.events},
+                {"oracle_failures", client.oracle_failures},
                 {"first_oracle_failures", client.first_oracle_failures}};
     }
 

@@ -14,7 +14,8 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
-std::vector<Field> lock_fields(const std::string& owner, const std::string& first, const std::string& last, const std::string& mode) {
+std::vector<Field> lock_fields(const std::string& owner, const std::string& first, const std::string& last,
+                               const std::string& mode) {
     return {{"file", "locks/file2"}, {"owner", owner}, {"first_byte", first}, {"last_byte", last}, {"mode", mode}};
 }
 
@@ -25,13 +26,22 @@ Violation double_grant() {
     violation.history = {
         {1'001'000'000, 22, 7, 8, "grant", lock_fields("client2/1", "0", "50", "3"), "free", "held"},
         {1'002'000'000, 33, 7, 9, "grant", lock_fields("client3/1", "100", "200", "5"), "held", "held"},
-        {1'003'000'000, 22, 7, 8, "release", {{"file", "locks/file2"}, {"owner", "client2/1"}, {"first_byte", "0"}, {"last_byte", "50"}}, "held", "held"},
+        {1'003'000'000,
+         22,
+         7,
+         8,
+         "release",
+         {{"file", "locks/file2"}, {"owner", "client2/1"}, {"first_byte", "0"}, {"last_byte", "50"}},
+         "held",
+         "held"},
     };
-    violation.event = {1'005'000'000, 11, 5, 6, "grant", lock_fields("client1/2", "150", "18446744073709551615", "5"), "held", ""};
+    violation.event = {1'005'000'000, 11, 5, 6, "grant", lock_fields("client1/2", "150", "18446744073709551615", "5"),
+                       "held",        ""};
     violation.tracepoint = "lock_api:acquired";
     violation.allowed_events = {"grant", "release"};
     violation.event_is_guarded = true;
-    violation.registers = {{"holders", "ranges", {{{"owner", "client3/1"}, {"first", "100"}, {"last", "200"}, {"mode", "5"}}}}};
+    violation.registers = {
+        {"holders", "ranges", {{{"owner", "client3/1"}, {"first", "100"}, {"last", "200"}, {"mode", "5"}}}}};
     return violation;
 }
 
@@ -40,7 +50,10 @@ RunResult violated_run() {
     result.scenario = "locks";
     result.seed = 4711;
     result.start_ns = 1'000'000'000;
-    result.hosts = {{"server", "10.77.0.1", 1}, {"client1", "10.77.0.2", 11}, {"client2", "10.77.0.3", 22}, {"client3", "10.77.0.4", 33}};
+    result.hosts = {{"server", "10.77.0.1", 1},
+                    {"client1", "10.77.0.2", 11},
+                    {"client2", "10.77.0.3", 22},
+                    {"client3", "10.77.0.4", 33}};
     result.faults = {"double_grant in server"};
     PropertyResult property;
     property.name = "mutual_exclusion";
@@ -51,7 +64,8 @@ RunResult violated_run() {
     property.violation_count = 1;
     property.violations = {double_grant()};
     result.properties = {property};
-    result.clients = {{.name = "client1", .turns = 10, .reads = 8, .writes = 7, .events = 40, .first_oracle_failures = {}}};
+    result.clients = {
+        {.name = "client1", .turns = 10, .reads = 8, .writes = 7, .events = 40, .first_oracle_failures = {}}};
     return result;
 }
 
@@ -63,7 +77,8 @@ PropertyResult property_with(Verdict verdict) {
 
 TEST(Verdict, AnyViolationViolatesTheRun) {
     RunResult result;
-    result.properties = {property_with(Verdict::ok), property_with(Verdict::inconclusive), property_with(Verdict::violated)};
+    result.properties = {property_with(Verdict::ok), property_with(Verdict::inconclusive),
+                         property_with(Verdict::violated)};
     result.problems = {"interrupted"};
     EXPECT_EQ(result.verdict(), Verdict::violated);
 }
@@ -91,8 +106,10 @@ TEST(Counterexample, ItNamesFileRangesBothOwnersAndTheirNamespaces) {
     const RunResult result = violated_run();
     const auto lines = explain(result.properties[0].violations[0], {result.hosts, result.start_ns});
     EXPECT_THAT(lines, Contains("context    file locks/file2"));
-    EXPECT_THAT(lines, Contains("event      grant client1/2 [150, end] EX, on client1 (namespace 11, process 5, thread 6)"));
-    EXPECT_THAT(lines, Contains("conflicts  client3/1 holds [100, 200] EX, on client3 (namespace 33, process 7, thread 9)"));
+    EXPECT_THAT(lines,
+                Contains("event      grant client1/2 [150, end] EX, on client1 (namespace 11, process 5, thread 6)"));
+    EXPECT_THAT(lines,
+                Contains("conflicts  client3/1 holds [100, 200] EX, on client3 (namespace 33, process 7, thread 9)"));
     EXPECT_THAT(lines, Contains("in state   held, where grant is allowed only under a guard that did not hold"));
     EXPECT_THAT(lines, Contains("allowed    grant, release"));
 }
@@ -150,7 +167,8 @@ TEST(Report, TheTableHasOneRowAPropertyAndTheVerdictEnds) {
     const std::string report = to_report(violated_run(), 120, false);
     EXPECT_THAT(report, HasSubstr("seed 4711"));
     EXPECT_THAT(report, HasSubstr("DELIBERATE FAULT: double_grant in server"));
-    EXPECT_THAT(report, HasSubstr("mutual_exclusion      live                           3        1234           1  violated"));
+    EXPECT_THAT(report,
+                HasSubstr("mutual_exclusion      live                           3        1234           1  violated"));
     EXPECT_THAT(report, HasSubstr("violation 1 of 1 of mutual_exclusion"));
     EXPECT_THAT(report, HasSubstr("\nverdict: violated\n"));
     EXPECT_THAT(report, Not(HasSubstr("\033")));

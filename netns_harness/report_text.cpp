@@ -12,7 +12,8 @@ constexpr std::size_t violations_shown = 3;  // of a property; the JSON has the 
 
 class TextReport {
  public:
-    TextReport(const RunResult& result, unsigned columns, bool colour) : result_(result), columns_(columns), colour_(colour) {}
+    TextReport(const RunResult& result, unsigned columns, bool colour)
+        : result_(result), columns_(columns), colour_(colour) {}
 
     std::string write() {
         head();
@@ -40,8 +41,8 @@ class TextReport {
 
     void head() {
         line("{}: {}", result_.scenario, result_.description);
-        line("seed {} · {} of work · {} in all · hosts: {}", result_.seed, to_text(result_.workload_duration), to_text(result_.whole_duration),
-             host_names());
+        line("seed {} · {} of work · {} in all · hosts: {}", result_.seed, to_text(result_.workload_duration),
+             to_text(result_.whole_duration), host_names());
         for (const std::string& fault : result_.faults) line("DELIBERATE FAULT: {}", fault);
         line("");
     }
@@ -52,8 +53,8 @@ class TextReport {
         return names;
     }
 
-    void row(const std::string& property, const std::string& attached, const std::string& contexts, const std::string& events,
-             const std::string& violations, const std::string& verdict) {
+    void row(const std::string& property, const std::string& attached, const std::string& contexts,
+             const std::string& events, const std::string& violations, const std::string& verdict) {
         line("{:<22}{:<22}{:>10}{:>12}{:>12}  {}", property, attached, contexts, events, violations, verdict);
     }
 
@@ -66,8 +67,11 @@ class TextReport {
         }
         std::uint64_t checks = 0;
         for (const ClientResult& client : result_.clients) checks += client.writes + client.reads;
-        const Verdict verdict = result_.oracle_failures() > 0 ? Verdict::violated : checks > 0 ? Verdict::ok : Verdict::inconclusive;
-        row("(workload's oracle)", "in the clients", "-", std::to_string(checks), std::to_string(result_.oracle_failures()), painted(verdict));
+        const Verdict verdict = result_.oracle_failures() > 0 ? Verdict::violated
+                                : checks > 0                  ? Verdict::ok
+                                                              : Verdict::inconclusive;
+        row("(workload's oracle)", "in the clients", "-", std::to_string(checks),
+            std::to_string(result_.oracle_failures()), painted(verdict));
         line("");
     }
 
@@ -92,7 +96,8 @@ class TextReport {
 
     void oracle_failures() {
         if (result_.oracle_failures() == 0) return;
-        line("the workload's own oracle, without any monitor, saw {} times that a lock did not hold, for example:", result_.oracle_failures());
+        line("the workload's own oracle, without any monitor, saw {} times that a lock did not hold, for example:",
+             result_.oracle_failures());
         std::size_t shown = 0;
         for (const ClientResult& client : result_.clients)
             for (const std::string& failure : client.first_oracle_failures)
@@ -113,6 +118,8 @@ class TextReport {
 
 }  // namespace
 
-std::string to_report(const RunResult& result, unsigned columns, bool colour) { return TextReport(result, columns, colour).write(); }
+std::string to_report(const RunResult& result, unsigned columns, bool colour) {
+    return TextReport(result, columns, colour).write();
+}
 
 }  // namespace lockstep::harness

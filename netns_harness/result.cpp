@@ -6,9 +6,12 @@ namespace lockstep::harness {
 
 std::string to_text(Verdict verdict) {
     switch (verdict) {
-        case Verdict::ok: return "ok";
-        case Verdict::violated: return "violated";
-        case Verdict::inconclusive: return "inconclusive";
+        case Verdict::ok:
+            return "ok";
+        case Verdict::violated:
+            return "violated";
+        case Verdict::inconclusive:
+            return "inconclusive";
     }
     return "inconclusive";
 }
@@ -21,7 +24,8 @@ std::uint64_t RunResult::oracle_failures() const {
 
 Verdict RunResult::verdict() const {
     const auto any = [this](Verdict verdict) {
-        return std::ranges::any_of(properties, [verdict](const PropertyResult& property) { return property.verdict == verdict; });
+        return std::ranges::any_of(properties,
+                                   [verdict](const PropertyResult& property) { return property.verdict == verdict; });
     };
     if (any(Verdict::violated) || oracle_failures() > 0) return Verdict::violated;
     if (any(Verdict::inconclusive) || !problems.empty()) return Verdict::inconclusive;

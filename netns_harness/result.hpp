@@ -25,10 +25,10 @@ struct ContextEvent {
     std::uint64_t net_ns = 0;   // inode of the network namespace; 0 when unknown
     std::uint32_t pid = 0;      // in its own PID namespace
     std::uint32_t tid = 0;
-    std::string name;           // in the property's vocabulary
+    std::string name;  // in the property's vocabulary
     std::vector<Field> fields;
     std::string from_state;
-    std::string to_state;       // empty: it could not be taken
+    std::string to_state;  // empty: it could not be taken
 };
 
 // A register's content before the violation; a row an entry.
@@ -94,8 +94,9 @@ struct RunResult {
     std::vector<HostInfo> hosts;
     std::vector<PropertyResult> properties;
     std::vector<ClientResult> clients;
-    std::vector<std::string> problems;  // what makes the whole run inconclusive: a client that failed, an interruption, …
-    std::string kept_in;                // the directory with logs and results; empty when they were thrown away
+    std::vector<std::string>
+        problems;         // what makes the whole run inconclusive: a client that failed, an interruption, …
+    std::string kept_in;  // the directory with logs and results; empty when they were thrown away
 
     // violated if a property or an oracle is; else inconclusive if a property is or there are problems; else ok.
     Verdict verdict() const;
@@ -105,7 +106,8 @@ struct RunResult {
 // One JSON object, for programs; documented in README.md. Ends with a newline.
 std::string to_json(const RunResult& result);
 
-// For people: the table, then each violation with its counterexample. `columns`: the width to fill; `colour`: with ANSI colours.
+// For people: the table, then each violation with its counterexample. `columns`: the width to fill; `colour`: with ANSI
+// colours.
 std::string to_report(const RunResult& result, unsigned columns, bool colour);
 
 }  // namespace lockstep::harness

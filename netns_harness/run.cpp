@@ -18,7 +18,9 @@ std::uint64_t monotonic_ns() {
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-milliseconds since(Clock::time_point begin) { return std::chrono::duration_cast<milliseconds>(Clock::now() - begin); }
+milliseconds since(Clock::time_point begin) {
+    return std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
+}
 
 // The last line of a program's output as JSON; nothing when it is none.
 Json summary_of(const Process& process) {
@@ -32,7 +34,11 @@ Json summary_of(const Process& process) {
 class Run {
  public:
     Run(const RunOptions& options, Observer& observer, const Sandbox& sandbox)
-        : options_(options), scenario_(options.scenario), observer_(observer), sandbox_(sandbox), network_(scenario_.subnet) {
+        : options_(options),
+          scenario_(options.scenario),
+          observer_(observer),
+          sandbox_(sandbox),
+          network_(scenario_.subnet) {
         result_.scenario = scenario_.name;
         result_.description = scenario_.description;
         result_.seed = options.seed;
@@ -57,7 +63,9 @@ class Run {
     }
 
  private:
-    void show(const char* phase, milliseconds worked = milliseconds(0)) { options_.on_progress({phase, worked, observed()}); }
+    void show(const char* phase, milliseconds worked = milliseconds(0)) {
+        options_.on_progress({phase, worked, observed()});
+    }
 
     ObservedProgress observed() { return begun_ ? observer_.progress() : ObservedProgress{}; }
 
@@ -72,14 +80,20 @@ class Run {
     void start_servers() {
         begun_ = true;
         for (const ServerPlan& plan : scenario_.servers) {
-            Command command{.name = plan.name, .program = options_.programs.nfs_server, .arguments = {}, .environment = observer_.server_environment(plan)};
-            command.arguments = {"--disk", plan.disk, "--port", std::to_string(plan.port), "--mount-port", std::to_string(plan.mount_port),
-                                 "--nlm-port", std::to_string(plan.nlm_port)};
+            Command command{.name = plan.name,
+                            .program = options_.programs.nfs_server,
+                            .arguments = {},
+                            .environment = observer_.server_environment(plan)};
+            command.arguments = {"--disk",       plan.disk,
+                                 "--port",       std::to_string(plan.port),
+                                 "--mount-port", std::to_string(plan.mount_port),
+                                 "--nlm-port",   std::to_string(plan.nlm_port)};
             for (const std::string& fault : options_.faults) {
                 command.arguments.insert(command.arguments.end(), {"--fault", fault});
                 result_.faults.push_back(fault + " in " + plan.name);
             }
-            if (!options_.faults.empty()) command.arguments.insert(command.arguments.end(), {"--fault-seed", std::to_string(options_.seed)});
+            if (!options_.faults.empty())
+                command.arguments.insert(command.arguments.end(), {"--fault-seed", std::to_string(options_.seed)});
             command.arguments.insert(command.arguments.end(), plan.arguments.begin(), plan.arguments.end());
             servers_.push_back(std::make_unique<Process>(command, host(plan.name), options_.logs));
         }
@@ -92,24 +106,37 @@ class Run {
     void start_clients() {
         std::uint64_t number = 0;
         for (const ClientPlan& plan : scenario_.clients)
-            clients_.push_back(std::make_unique<Process>(client_command(plan, ++number), host(plan.name), options_.logs));
-        for (const auto& client : clients_) client->wait_for_line("lock_client ready", Clock::now() + options_.start_limit);
+            clients_.push_back(
+                std::make_unique<Process>(client_command(plan, ++number), host(plan.name), options_.logs));
+        for (const auto& client : clients_)
+            client->wait_for_line("lock_client ready", Clock::now() + options_.start_limit);
     }
 
     Command client_command(const ClientPlan& plan, std::uint64_t number) {
         const LockWorkloadPlan& workload = scenario_.workload(plan.workload);
         const ServerPlan& server = scenario_.server(workload.server);
-        Command command{.name = plan.name, .program = options_.programs.lock_client, .arguments = {}, .environment = observer_.client_environment(), .gated = true};
+        Command command{.name = plan.name,
+                        .program = options_.programs.lock_client,
+                        .arguments = {},
+                        .environment = observer_.client_environment(),
+                        .gated = true};
         // Streams of one seed: the workload's own choices differ by owner, ours by client.
         const std::uint64_t client_seed = options_.seed * 1'000'003 + number;
-        command.arguments = {"--server", host(workload.server).address, "--port", std::to_string(server.port),
-                             "--mount-port", std::to_string(server.mount_port), "--nlm-port", std::to_string(server.nlm_port),
-                             "--host", plan.name, "--owners", std::to_string(workload.owners), "--files", std::to_string(workload.files),
-                             "--region", std::to_string(workload.region), "--longest-range", std::to_string(workload.longest_range),
-                             "--directory", workload.name, "--seed", std::to_string(client_seed),
-                             "--duration-ms", std::to_string(scenario_.duration.count())};
+        command.arguments = {"--server",        host(workload.server).address,
+                             "--port",          std::to_string(server.port),
+                             "--mount-port",    std::to_string(server.mount_port),
+                             "--nlm-port",      std::to_string(server.nlm_port),
+                             "--host",          plan.name,
+                             "--owners",        std::to_string(workload.owners),
+                             "--files",         std::to_string(workload.files),
+                             "--region",        std::to_string(workload.region),
+                             "--longest-range", std::to_string(workload.longest_range),
+                             "--directory",     workload.name,
+                             "--seed",          std::to_string(client_seed),
+                             "--duration-ms",   std::to_string(scenario_.duration.count())};
         if (observer_.listens_to_clients())
-            command.arguments.insert(command.arguments.end(), {"--wait-for-listener", std::to_string(options_.start_limit.count())});
+            command.arguments.insert(command.arguments.end(),
+                                     {"--wait-for-listener", std::to_string(options_.start_limit.count())});
         return command;
     }
 
@@ -129,8 +156,10 @@ class Run {
     bool work_is_over(Clock::time_point deadline) {
         if (sandbox_.stop_requested()) return add_problem("interrupted");
         for (const auto& server : servers_)
-            if (const auto how = server->ended()) return add_problem(server->name() + " died: " + how->text() + server->last_lines());
-        const bool all_ended = std::ranges::all_of(clients_, [](const auto& client) { return client->ended().has_value(); });
+            if (const auto how = server->ended())
+                return add_problem(server->name() + " died: " + how->text() + server->last_lines());
+        const bool all_ended =
+            std::ranges::all_of(clients_, [](const auto& client) { return client->ended().has_value(); });
         return all_ended || Clock::now() >= deadline;
     }
 
@@ -153,7 +182,8 @@ class Run {
         for (const auto& client : clients_) {
             if (client->ended()) continue;
             const Ended how = client->stop(options_.stop_grace);
-            if (!stopped_early) add_problem(client->name() + " did not end in time and was ended by the run: " + how.text());
+            if (!stopped_early)
+                add_problem(client->name() + " did not end in time and was ended by the run: " + how.text());
         }
     }
 
@@ -182,14 +212,16 @@ class Run {
             fired_["lock_api:" + event] += count.get<std::uint64_t>();
             client.events += count.get<std::uint64_t>();
         }
-        for (const std::string& error : summary.value("errors", std::vector<std::string>{})) add_problem(name + ": " + error);
+        for (const std::string& error : summary.value("errors", std::vector<std::string>{}))
+            add_problem(name + ": " + error);
     }
 
     void stop_servers() {
         for (const auto& server : servers_) {
             if (server->ended()) continue;  // reported when it died
             const Ended how = server->stop(options_.stop_grace);
-            if (!how.well()) add_problem(server->name() + " did not stop in good order: " + how.text() + server->last_lines());
+            if (!how.well())
+                add_problem(server->name() + " did not stop in good order: " + how.text() + server->last_lines());
         }
     }
 

@@ -1,4 +1,5 @@
-// One run of a scenario, inside a sandbox: makes the network, starts servers and clients, watches them, stops everything.
+// One run of a scenario, inside a sandbox: makes the network, starts servers and clients, watches them, stops
+// everything.
 #pragma once
 
 #include <filesystem>
@@ -39,7 +40,8 @@ struct RunOptions {
     milliseconds stop_grace{3'000};        // for a program to end after SIGTERM
 };
 
-// Runs it. What went wrong after the clients had begun is in the result's problems; a run that could not begin throws Error.
+// Runs it. What went wrong after the clients had begun is in the result's problems; a run that could not begin throws
+// Error.
 RunResult run_scenario(const RunOptions& options, Observer& observer, const Sandbox& sandbox);
 
 // The longest that a run may take, with allowances for starting, ending and judging.

@@ -1,5 +1,5 @@
-// A run of a scenario with programs of our own making in the places of server and client: what happens to them ends up in the
-// result, and everything is stopped. The real programs are run by the tests labelled `scenario`.
+// A run of a scenario with programs of our own making in the places of server and client: what happens to them ends up
+// in the result, and everything is stopped. The real programs are run by the tests labelled `scenario`.
 #include "netns_harness/run.hpp"
 
 #include <gmock/gmock.h>
@@ -100,10 +100,12 @@ class RunTest : public testing::Test {
         NotingObserver observer;
         try {
             const RunResult result = run_scenario(options, observer, sandbox);
-            found = "verdict " + to_text(result.verdict()) + "\nclients " + std::to_string(result.clients.size()) + "\n";
+            found =
+                "verdict " + to_text(result.verdict()) + "\nclients " + std::to_string(result.clients.size()) + "\n";
             for (const std::string& problem : result.problems) found += "problem " + problem + "\n";
             for (const HostInfo& host : result.hosts) found += "host " + host.name + " " + host.address + "\n";
-            for (const auto& [event, count] : observer.fired_) found += "fired " + event + " " + std::to_string(count) + "\n";
+            for (const auto& [event, count] : observer.fired_)
+                found += "fired " + event + " " + std::to_string(count) + "\n";
         } catch (const Error& error) {
             found = std::string("error ") + error.what() + "\n";
         }
@@ -124,11 +126,15 @@ TEST_F(RunTest, AGoodRunIsOkAndSumsWhatTheClientsFired) {
 }
 
 TEST_F(RunTest, ArgumentsAndEnvironmentReachThePrograms) {
-    RunOptions made = options(std::string("echo nfs_server \"$@\" GIVEN=$GIVEN;") + good_server, std::string("echo \"$@\" GIVEN=$GIVEN >&2;") + good_client);
+    RunOptions made = options(std::string("echo nfs_server \"$@\" GIVEN=$GIVEN;") + good_server,
+                              std::string("echo \"$@\" GIVEN=$GIVEN >&2;") + good_client);
     made.faults = {"double_grant"};
     run(made);
     const std::string server = read_file(directory_ / "server.out");
-    EXPECT_THAT(server, HasSubstr("--disk memory:64M --port 2049 --mount-port 2049 --nlm-port 2049 --fault double_grant --fault-seed 42"));
+    EXPECT_THAT(
+        server,
+        HasSubstr(
+            "--disk memory:64M --port 2049 --mount-port 2049 --nlm-port 2049 --fault double_grant --fault-seed 42"));
     EXPECT_THAT(server, HasSubstr("GIVEN=to the server"));
     const std::string client = read_file(directory_ / "client2.err");
     EXPECT_THAT(client, HasSubstr("--server 10.77.0.1 --port 2049"));
@@ -175,15 +181,17 @@ TEST_F(RunTest, AClientThatCanNotStartShowsItsLastLines) {
 }
 
 TEST_F(RunTest, AServerThatDiesMakesTheRunInconclusive) {
-    const std::string found = run(options("echo nfs_server ready; sleep 0.05; echo panic >&2; kill -9 $$",
-                                          "echo lock_client ready; read x; trap 'exit 2' TERM; while :; do sleep 0.01; done"));
+    const std::string found =
+        run(options("echo nfs_server ready; sleep 0.05; echo panic >&2; kill -9 $$",
+                    "echo lock_client ready; read x; trap 'exit 2' TERM; while :; do sleep 0.01; done"));
     EXPECT_THAT(found, HasSubstr("verdict inconclusive"));
     EXPECT_THAT(found, HasSubstr("problem server died: killed by signal 9"));
     EXPECT_THAT(found, HasSubstr("panic"));
 }
 
 TEST_F(RunTest, AClientThatHangsIsEndedAndTheVerdictSaysSo) {
-    RunOptions made = options(good_server, "echo lock_client ready; read x; trap '' TERM; while :; do sleep 0.01; done");
+    RunOptions made =
+        options(good_server, "echo lock_client ready; read x; trap '' TERM; while :; do sleep 0.01; done");
     made.client_end_limit = milliseconds(50);
     made.stop_grace = milliseconds(50);
     const std::string found = run(made);
@@ -193,31 +201,38 @@ TEST_F(RunTest, AClientThatHangsIsEndedAndTheVerdictSaysSo) {
 }
 
 TEST_F(RunTest, AnErrorOfAClientMakesTheRunInconclusive) {
-    const std::string found = run(options(good_server, R"(echo lock_client ready; read x; echo '{"events":{},"errors":["LOCK: no answer"]}'; exit 2)"));
+    const std::string found = run(options(
+        good_server, R"(echo lock_client ready; read x; echo '{"events":{},"errors":["LOCK: no answer"]}'; exit 2)"));
     EXPECT_THAT(found, HasSubstr("verdict inconclusive"));
     EXPECT_THAT(found, HasSubstr("problem client1: LOCK: no answer"));
 }
 
 TEST_F(RunTest, AnOracleThatFailedIsAViolation) {
-    const std::string found = run(options(good_server, R"(echo lock_client ready; read x; echo '{"events":{},"oracle_failures":1,"errors":[]}'; exit 1)"));
+    const std::string found =
+        run(options(good_server,
+                    R"(echo lock_client ready; read x; echo '{"events":{},"oracle_failures":1,"errors":[]}'; exit 1)"));
     EXPECT_THAT(found, HasSubstr("verdict violated"));
 }
 
 TEST_F(RunTest, AnOutputThatIsNoSummaryIsAProblemAndNoCrash) {
     for (const char* last_line : {"{", "[]", "null", "{}", "garbage"}) {
-        const std::string found = run(options(good_server, std::string("echo lock_client ready; read x; echo '") + last_line + "'"));
+        const std::string found =
+            run(options(good_server, std::string("echo lock_client ready; read x; echo '") + last_line + "'"));
         EXPECT_THAT(found, HasSubstr("problem client1 left no summary")) << last_line;
     }
 }
 
 TEST_F(RunTest, AServerThatDoesNotStopInGoodOrderIsAProblem) {
-    const std::string found = run(options("echo nfs_server ready; trap 'echo leaked >&2; exit 9' TERM; while :; do sleep 0.01; done", good_client));
+    const std::string found = run(options(
+        "echo nfs_server ready; trap 'echo leaked >&2; exit 9' TERM; while :; do sleep 0.01; done", good_client));
     EXPECT_THAT(found, HasSubstr("problem server did not stop in good order: exit status 9"));
     EXPECT_THAT(found, HasSubstr("leaked"));
 }
 
 TEST_F(RunTest, AnInterruptionEndsTheWorkAndStillJudges) {
-    RunOptions made = options(good_server, "echo lock_client ready; read x; trap 'echo \"{\\\"events\\\":{},\\\"errors\\\":[]}\"; exit 0' TERM; while :; do sleep 0.01; done");
+    RunOptions made = options(good_server,
+                              "echo lock_client ready; read x; trap 'echo \"{\\\"events\\\":{},\\\"errors\\\":[]}\"; "
+                              "exit 0' TERM; while :; do sleep 0.01; done");
     made.scenario.duration = milliseconds(60'000);
     Pipe working = make_pipe();
     bool told = false;

@@ -55,8 +55,9 @@ void enter_namespaces() {
     const gid_t gid = getegid();
     if (uid == 0 && unshare(namespaces) == 0) return;
     if (unshare(CLONE_NEWUSER | namespaces) != 0)
-        throw_errno("cannot make namespaces (needs root, or unprivileged user namespaces: sysctl user.max_user_namespaces, "
-                    "user.max_net_namespaces, kernel.unprivileged_userns_clone)");
+        throw_errno(
+            "cannot make namespaces (needs root, or unprivileged user namespaces: sysctl user.max_user_namespaces, "
+            "user.max_net_namespaces, kernel.unprivileged_userns_clone)");
     map_to_root(uid, gid);
 }
 
@@ -130,7 +131,8 @@ class Supervisor {
         using Reason = SandboxKilled::Reason;
         if (killed_ && stopping_) throw SandboxKilled(Reason::signal, "interrupted: ended at once");
         if (killed_)
-            throw SandboxKilled(Reason::limit, "ended after " + std::to_string(options_.limit.count()) + " ms: the run's own limit");
+            throw SandboxKilled(Reason::limit,
+                                "ended after " + std::to_string(options_.limit.count()) + " ms: the run's own limit");
         if (!WIFEXITED(status) || WEXITSTATUS(status) == exit_sandbox_failed)
             throw SandboxKilled(Reason::crash, "the sandbox's processes died");
         return WEXITSTATUS(status);
@@ -145,7 +147,8 @@ class Supervisor {
     bool killed_ = false;
 };
 
-// Reads what keeper and init report until both closed the pipe. Init closes it once it is set up, or writes why it isn't.
+// Reads what keeper and init report until both closed the pipe. Init closes it once it is set up, or writes why it
+// isn't.
 pid_t read_reports(int fd, pid_t keeper) {
     SetupReport report;
     pid_t init = -1;

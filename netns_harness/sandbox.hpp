@@ -1,11 +1,12 @@
-// A sandbox: a piece of work with process, mount, network, UTS and IPC namespaces of its own (and a user namespace when not
-// root), which nothing outlives.
+// A sandbox: a piece of work with process, mount, network, UTS and IPC namespaces of its own (and a user namespace when
+// not root), which nothing outlives.
 //
 //     caller ── keeper ── init (process 1 inside) ── body ── whatever it starts
 //
-// The keeper makes the namespaces; init mounts /proc and empty /run and /dev/shm, then only reaps; the body does the work.
-// Each dies with its parent (PR_SET_PDEATHSIG), and when init dies the kernel kills everything inside and frees the network
-// namespaces with their links. So a SIGKILL of the caller leaves no process, namespace, link, socket or directory.
+// The keeper makes the namespaces; init mounts /proc and empty /run and /dev/shm, then only reaps; the body does the
+// work. Each dies with its parent (PR_SET_PDEATHSIG), and when init dies the kernel kills everything inside and frees
+// the network namespaces with their links. So a SIGKILL of the caller leaves no process, namespace, link, socket or
+// directory.
 #pragma once
 
 #include <chrono>
@@ -51,11 +52,12 @@ class SandboxKilled : public Error {
     Reason reason;
 };
 
-// Runs `body` in a new sandbox and returns its exit status (0 to 255); an exception that leaves the body is printed to stderr
-// as one line, exit status 2. The body is a copy of the calling process (fork) with only the calling thread, as root of the
-// sandbox, SIGINT, SIGTERM and SIGHUP blocked; it shares standard input, output and error, and the host's files.
-// Call with one thread only. SIGINT, SIGTERM and SIGHUP that come meanwhile are relayed to the body as Sandbox::stop_fd.
-// Throws Error when the sandbox can't be made (the message names the missing right) and SandboxKilled.
+// Runs `body` in a new sandbox and returns its exit status (0 to 255); an exception that leaves the body is printed to
+// stderr as one line, exit status 2. The body is a copy of the calling process (fork) with only the calling thread, as
+// root of the sandbox, SIGINT, SIGTERM and SIGHUP blocked; it shares standard input, output and error, and the host's
+// files. Call with one thread only. SIGINT, SIGTERM and SIGHUP that come meanwhile are relayed to the body as
+// Sandbox::stop_fd. Throws Error when the sandbox can't be made (the message names the missing right) and
+// SandboxKilled.
 int run_in_sandbox(const SandboxOptions& options, const std::function<int(Sandbox&)>& body);
 
 }  // namespace lockstep::harness

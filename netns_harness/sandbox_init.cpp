@@ -30,10 +30,12 @@ bool is_hidden(const fs::path& path) {
 }
 
 void mount_or_throw(const char* source, const char* target, const char* type, unsigned long flags, const char* data) {
-    require(mount(source, target, type, flags, data), std::string("cannot mount ") + (type ? type : source) + " on " + target);
+    require(mount(source, target, type, flags, data),
+            std::string("cannot mount ") + (type ? type : source) + " on " + target);
 }
 
-// The outer /proc stays where the kernel refuses a new one (a container that masks parts of it). /proc/self is right in both.
+// The outer /proc stays where the kernel refuses a new one (a container that masks parts of it). /proc/self is right in
+// both.
 void mount_proc() {
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0 && errno != EPERM)
         throw_errno("cannot mount /proc");
@@ -55,7 +57,8 @@ int reap_until_ended(pid_t body) {
     for (;;) {
         if (const int status = reap_until_ended(body); status >= 0) _exit(status);
         siginfo_t info;
-        if (sigwaitinfo(&set, &info) > 0 && info.si_signo != SIGCHLD) stop.reset();  // the body sees the end of the pipe
+        if (sigwaitinfo(&set, &info) > 0 && info.si_signo != SIGCHLD)
+            stop.reset();  // the body sees the end of the pipe
     }
 }
 
@@ -76,9 +79,11 @@ Init::Init(const SandboxOptions& options, const std::function<int(Sandbox&)>& bo
 
 void Init::mount_all() const {
     mount_or_throw("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
-    std::vector<Fd> kept;  // a bind mount's source must come from this mount namespace: opened here, before it is hidden
+    std::vector<Fd>
+        kept;  // a bind mount's source must come from this mount namespace: opened here, before it is hidden
     for (const fs::path& path : visible_)
-        kept.emplace_back(require(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "cannot open " + path.string()));
+        kept.emplace_back(
+            require(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "cannot open " + path.string()));
     mount_proc();
     mount_or_throw("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
     mount_or_throw("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");

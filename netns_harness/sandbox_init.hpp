@@ -17,8 +17,8 @@ inline constexpr int exit_sandbox_failed = 254;
 
 // What keeper and init tell the caller over a pipe while the sandbox is set up; small enough to be written whole.
 struct SetupReport {
-    pid_t init = -1;        // its process id as the caller sees it; only the keeper knows it
-    char error[500] = {};   // empty: none
+    pid_t init = -1;       // its process id as the caller sees it; only the keeper knows it
+    char error[500] = {};  // empty: none
 
     bool has_error() const { return error[0] != '\0'; }
     void set_error(std::string_view text);
@@ -30,7 +30,8 @@ class Init {
     // Throws when a directory that must stay visible does not exist.
     Init(const SandboxOptions& options, const std::function<int(Sandbox&)>& body);
 
-    // Never returns. `alive`: its writing end is held by the keeper for as long as it lives. `report`: closed when set up.
+    // Never returns. `alive`: its writing end is held by the keeper for as long as it lives. `report`: closed when set
+    // up.
     [[noreturn]] void run(Pipe& alive, Pipe& report) const;
 
  private:

@@ -64,7 +64,9 @@ class SandboxTest : public testing::Test {
         while (Clock::now() < deadline) {
             while (waitpid(-1, nullptr, WNOHANG) > 0) {
             }
-            if (processes_in("ns/pid", told_->pid_namespace).empty() && processes_in("ns/net", told_->net_namespace).empty()) return true;
+            if (processes_in("ns/pid", told_->pid_namespace).empty() &&
+                processes_in("ns/net", told_->net_namespace).empty())
+                return true;
             poll(nullptr, 0, 5);
         }
         return false;
@@ -123,7 +125,7 @@ TEST_F(SandboxTest, TheBodyIsRootAloneInItsNamespacesWithEmptyRun) {
         if (geteuid() != 0) return 10;
         if (inode_of("/proc/self/ns/net") == outer_net) return 11;
         if (inode_of("/proc/self/ns/pid") == outer_pid) return 12;
-        if (getpid() != 2) return 13;
+        if (getppid() != 1) return 13;
         for (const auto& entry : fs::directory_iterator("/run"))
             if (entry.path() != Sandbox::scratch) return 14;
         if (!fs::is_empty("/dev/shm")) return 15;
@@ -237,6 +239,9 @@ TEST_F(SandboxTest, ASecondSignalKillsABodyThatIgnoresTheFirst) {
 }
 
 TEST_F(SandboxTest, WithoutRootItMakesAUserNamespaceOfItsOwn) {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "the kernel refuses a process with threads, and ThreadSanitizer has one of its own";
+#endif
     const pid_t caller = start_process([&] {
         if (geteuid() == 0) {
             if (setgid(65534) != 0 || setuid(65534) != 0) return 20;

@@ -28,7 +28,8 @@ class ScenarioReader {
         scenario_.name = root_.required_text("name");
         scenario_.description = root_.text("description", "");
         scenario_.duration = read_duration();
-        if (const auto seed = root_.optional_integer("seed", 0, INT64_MAX)) scenario_.seed = static_cast<std::uint64_t>(*seed);
+        if (const auto seed = root_.optional_integer("seed", 0, INT64_MAX))
+            scenario_.seed = static_cast<std::uint64_t>(*seed);
         root_.table("network", [this](TableReader& table) { scenario_.subnet = table.text("subnet", "10.77.0.0/24"); });
         root_.tables("server", 1, [this](TableReader& table) { read_server(table); });
         root_.tables("workload", 1, [this](TableReader& table) { read_workload(table); });
@@ -52,7 +53,8 @@ class ScenarioReader {
     // A name that becomes a host; it must be new.
     void take_host_name(TableReader& table, const std::string& name) {
         if (!is_host_name(name))
-            table.complain("name", "'" + name + "' is no host name: 1 to " + std::to_string(longest_host_name) + " of a-z, 0-9 and -");
+            table.complain("name", "'" + name + "' is no host name: 1 to " + std::to_string(longest_host_name) +
+                                       " of a-z, 0-9 and -");
         else if (!host_names_.insert(name).second)
             table.complain("name", "there is a host '" + name + "' already");
     }
@@ -107,8 +109,10 @@ class ScenarioReader {
         property.to = table.text("to", "");
         if (property.attach == Attach::live && table.has("to"))
             table.complain("to", "a property that is attached live sees every process of the run: leave 'to' out");
-        if (property.attach == Attach::in_process && !table.has("to")) table.complain("to", "key 'to' is missing: the server to attach to");
-        if (property.attach == Attach::in_process && table.has("to")) refer(table, "to", property.to, names_of(scenario_.servers));
+        if (property.attach == Attach::in_process && !table.has("to"))
+            table.complain("to", "key 'to' is missing: the server to attach to");
+        if (property.attach == Attach::in_process && table.has("to"))
+            refer(table, "to", property.to, names_of(scenario_.servers));
         scenario_.properties.push_back(property);
     }
 
@@ -119,7 +123,8 @@ class ScenarioReader {
         return names;
     }
 
-    static void refer(TableReader& table, const std::string& key, const std::string& name, const std::vector<std::string>& known) {
+    static void refer(TableReader& table, const std::string& key, const std::string& name,
+                      const std::vector<std::string>& known) {
         if (std::ranges::find(known, name) == known.end())
             table.complain(key, "'" + key + "' names '" + name + "', which is not there; allowed: " + list_of(known));
     }
@@ -138,9 +143,13 @@ const Plan& find_named(const std::vector<Plan>& plans, const std::string& name) 
 
 }  // namespace
 
-const ServerPlan& Scenario::server(const std::string& name_of_server) const { return find_named(servers, name_of_server); }
+const ServerPlan& Scenario::server(const std::string& name_of_server) const {
+    return find_named(servers, name_of_server);
+}
 
-const LockWorkloadPlan& Scenario::workload(const std::string& name_of_workload) const { return find_named(workloads, name_of_workload); }
+const LockWorkloadPlan& Scenario::workload(const std::string& name_of_workload) const {
+    return find_named(workloads, name_of_workload);
+}
 
 Scenario parse_scenario(const std::string& text, const std::string& file_name) {
     Findings findings(file_name);

@@ -62,7 +62,8 @@ struct Scenario {
     const LockWorkloadPlan& workload(const std::string& name_of_workload) const;
 };
 
-// A scenario file that says something that can't be meant. what() holds every finding, a line each, "FILE:LINE:COLUMN: …".
+// A scenario file that says something that can't be meant. what() holds every finding, a line each, "FILE:LINE:COLUMN:
+// …".
 class ScenarioError : public Error {
     using Error::Error;
 };

@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 namespace lockstep::harness {
 namespace {
 
@@ -31,7 +29,7 @@ std::string findings_of(const std::string& text) {
 }
 
 TEST(Scenario, TheOneInTheRepositoryIsRead) {
-    const Scenario scenario = read_scenario(std::string(getenv("LOCKSTEP_SOURCE_DIR")) + "/netns_harness/scenarios/locks.toml");
+    const Scenario scenario = read_scenario(std::filesystem::path(__FILE__).parent_path() / "scenarios" / "locks.toml");
     EXPECT_EQ(scenario.name, "locks");
     EXPECT_EQ(scenario.duration, milliseconds(3000));
     EXPECT_FALSE(scenario.seed);
@@ -55,12 +53,15 @@ TEST(Scenario, WhatIsLeftOutHasDefaults) {
 }
 
 TEST(Scenario, ThreePortsMayDiffer) {
-    const Scenario scenario = parse_scenario(std::string(smallest) + "[[server]]\nname = \"b\"\nport = 1\nmount_port = 2\nnlm_port = 3\n", "x.toml");
+    const Scenario scenario = parse_scenario(
+        std::string(smallest) + "[[server]]\nname = \"b\"\nport = 1\nmount_port = 2\nnlm_port = 3\n", "x.toml");
     EXPECT_EQ(scenario.server("b").mount_port, 2);
     EXPECT_EQ(scenario.server("b").nlm_port, 3);
 }
 
-TEST(Scenario, ASyntaxErrorHasLineAndColumn) { EXPECT_THAT(findings_of("name = \"x\"\nduration = = 3\n"), HasSubstr("x.toml:2:12: ")); }
+TEST(Scenario, ASyntaxErrorHasLineAndColumn) {
+    EXPECT_THAT(findings_of("name = \"x\"\nduration = = 3\n"), HasSubstr("x.toml:2:12: "));
+}
 
 TEST(Scenario, AnUnknownKeyIsRefusedNamingWhatIsAllowed) {
     const std::string findings = findings_of(std::string(smallest) + "wrkload = \"w\"\n");
@@ -68,7 +69,8 @@ TEST(Scenario, AnUnknownKeyIsRefusedNamingWhatIsAllowed) {
 }
 
 TEST(Scenario, AnUnknownTableIsRefused) {
-    EXPECT_THAT(findings_of(std::string(smallest) + "[[fault]]\nname = \"x\"\n"), HasSubstr("x.toml:8:3: scenario: unknown key 'fault'"));
+    EXPECT_THAT(findings_of(std::string(smallest) + "[[fault]]\nname = \"x\"\n"),
+                HasSubstr("x.toml:8:3: scenario: unknown key 'fault'"));
 }
 
 TEST(Scenario, EveryErrorIsReportedAtOnceInOrder) {
@@ -87,14 +89,17 @@ attach = "glue"
     EXPECT_THAT(findings, HasSubstr("x.toml:1:1: scenario: key 'name' is missing"));
     EXPECT_THAT(findings, HasSubstr("x.toml:1:12: scenario: '3 parsecs' is no duration"));
     EXPECT_THAT(findings, HasSubstr("x.toml:3:8: [[server]]: 'port' must be a whole number from 1 to 65535"));
-    EXPECT_THAT(findings, HasSubstr("x.toml:6:8: [[workload]]: there is no workload 'dancing'; allowed: byte_range_locks"));
+    EXPECT_THAT(findings,
+                HasSubstr("x.toml:6:8: [[workload]]: there is no workload 'dancing'; allowed: byte_range_locks"));
     EXPECT_THAT(findings, HasSubstr("x.toml:8:12: [[client]]: 'workload' names 'v', which is not there; allowed: w"));
-    EXPECT_THAT(findings, HasSubstr("x.toml:11:10: [[property]]: there is no way 'glue' to attach; allowed: live or in-process"));
+    EXPECT_THAT(findings,
+                HasSubstr("x.toml:11:10: [[property]]: there is no way 'glue' to attach; allowed: live or in-process"));
     EXPECT_EQ(std::ranges::count(findings, '\n'), 5);
 }
 
 TEST(Scenario, ValuesOfTheWrongTypeAreRefused) {
-    EXPECT_THAT(findings_of(std::string(smallest) + "count = \"3\"\n"), HasSubstr("'count' must be a whole number from 1 to 250"));
+    EXPECT_THAT(findings_of(std::string(smallest) + "count = \"3\"\n"),
+                HasSubstr("'count' must be a whole number from 1 to 250"));
     EXPECT_THAT(findings_of("name = 5\n"), HasSubstr("'name' must be a text in quotes"));
     EXPECT_THAT(findings_of("server = 5\n"), HasSubstr("[[server]]"));
     EXPECT_THAT(findings_of("network = 5\n"), HasSubstr("[network]"));
@@ -103,14 +108,17 @@ TEST(Scenario, ValuesOfTheWrongTypeAreRefused) {
 
 TEST(Scenario, AServerAClientAndAWorkloadAreNeeded) {
     const std::string findings = findings_of("name = \"x\"\n");
-    for (const char* table : {"[[server]]", "[[client]]", "[[workload]]"}) EXPECT_THAT(findings, HasSubstr(std::string("at least one ") + table));
+    for (const char* table : {"[[server]]", "[[client]]", "[[workload]]"})
+        EXPECT_THAT(findings, HasSubstr(std::string("at least one ") + table));
 }
 
 TEST(Scenario, HostNamesAreUniqueAndFitForDevices) {
-    EXPECT_THAT(findings_of(std::string(smallest) + "name = \"server\"\n"), HasSubstr("there is a host 'server' already"));
+    EXPECT_THAT(findings_of(std::string(smallest) + "name = \"server\"\n"),
+                HasSubstr("there is a host 'server' already"));
     EXPECT_THAT(findings_of(std::string(smallest) + "name = \"a/../b\"\n"), HasSubstr("is no host name"));
     EXPECT_THAT(findings_of(std::string(smallest) + "name = \"abcdefghijklm\"\n"), HasSubstr("is no host name"));
-    EXPECT_THAT(findings_of(std::string(smallest) + "name = \"abcdefghijk\"\ncount = 12\n"), HasSubstr("'abcdefghijk10' is no host name"));
+    EXPECT_THAT(findings_of(std::string(smallest) + "name = \"abcdefghijk\"\ncount = 12\n"),
+                HasSubstr("'abcdefghijk10' is no host name"));
 }
 
 TEST(Scenario, ToBelongsToInProcessAndIsNeededThere) {
@@ -126,7 +134,8 @@ TEST(Scenario, AFileThatIsNotThereIsAnError) {
 }
 
 TEST(Scenario, BytesThatAreNoTomlAreAnErrorAndNoCrash) {
-    for (const std::string& text : {std::string("\0\1\2", 3), std::string("\xff\xfe"), std::string("[[[["), std::string(100'000, '['), std::string("a.a.a = 1\na = 2")})
+    for (const std::string& text : {std::string("\0\1\2", 3), std::string("\xff\xfe"), std::string("[[[["),
+                                    std::string(100'000, '['), std::string("a.a.a = 1\na = 2")})
         EXPECT_NE(findings_of(text), "");
 }
 
@@ -137,7 +146,8 @@ TEST(Duration, UnitsAreMillisecondsSecondsAndMinutes) {
 }
 
 TEST(Duration, AnythingElseIsRefused) {
-    for (const char* text : {"", "3", "s", "0s", "-3s", "3 s", "3h", "1.5s", "99999999999999999999s", "9223372036854775807m", "2000m"})
+    for (const char* text :
+         {"", "3", "s", "0s", "-3s", "3 s", "3h", "1.5s", "99999999999999999999s", "9223372036854775807m", "2000m"})
         EXPECT_THROW(parse_duration(text), Error) << text;
 }
 

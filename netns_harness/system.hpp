@@ -1,5 +1,5 @@
-// What every file of the harness needs of the operating system: owned file descriptors, and errors that say what was tried.
-// The harness reports failures by exceptions: it is a program that starts, works and ends, not a server.
+// What every file of the harness needs of the operating system: owned file descriptors, and errors that say what was
+// tried. The harness reports failures by exceptions: it is a program that starts, works and ends, not a server.
 #pragma once
 
 #include <chrono>

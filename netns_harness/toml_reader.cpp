@@ -4,7 +4,9 @@
 
 namespace lockstep::harness {
 
-void Findings::add(const toml::source_region& where, const std::string& message) { findings_.push_back({where.begin, message}); }
+void Findings::add(const toml::source_region& where, const std::string& message) {
+    findings_.push_back({where.begin, message});
+}
 
 std::string Findings::text() const {
     std::vector<Finding> sorted = findings_;
@@ -12,7 +14,8 @@ std::string Findings::text() const {
     std::string result;
     for (const Finding& finding : sorted) {
         if (!result.empty()) result += "\n";
-        result += file_name_ + ":" + std::to_string(finding.place.line) + ":" + std::to_string(finding.place.column) + ": " + finding.message;
+        result += file_name_ + ":" + std::to_string(finding.place.line) + ":" + std::to_string(finding.place.column) +
+                  ": " + finding.message;
     }
     return result;
 }
@@ -49,7 +52,8 @@ std::string TableReader::text(const std::string& key, const std::string& otherwi
     return otherwise;
 }
 
-std::optional<std::int64_t> TableReader::optional_integer(const std::string& key, std::int64_t least, std::int64_t most) {
+std::optional<std::int64_t> TableReader::optional_integer(const std::string& key, std::int64_t least,
+                                                          std::int64_t most) {
     const toml::node* node = find(key);
     if (node == nullptr) return std::nullopt;
     const auto value = node->value_exact<std::int64_t>();
@@ -58,7 +62,8 @@ std::optional<std::int64_t> TableReader::optional_integer(const std::string& key
     return std::nullopt;
 }
 
-std::int64_t TableReader::integer(const std::string& key, std::int64_t otherwise, std::int64_t least, std::int64_t most) {
+std::int64_t TableReader::integer(const std::string& key, std::int64_t otherwise, std::int64_t least,
+                                  std::int64_t most) {
     return optional_integer(key, least, most).value_or(otherwise);
 }
 
@@ -67,7 +72,8 @@ std::vector<std::string> TableReader::texts(const std::string& key) {
     std::vector<std::string> result;
     if (node == nullptr) return result;
     const toml::array* array = node->as_array();
-    if (array != nullptr && std::ranges::all_of(*array, [](const toml::node& element) { return element.is_string(); })) {
+    if (array != nullptr &&
+        std::ranges::all_of(*array, [](const toml::node& element) { return element.is_string(); })) {
         for (const toml::node& element : *array) result.push_back(element.ref<std::string>());
         return result;
     }
@@ -87,8 +93,10 @@ void TableReader::table(const std::string& key, const std::function<void(TableRe
 void TableReader::tables(const std::string& key, std::size_t least, const std::function<void(TableReader&)>& read) {
     const toml::node* node = find(key);
     const toml::array* array = node != nullptr ? node->as_array() : nullptr;
-    const bool right_kind = array != nullptr && std::ranges::all_of(*array, [](const toml::node& element) { return element.is_table(); });
-    if (node != nullptr && !right_kind) return complain(key, "'" + key + "' must be a table of its own for each, [[" + key + "]]");
+    const bool right_kind =
+        array != nullptr && std::ranges::all_of(*array, [](const toml::node& element) { return element.is_table(); });
+    if (node != nullptr && !right_kind)
+        return complain(key, "'" + key + "' must be a table of its own for each, [[" + key + "]]");
     if (array == nullptr || array->size() < least) {
         if (least > 0) complain(key, "at least one [[" + key + "]] is needed");
         return;
@@ -103,7 +111,8 @@ void TableReader::tables(const std::string& key, std::size_t least, const std::f
 void TableReader::refuse_unknown_keys() {
     for (const auto& [key, node] : table_)
         if (std::ranges::find(known_, key.str()) == known_.end())
-            findings_.add(key.source(), title_ + ": unknown key '" + std::string(key.str()) + "'; allowed: " + list_of(known_));
+            findings_.add(key.source(),
+                          title_ + ": unknown key '" + std::string(key.str()) + "'; allowed: " + list_of(known_));
 }
 
 }  // namespace lockstep::harness

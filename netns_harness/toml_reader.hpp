@@ -1,5 +1,5 @@
-// Reads a TOML table key by key, remembers which keys were asked for, and refuses the others: so what a file may say is written
-// down once, where it is read. Findings are collected, not thrown: a file's errors are reported all at once.
+// Reads a TOML table key by key, remembers which keys were asked for, and refuses the others: so what a file may say is
+// written down once, where it is read. Findings are collected, not thrown: a file's errors are reported all at once.
 #pragma once
 
 #include <toml++/toml.h>

@@ -1,7 +1,7 @@
-// lock_client: owners of one host contend for byte ranges of a few files of an NFS server, and fire the lock_api tracepoints.
-// Prints "lock_client ready" when connected (and, with --wait-for-listener, recorded), waits for the end of its standard input,
-// works for a time, and prints a summary as one JSON object, its last line. Exit status: 0 done, 1 its oracle found a lock that
-// did not hold, 2 a call failed or it could not start.
+// lock_client: owners of one host contend for byte ranges of a few files of an NFS server, and fire the lock_api
+// tracepoints. Prints "lock_client ready" when connected (and, with --wait-for-listener, recorded), waits for the end
+// of its standard input, works for a time, and prints a summary as one JSON object, its last line. Exit status: 0 done,
+// 1 its oracle found a lock that did not hold, 2 a call failed or it could not start.
 #include <signal.h>
 #include <unistd.h>
 
@@ -42,24 +42,32 @@ void declare(CLI::App& app, Options& options) {
     app.add_option("--nlm-port", options.server.nlm_port, "NLM port")->capture_default_str();
     app.add_option("--export", options.server.export_path, "what to mount")->capture_default_str();
     app.add_option("--host", options.host, "this client's name to the server")->capture_default_str();
-    app.add_option("--owners", options.owners, "lock owners, each with connections of its own")->check(CLI::Range(1, 64))->capture_default_str();
+    app.add_option("--owners", options.owners, "lock owners, each with connections of its own")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
     app.add_option("--files", options.files, "files to contend for")->check(CLI::Range(1, 1000))->capture_default_str();
     app.add_option("--directory", options.directory, "directory that holds them")->capture_default_str();
-    app.add_option("--region", options.region.size, "bytes of each file to contend for")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-    app.add_option("--longest-range", options.region.longest_range, "bytes")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--region", options.region.size, "bytes of each file to contend for")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
+    app.add_option("--longest-range", options.region.longest_range, "bytes")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
     app.add_option("--seed", options.seed, "all choices come from it")->capture_default_str();
     app.add_option("--duration-ms", options.duration_ms, "how long to work")->capture_default_str();
     app.add_option("--turns", options.turns, "at most so many turns an owner");
     app.add_option("--call-limit-ms", options.call_limit_ms, "how long to wait for an answer")->capture_default_str();
     app.add_option("--wait-for-listener", options.listener_wait_ms,
-                   "do not begin before somebody records the lock_api tracepoints; give up after so many ms")->capture_default_str();
+                   "do not begin before somebody records the lock_api tracepoints; give up after so many ms")
+        ->capture_default_str();
 }
 
 void wait_for_listener(std::uint32_t limit_ms) {
     const auto deadline = Clock::now() + std::chrono::milliseconds(limit_ms);
     while (!lock_events_are_listened_to()) {
         if (Clock::now() >= deadline)
-            throw std::runtime_error("nobody records the lock_api tracepoints after " + std::to_string(limit_ms) + " ms");
+            throw std::runtime_error("nobody records the lock_api tracepoints after " + std::to_string(limit_ms) +
+                                     " ms");
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 }
@@ -83,7 +91,8 @@ class Owners {
     explicit Owners(const Options& options) : options_(options), file_names_(file_names(options)) {
         for (const std::string& name : file_names_) event_names_.push_back(options.directory + "/" + name);
         for (std::uint32_t number = 1; number <= options.owners; ++number)
-            connections_.push_back(connect_files(options.server, {options.host, number}, options.directory, file_names_));
+            connections_.push_back(
+                connect_files(options.server, {options.host, number}, options.directory, file_names_));
     }
 
     void run() {
@@ -101,10 +110,11 @@ class Owners {
         return {{"turns", counts_.turns.load()},
                 {"reads", counts_.reads.load()},
                 {"writes", counts_.writes.load()},
-                {"events", {{"requested", events.requested.load()},
-                            {"acquired", events.acquired.load()},
-                            {"denied", events.denied.load()},
-                            {"released", events.released.load()}}},
+                {"events",
+                 {{"requested", events.requested.load()},
+                  {"acquired", events.acquired.load()},
+                  {"denied", events.denied.load()},
+                  {"released", events.released.load()}}},
                 {"oracle_failures", counts_.oracle_failures.load()},
                 {"first_oracle_failures", failures},
                 {"errors", errors_}};
@@ -117,8 +127,10 @@ class Owners {
     void run_owner(std::uint32_t index, Clock::time_point deadline) {
         const std::string name = OwnerName{options_.host, index + 1}.text();
         try {
-            LockOwner owner(*connections_[index], event_names_, name, Random(options_.seed, index + 1), options_.region, counts_);
-            for (std::uint64_t turn = 0; turn < options_.turns && !stop_requested && Clock::now() < deadline; ++turn) owner.take_turn();
+            LockOwner owner(*connections_[index], event_names_, name, Random(options_.seed, index + 1), options_.region,
+                            counts_);
+            for (std::uint64_t turn = 0; turn < options_.turns && !stop_requested && Clock::now() < deadline; ++turn)
+                owner.take_turn();
         } catch (const std::exception& error) {
             const std::lock_guard hold(errors_mutex_);
             errors_.push_back(name + ": " + error.what());

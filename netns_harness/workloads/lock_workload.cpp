@@ -7,7 +7,8 @@ namespace lockstep::workloads {
 std::string OracleFailure::text() const {
     const std::string end = range.last == UINT64_MAX ? "end" : std::to_string(range.last);
     return owner + " held " + file + " [" + std::to_string(range.first) + ", " + end + "] " +
-           (mode == Mode::exclusive ? "exclusively" : "shared") + ", and byte " + std::to_string(first_wrong_byte) + " was changed by another";
+           (mode == Mode::exclusive ? "exclusively" : "shared") + ", and byte " + std::to_string(first_wrong_byte) +
+           " was changed by another";
 }
 
 void WorkloadCounts::add_failure(const OracleFailure& failure) {
@@ -22,8 +23,8 @@ std::vector<OracleFailure> WorkloadCounts::first_failures() const {
     return first_failures_;
 }
 
-LockOwner::LockOwner(RemoteFiles& files, const std::vector<std::string>& file_names, std::string name, Random random, const Region& region,
-                     WorkloadCounts& counts)
+LockOwner::LockOwner(RemoteFiles& files, const std::vector<std::string>& file_names, std::string name, Random random,
+                     const Region& region, WorkloadCounts& counts)
     : files_(files),
       file_names_(file_names),
       name_(std::move(name)),
@@ -49,7 +50,9 @@ Range LockOwner::choose_range() {
     return {first, std::min(first + length, region_.first + region_.size) - 1};
 }
 
-Range LockOwner::within_region(Range range) const { return {range.first, std::min(range.last, region_.first + region_.size - 1)}; }
+Range LockOwner::within_region(Range range) const {
+    return {range.first, std::min(range.last, region_.first + region_.size - 1)};
+}
 
 void LockOwner::work(std::size_t file, Range range, Mode mode) {
     if (mode == Mode::exclusive)
@@ -91,7 +94,8 @@ Mode LockOwner::change_mode(std::size_t file, Range range, Mode mode) {
         work(file, range, Mode::exclusive);
         return Mode::exclusive;
     }
-    if (!locks_.downgrade(file, range)) throw CallError("the server refused to turn an exclusive lock into a shared one");
+    if (!locks_.downgrade(file, range))
+        throw CallError("the server refused to turn an exclusive lock into a shared one");
     work(file, range, Mode::shared);
     return Mode::shared;
 }

@@ -1,5 +1,6 @@
-// Byte-range lock contention with an oracle of its own: what is written under an exclusive lock stays until the lock is given
-// up, and what is read under a shared lock does not change. It needs no monitor to notice a lock that holds nobody off.
+// Byte-range lock contention with an oracle of its own: what is written under an exclusive lock stays until the lock is
+// given up, and what is read under a shared lock does not change. It needs no monitor to notice a lock that holds
+// nobody off.
 #pragma once
 
 #include <atomic>
@@ -26,7 +27,7 @@ struct Region {
 struct OracleFailure {
     std::string owner;
     std::string file;
-    Range range;       // that the lock covers
+    Range range;  // that the lock covers
     Mode mode;
     std::uint64_t first_wrong_byte = 0;
     std::string text() const;
@@ -49,13 +50,14 @@ struct WorkloadCounts {
     std::vector<OracleFailure> first_failures_;
 };
 
-// One owner. A turn: choose a file, a range and a mode; try to lock; work under the lock; perhaps change its mode, or give it
-// up in two halves; give it up. At most one range is held at a time, so owners can't wait for each other in a circle.
+// One owner. A turn: choose a file, a range and a mode; try to lock; work under the lock; perhaps change its mode, or
+// give it up in two halves; give it up. At most one range is held at a time, so owners can't wait for each other in a
+// circle.
 class LockOwner {
  public:
     // Borrows everything but the name. `random`: all choices come from it.
-    LockOwner(RemoteFiles& files, const std::vector<std::string>& file_names, std::string name, Random random, const Region& region,
-              WorkloadCounts& counts);
+    LockOwner(RemoteFiles& files, const std::vector<std::string>& file_names, std::string name, Random random,
+              const Region& region, WorkloadCounts& counts);
 
     // Throws CallError; the owner is of no use afterwards.
     void take_turn();

@@ -11,8 +11,8 @@ namespace {
 
 const std::vector<std::string> names = {"locks/file1", "locks/file2"};
 
-// One file's content and who holds which of its bytes. Owners take turns in one thread, so another owner can only interfere
-// when the test makes it: `intrude` writes like an owner who was granted a conflicting lock.
+// One file's content and who holds which of its bytes. Owners take turns in one thread, so another owner can only
+// interfere when the test makes it: `intrude` writes like an owner who was granted a conflicting lock.
 class FakeFiles : public RemoteFiles {
  public:
     std::uint32_t lock(std::size_t file, Range range, Mode mode) override {
@@ -53,7 +53,9 @@ std::vector<FakeFiles::Call> calls_of(std::uint64_t seed, std::uint64_t stream) 
     return files.calls;
 }
 
-TEST(LockWorkload, TheSameSeedMakesTheSameChoices) { EXPECT_EQ(calls_of(7, 1), calls_of(7, 1)); }
+TEST(LockWorkload, TheSameSeedMakesTheSameChoices) {
+    EXPECT_EQ(calls_of(7, 1), calls_of(7, 1));
+}
 
 TEST(LockWorkload, OwnersAndSeedsDifferInTheirChoices) {
     EXPECT_NE(calls_of(7, 1), calls_of(7, 2));
@@ -67,8 +69,10 @@ TEST(LockWorkload, EverythingThatWasLockedIsUnlocked) {
         const std::uint64_t last = std::min<std::uint64_t>(call.range.last, 10'000);
         to_the_end |= call.range.last == UINT64_MAX;
         for (std::uint64_t byte = call.range.first; byte <= last; ++byte)
-            if (call.kind == 'L') held[call.file].insert(byte);
-            else EXPECT_EQ(held[call.file].erase(byte), 1U) << "byte " << byte << " was not held";
+            if (call.kind == 'L')
+                held[call.file].insert(byte);
+            else
+                EXPECT_EQ(held[call.file].erase(byte), 1U) << "byte " << byte << " was not held";
     }
     for (const auto& [file, bytes] : held) EXPECT_TRUE(bytes.empty()) << "file " << file;
     EXPECT_TRUE(to_the_end);

@@ -19,7 +19,9 @@ class Random {
     }
 
     // 0 to limit - 1, evenly; limit at least 1.
-    std::uint64_t below(std::uint64_t limit) { return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * limit) >> 64U); }
+    std::uint64_t below(std::uint64_t limit) {
+        return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * limit) >> 64U);
+    }
 
     bool one_in(std::uint64_t n) { return below(n) == 0; }
 

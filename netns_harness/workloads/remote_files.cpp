@@ -19,9 +19,13 @@ namespace {
 
 using Handle = std::vector<char>;
 
-nfs_fh3 wire(Handle& handle) { return {{static_cast<u_int>(handle.size()), handle.data()}}; }
+nfs_fh3 wire(Handle& handle) {
+    return {{static_cast<u_int>(handle.size()), handle.data()}};
+}
 
-Handle copy(const nfs_fh3& handle) { return {handle.data.data_val, handle.data.data_val + handle.data.data_len}; }
+Handle copy(const nfs_fh3& handle) {
+    return {handle.data.data_val, handle.data.data_val + handle.data.data_len};
+}
 
 void expect_ok(const char* what, int status) {
     if (status != NFS3_OK) throw CallError(std::string(what) + ": " + nfsstat3_to_str(status));
@@ -29,7 +33,8 @@ void expect_ok(const char* what, int status) {
 
 class NfsFiles : public RemoteFiles {
  public:
-    NfsFiles(const ServerAddress& server, const OwnerName& owner, const std::string& directory, const std::vector<std::string>& file_names)
+    NfsFiles(const ServerAddress& server, const OwnerName& owner, const std::string& directory,
+             const std::vector<std::string>& file_names)
         : owner_(owner),
           owner_handle_(owner.text()),
           nfs_(server.address, server.nfs_port, NFS_PROGRAM, NFS_V3, server.call_limit),
@@ -45,7 +50,8 @@ class NfsFiles : public RemoteFiles {
         args.exclusive = mode == Mode::exclusive ? 1 : 0;
         args.lock = wire_lock(file, range);
         const std::uint32_t status = lock_call<NLM4_LOCKres>("LOCK", rpc_nlm4_lock_async, args);
-        if (status != NLM4_GRANTED && status != NLM4_DENIED) throw CallError("LOCK: nlm status " + std::to_string(status));
+        if (status != NLM4_GRANTED && status != NLM4_DENIED)
+            throw CallError("LOCK: nlm status " + std::to_string(status));
         return status;
     }
 
@@ -72,12 +78,16 @@ class NfsFiles : public RemoteFiles {
     void write(std::size_t file, std::uint64_t offset, const Bytes& bytes) override {
         Bytes content = bytes;
         const auto count = static_cast<u_int>(content.size());
-        WRITE3args args{wire(files_.at(file)), offset, count, FILE_SYNC, {count, reinterpret_cast<char*>(content.data())}};
+        WRITE3args args{
+            wire(files_.at(file)), offset, count, FILE_SYNC, {count, reinterpret_cast<char*>(content.data())}};
         u_int written = 0;
         nfs_call<WRITE3res>("WRITE", rpc_nfs3_write_async, args, [&](const WRITE3res& result) {
-            if (result.status == NFS3_OK && result.WRITE3res_u.resok.committed == FILE_SYNC) written = result.WRITE3res_u.resok.count;
+            if (result.status == NFS3_OK && result.WRITE3res_u.resok.committed == FILE_SYNC)
+                written = result.WRITE3res_u.resok.count;
         });
-        if (written != count) throw CallError("WRITE: asked for " + std::to_string(count) + " bytes stable, got " + std::to_string(written));
+        if (written != count)
+            throw CallError("WRITE: asked for " + std::to_string(count) + " bytes stable, got " +
+                            std::to_string(written));
     }
 
  private:
@@ -86,11 +96,13 @@ class NfsFiles : public RemoteFiles {
         Handle root;
         int status = MNT3ERR_SERVERFAULT;
         std::string path = server.export_path;
-        connection.call<mountres3>("MNT", [&](auto... rest) { return start_mount(path, rest...); }, [&](const mountres3& result) {
-            status = result.fhs_status;
-            const fhandle3& handle = result.mountres3_u.mountinfo.fhandle;
-            if (status == MNT3_OK) root.assign(handle.fhandle3_val, handle.fhandle3_val + handle.fhandle3_len);
-        });
+        connection.call<mountres3>(
+            "MNT", [&](auto... rest) { return start_mount(path, rest...); },
+            [&](const mountres3& result) {
+                status = result.fhs_status;
+                const fhandle3& handle = result.mountres3_u.mountinfo.fhandle;
+                if (status == MNT3_OK) root.assign(handle.fhandle3_val, handle.fhandle3_val + handle.fhandle3_len);
+            });
         if (status != MNT3_OK) throw CallError("MNT " + path + ": " + mountstat3_to_str(status));
         return root;
     }
@@ -111,11 +123,12 @@ class NfsFiles : public RemoteFiles {
         int status = NFS3ERR_JUKEBOX;
         for (int attempt = 0; status == NFS3ERR_JUKEBOX && attempt < 100; ++attempt) {
             if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-            nfs_.call<Result>(what, [&](rpc_context* rpc, rpc_cb callback, void* data) { return async(rpc, callback, &args, data); },
-                              [&](const Result& result) {
-                                  status = result.status;
-                                  take(result);
-                              });
+            nfs_.call<Result>(
+                what, [&](rpc_context* rpc, rpc_cb callback, void* data) { return async(rpc, callback, &args, data); },
+                [&](const Result& result) {
+                    status = result.status;
+                    take(result);
+                });
         }
         return status;
     }
@@ -155,8 +168,9 @@ class NfsFiles : public RemoteFiles {
     template <class Result, class Async, class Args>
     std::uint32_t lock_call(const char* what, Async async, Args& args) {
         std::uint32_t status = NLM4_FAILED;
-        nlm_.call<Result>(what, [&](rpc_context* rpc, rpc_cb callback, void* data) { return async(rpc, callback, &args, data); },
-                          [&](const Result& result) { status = result.status; });
+        nlm_.call<Result>(
+            what, [&](rpc_context* rpc, rpc_cb callback, void* data) { return async(rpc, callback, &args, data); },
+            [&](const Result& result) { status = result.status; });
         return status;
     }
 
@@ -186,8 +200,8 @@ class NfsFiles : public RemoteFiles {
 
 }  // namespace
 
-std::unique_ptr<RemoteFiles> connect_files(const ServerAddress& server, const OwnerName& owner, const std::string& directory,
-                                           const std::vector<std::string>& file_names) {
+std::unique_ptr<RemoteFiles> connect_files(const ServerAddress& server, const OwnerName& owner,
+                                           const std::string& directory, const std::vector<std::string>& file_names) {
     return std::make_unique<NfsFiles>(server, owner, directory, file_names);
 }
 

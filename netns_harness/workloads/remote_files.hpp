@@ -1,5 +1,5 @@
-// What a workload may do with the files of a server: an interface, so that a workload's oracle can be tried on a server that
-// is wrong on purpose; and its implementation over NFSv3 and NLM v4 with libnfs.
+// What a workload may do with the files of a server: an interface, so that a workload's oracle can be tried on a server
+// that is wrong on purpose; and its implementation over NFSv3 and NLM v4 with libnfs.
 #pragma once
 
 #include <chrono>
@@ -28,14 +28,14 @@ class CallError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// One lock owner's access to the files of a run, numbered from 0. One thread. Every call throws CallError, and none waits
-// longer than the time limit it was made with.
+// One lock owner's access to the files of a run, numbered from 0. One thread. Every call throws CallError, and none
+// waits longer than the time limit it was made with.
 class RemoteFiles {
  public:
     virtual ~RemoteFiles() = default;
 
-    // Asks for a lock without waiting for it: 0 (NLM4_GRANTED) when held, NLM4_DENIED when others have it. An answer that is
-    // neither is a CallError.
+    // Asks for a lock without waiting for it: 0 (NLM4_GRANTED) when held, NLM4_DENIED when others have it. An answer
+    // that is neither is a CallError.
     virtual std::uint32_t lock(std::size_t file, Range range, Mode mode) = 0;
     virtual void unlock(std::size_t file, Range range) = 0;
 
@@ -64,7 +64,7 @@ struct OwnerName {
 
 // Mounts the export, makes the directory `directory` and in it `file_names` where they do not exist yet, and keeps a
 // connection for NFS and one for NLM. Throws CallError.
-std::unique_ptr<RemoteFiles> connect_files(const ServerAddress& server, const OwnerName& owner, const std::string& directory,
-                                           const std::vector<std::string>& file_names);
+std::unique_ptr<RemoteFiles> connect_files(const ServerAddress& server, const OwnerName& owner,
+                                           const std::string& directory, const std::vector<std::string>& file_names);
 
 }  // namespace lockstep::workloads

@@ -11,12 +11,15 @@ namespace lockstep::workloads {
 
 using Clock = std::chrono::steady_clock;
 
-RpcConnection::RpcConnection(const std::string& address, int port, int program, int version, std::chrono::milliseconds call_limit)
+RpcConnection::RpcConnection(const std::string& address, int port, int program, int version,
+                             std::chrono::milliseconds call_limit)
     : rpc_(rpc_init_context()), call_limit_(call_limit) {
     if (rpc_ == nullptr) throw CallError("libnfs: out of memory");
     Call connecting;
     try {
-        finish("connect", rpc_connect_port_async(rpc_, address.c_str(), port, program, version, &RpcConnection::answered, &connecting),
+        finish("connect",
+               rpc_connect_port_async(rpc_, address.c_str(), port, program, version, &RpcConnection::answered,
+                                      &connecting),
                connecting);
     } catch (const CallError& error) {
         rpc_destroy_context(rpc_);
@@ -26,7 +29,9 @@ RpcConnection::RpcConnection(const std::string& address, int port, int program, 
     setsockopt(rpc_get_fd(rpc_), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-RpcConnection::~RpcConnection() { rpc_destroy_context(rpc_); }
+RpcConnection::~RpcConnection() {
+    rpc_destroy_context(rpc_);
+}
 
 void RpcConnection::answered(rpc_context*, int status, void* data, void* private_data) {
     Call& call = *static_cast<Call*>(private_data);

@@ -21,8 +21,8 @@ class RpcConnection {
     RpcConnection(const RpcConnection&) = delete;
     RpcConnection& operator=(const RpcConnection&) = delete;
 
-    // Sends the call that `start(rpc, callback, private_data)` queues (one of libnfs' *_async functions: 0 when queued) and hands
-    // its decoded result, valid during the call only, to `take(const Result&)`.
+    // Sends the call that `start(rpc, callback, private_data)` queues (one of libnfs' *_async functions: 0 when queued)
+    // and hands its decoded result, valid during the call only, to `take(const Result&)`.
     template <class Result, class Start, class Take>
     void call(const char* what, Start start, Take take) {
         Call call{[&take](void* result) { take(*static_cast<Result*>(result)); }};

@@ -1,6 +1,7 @@
-// Locks that tell of themselves: fires the lock_api tracepoints at the moments that keep every event inside the time in which
-// the lock is truly held. So what a monitor sees is never more than what the server granted:
-//   acquired fires after the reply came; released fires before the request leaves; a downgrade is a release of the old mode.
+// Locks that tell of themselves: fires the lock_api tracepoints at the moments that keep every event inside the time in
+// which the lock is truly held. So what a monitor sees is never more than what the server granted:
+//   acquired fires after the reply came; released fires before the request leaves; a downgrade is a release of the old
+//   mode.
 #pragma once
 
 #include <atomic>
@@ -33,8 +34,8 @@ class TracedLocks {
     // Asks for a range that the owner doesn't hold, or holds in a weaker mode. False: others have it, nothing changed.
     bool acquire(std::size_t file, Range range, Mode mode);
 
-    // Exclusive becomes shared. Always granted by a server that keeps POSIX' semantics: false is that server's error, and the
-    // range then counts as not held.
+    // Exclusive becomes shared. Always granted by a server that keeps POSIX' semantics: false is that server's error,
+    // and the range then counts as not held.
     bool downgrade(std::size_t file, Range range);
 
     // Gives up a range of which every byte is held.

@@ -1,0 +1,214 @@
+// What attached monitors cost the server: its calls per second and its CPU time per call, in one run, interleaved:
+//     plain     the server without the agent
+//     idle      the server with the agent preloaded, nothing attached
+//     attached  the same process with two_phase_locking and reply_after_commit attached
+// Each round measures the three one after another, in an order that rotates; medians over the rounds are compared, so
+// what the machine does meanwhile hits all three. The disk is memory and the calls are small: the worst case for a
+// monitor.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "bench/nfs_load.hpp"
+#include "monitors/agent/agent_client.hpp"
+#include "monitors/runtime/monitor.hpp"
+#include "netns_harness/process.hpp"
+#include "netns_harness/run.hpp"
+#include "netns_harness/sandbox.hpp"
+
+namespace lockstep::bench {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr const char* properties[] = {"two_phase_locking", "reply_after_commit"};
+
+struct Options {
+    unsigned rounds = 9;
+    unsigned connections = 4;
+    unsigned duration_ms = 700;
+};
+
+enum class Kind { plain, idle, attached };
+constexpr const char* kind_names[] = {"plain", "idle", "attached"};
+
+struct Sample {
+    double calls_per_second = 0;
+    double cpu_ns_per_call = 0;
+};
+
+double median(std::vector<double> values) {
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+}
+
+// Used CPU time of a process, user and system.
+std::chrono::nanoseconds cpu_time(pid_t pid) {
+    const std::string stat = harness::read_file("/proc/" + std::to_string(pid) + "/stat");
+    unsigned long user = 0, system = 0;
+    const char* after_name = stat.c_str() + stat.rfind(')') + 1;
+    if (std::sscanf(after_name, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+        throw harness::Error("cannot read the CPU time of process " + std::to_string(pid));
+    return std::chrono::nanoseconds((user + system) *
+                                    (1'000'000'000UL / static_cast<unsigned long>(sysconf(_SC_CLK_TCK))));
+}
+
+// A server on the loopback of the sandbox, with the agent or without.
+class Server {
+ public:
+    Server(const char* name, int port, bool with_agent) : port_(port), host_(loopback_host()) {
+        const harness::Programs programs = harness::Programs::beside_us();
+        const std::string number = std::to_string(port);
+        harness::Command command{.name = name, .program = programs.nfs_server, .arguments = {}, .environment = {}};
+        command.arguments = {"--disk", "memory:256M", "--port", number, "--mount-port", number, "--nlm-port", number};
+        const fs::path socket = fs::path(harness::Sandbox::scratch) / name;
+        if (with_agent)
+            command.environment = {
+                {"LD_PRELOAD", programs.nfs_server.parent_path().parent_path() / "lib/liblockstep_agent.so"},
+                {"LOCKSTEP_AGENT_SOCKET", socket.string() + ".agent"}};
+        process_ = std::make_unique<harness::Process>(command, host_, harness::Sandbox::scratch);
+        process_->wait_for_line("nfs_server", harness::Clock::now() + milliseconds(10'000));
+        if (with_agent) agent_ = std::make_unique<monitors::AgentClient>(socket.string() + ".agent");
+    }
+
+    Sample measure(Operation operation, const Options& options) {
+        workloads::ServerAddress address;
+        address.address = "127.0.0.1";
+        address.nfs_port = address.mount_port = address.nlm_port = port_;
+        const auto cpu_before = cpu_time(process_->pid());
+        const LoadResult result = load(address, operation, options.connections, milliseconds(options.duration_ms));
+        const auto cpu = cpu_time(process_->pid()) - cpu_before;
+        return {result.calls_per_second(), static_cast<double>(cpu.count()) / static_cast<double>(result.calls)};
+    }
+
+    void attach() {
+        for (const char* property : properties)
+            agent_->attach(monitors::find_monitor(property), {.instance = {}, .reactors = {}});
+    }
+
+    // Detaches and returns how many events the properties saw: a benchmark of monitors that saw nothing would mean
+    // nothing.
+    std::map<std::string, std::uint64_t> detach() {
+        std::map<std::string, std::uint64_t> events;
+        for (const char* property : properties) {
+            const nlohmann::json summary = agent_->detach(property);
+            if (summary.at("counters").at("violations") != 0)
+                throw harness::Error(std::string(property) + " was violated");
+            events[property] = summary.at("counters").at("events");
+        }
+        return events;
+    }
+
+ private:
+    static harness::Host loopback_host() {
+        harness::Host host;
+        host.name = "loopback";
+        host.net_namespace =
+            harness::Fd(harness::require(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "network namespace"));
+        return host;
+    }
+
+    int port_;
+    harness::Host host_;
+    std::unique_ptr<harness::Process> process_;
+    std::unique_ptr<monitors::AgentClient> agent_;
+};
+
+class Comparison {
+ public:
+    Comparison(Operation operation, const Options& options, Server& plain, Server& with_agent)
+        : operation_(operation), options_(options), plain_(plain), with_agent_(with_agent) {}
+
+    void run() {
+        plain_.measure(operation_, options_);  // warm
+        with_agent_.measure(operation_, options_);
+        for (unsigned round = 0; round < options_.rounds; ++round)
+            for (unsigned step = 0; step < 3; ++step) measure(static_cast<Kind>((round + step) % 3));
+    }
+
+    void print(const char* title) const {
+        fmt::print("{}, {} connections, {} rounds of {} ms; medians\n", title, options_.connections, options_.rounds,
+                   options_.duration_ms);
+        for (const Kind kind : {Kind::plain, Kind::idle, Kind::attached})
+            fmt::print(
+                "  {:<9} {:>9.0f} calls/s  {:>8.0f} ns of server CPU a call   of plain: {:.3f} calls/s, {:.3f} CPU\n",
+                kind_names[static_cast<int>(kind)], calls(kind), cpu(kind), calls(kind) / calls(Kind::plain),
+                cpu(kind) / cpu(Kind::plain));
+        fmt::print("  cost of attaching: {:+.1f} % calls/s, {:+.1f} % CPU; events a round:",
+                   100 * (1 - calls(Kind::attached) / calls(Kind::idle)),
+                   100 * (cpu(Kind::attached) / cpu(Kind::idle) - 1));
+        for (const auto& [property, events] : events_) fmt::print(" {} {}", property, events / options_.rounds);
+        fmt::print("\n");
+    }
+
+ private:
+    void measure(Kind kind) {
+        if (kind == Kind::attached) with_agent_.attach();
+        samples_[kind].push_back((kind == Kind::plain ? plain_ : with_agent_).measure(operation_, options_));
+        if (kind != Kind::attached) return;
+        for (const auto& [property, events] : with_agent_.detach()) {
+            if (events == 0) throw harness::Error(property + " saw no event");
+            events_[property] += events;
+        }
+    }
+
+    double median_of(Kind kind, double Sample::*member) const {
+        std::vector<double> values;
+        for (const Sample& sample : samples_.at(kind)) values.push_back(sample.*member);
+        return median(values);
+    }
+    double calls(Kind kind) const { return median_of(kind, &Sample::calls_per_second); }
+    double cpu(Kind kind) const { return median_of(kind, &Sample::cpu_ns_per_call); }
+
+    Operation operation_;
+    const Options& options_;
+    Server& plain_;
+    Server& with_agent_;
+    std::map<Kind, std::vector<Sample>> samples_;
+    std::map<std::string, std::uint64_t> events_;
+};
+
+int run(const Options& options) {
+    Server plain("plain", 2049, false);
+    Server with_agent("with_agent", 2050, true);
+    for (const auto& [operation, title] :
+         {std::pair{Operation::small_file, "small files"}, std::pair{Operation::metadata, "metadata"}}) {
+        Comparison comparison(operation, options, plain, with_agent);
+        comparison.run();
+        comparison.print(title);
+    }
+    return 0;
+}
+
+}  // namespace
+}  // namespace lockstep::bench
+
+int main(int argc, char** argv) {
+    using namespace lockstep;
+    bench::Options options;
+    CLI::App app{"What attached monitors cost the NFS server.", "attach_overhead"};
+    app.add_option("--rounds", options.rounds, "measurements of each kind")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    app.add_option("--connections", options.connections)->check(CLI::Range(1, 256))->capture_default_str();
+    app.add_option("--duration-ms", options.duration_ms, "of one measurement")
+        ->check(CLI::Range(10, 600'000))
+        ->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
+    try {
+        harness::SandboxOptions sandbox;
+        sandbox.visible = {std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path()};
+        return harness::run_in_sandbox(sandbox, [&](harness::Sandbox&) { return bench::run(options); });
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "attach_overhead: %s\n", error.what());
+        return 2;
+    }
+}
