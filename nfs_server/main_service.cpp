@@ -1,0 +1,210 @@
+#include "nfs_server/main_service.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "nfs_server/base/faults.hpp"
+#include "nfs_server/disk/disk_spec.hpp"
+#include "nfs_server/fs/file_system.hpp"
+#include "nfs_server/journal/journal.hpp"
+#include "nfs_server/nlm/nlm_program.hpp"
+#include "nfs_server/ops/mount_program.hpp"
+#include "nfs_server/ops/nfs3_program.hpp"
+#include "nfs_server/rpc/rpcbind.hpp"
+#include "nfs_server/rpc/tcp_server.hpp"
+
+namespace lockstep::server {
+namespace {
+
+// NFS, MOUNT and NLM: each has a port, which may be another's, too.
+enum Role : size_t { nfs_role, mount_role, nlm_role, roles };
+
+// The lock manager's view of the file system.
+class HandleResolver final : public nlm::FileResolver {
+ public:
+    explicit HandleResolver(fs::FileSystem& file_system) : file_system_(file_system) {}
+    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, uint64_t request_id) override {
+        return file_system_.resolve(handle, request_id);
+    }
+    fs::Outcome<fs::FileIdentity> decode(std::span<const std::byte> handle) override {
+        return file_system_.decode(handle);
+    }
+
+ private:
+    fs::FileSystem& file_system_;
+};
+
+// A port that is listened on, and what is served there.
+struct Endpoint {
+    uint16_t asked_port;  // 0: any
+    std::array<bool, roles> serves{};
+    rpc::ProgramSet programs;
+    std::vector<rpc::PeerAddress> addresses;  // bound ones
+};
+
+std::vector<std::unique_ptr<Endpoint>> plan_endpoints(const Options& options) {
+    std::vector<std::unique_ptr<Endpoint>> endpoints;
+    const auto endpoint_of = [&](uint16_t port, bool own) -> Endpoint& {
+        for (auto& endpoint : endpoints)
+            if (!own && endpoint->asked_port == port) return *endpoint;
+        endpoints.push_back(std::make_unique<Endpoint>());
+        endpoints.back()->asked_port = port;
+        return *endpoints.back();
+    };
+    endpoint_of(options.port, true).serves[nfs_role] = true;
+    // Port 0, when it is asked for by name, is a free port of its own.
+    const auto add = [&](std::optional<uint16_t> port, Role role) {
+        endpoint_of(port.value_or(options.port), port == 0).serves[role] = true;
+    };
+    add(options.mount_port, mount_role);
+    add(options.nlm_port, nlm_role);
+    return endpoints;
+}
+
+// Descriptors for every connection, and some for the rest of the process.
+Result<void, std::string> make_room_for_descriptors(uint32_t max_connections) {
+    constexpr rlim_t others = 256;
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    const rlim_t wanted = max_connections + others;
+    if (limit.rlim_cur >= wanted) return {};
+    if (limit.rlim_max < wanted)
+        return fail(fmt::format("--max-connections {} needs {} file descriptors; the limit is {}", max_connections,
+                                wanted, limit.rlim_max));
+    limit.rlim_cur = wanted;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return {};
+}
+
+// Opens the log, making an empty one on a blank disk.
+Result<std::unique_ptr<journal::Journal>, StorageFailure> open_or_format(disk::Disk& disk) {
+    auto opened = journal::Journal::open(disk);
+    if (opened || opened.error().code != StorageError::blank) return opened;
+    LOCKSTEP_TRY(journal::Journal::format(disk));
+    return journal::Journal::open(disk);
+}
+
+}  // namespace
+
+// In the order in which they are made; each uses those above it and ends before them.
+struct Service::Parts {
+    std::unique_ptr<disk::Disk> disk;
+    std::unique_ptr<journal::Journal> journal;
+    std::unique_ptr<txn::TransactionManager> transactions;
+    std::unique_ptr<fs::FileSystem> file_system;
+    std::unique_ptr<ops::Service> operations;
+    std::unique_ptr<ops::MountService> mounts;
+    std::unique_ptr<HandleResolver> resolver;
+    std::unique_ptr<nlm::LockManager> locks;
+    std::vector<std::unique_ptr<Endpoint>> endpoints;
+    std::unique_ptr<rpc::TcpServer> server;
+    std::unique_ptr<rpc::RpcbindRegistration> registration;
+
+    Result<void, std::string> listen(const Options& options);
+    Result<void, std::string> open_storage(const Options& options);
+    void make_programs(const Options& options);
+    Result<void, std::string> register_programs();
+    const Endpoint& endpoint_of(Role role) const;
+};
+
+Result<void, std::string> Service::Parts::listen(const Options& options) {
+    rpc::Limits limits;
+    limits.max_connections = options.max_connections;
+    LOCKSTEP_TRY(make_room_for_descriptors(options.max_connections));
+    server = std::make_unique<rpc::TcpServer>(limits);
+    endpoints = plan_endpoints(options);
+    for (const auto& endpoint : endpoints) {
+        uint16_t port = endpoint->asked_port;
+        for (const std::string& text : options.bind_addresses) {
+            LOCKSTEP_TRY(const auto address, rpc::PeerAddress::parse(text, port));
+            LOCKSTEP_TRY(const auto bound, server->listen(address, endpoint->programs));
+            endpoint->addresses.push_back(bound);
+            port = bound.port();  // one number on all addresses, also when it was any
+        }
+    }
+    return {};
+}
+
+Result<void, std::string> Service::Parts::open_storage(const Options& options) {
+    const auto failed = [&](const StorageFailure& failure) { return fail(failure.message); };
+    auto opened_disk = disk::open_disk(options.disk);
+    if (!opened_disk) return failed(opened_disk.error());
+    disk = std::move(*opened_disk);
+    auto opened_journal = open_or_format(*disk);
+    if (!opened_journal) return failed(opened_journal.error());
+    journal = std::move(*opened_journal);
+    transactions = std::make_unique<txn::TransactionManager>(*journal);
+    auto mounted = fs::FileSystem::mount_or_format(*transactions, system_clock());
+    if (!mounted) return failed(mounted.error());
+    file_system = std::move(*mounted);
+    if (const auto& recovery = journal->recovery(); recovery.last_sequence != 0)
+        spdlog::info("recovered log records {} to {}", recovery.first_sequence, recovery.last_sequence);
+    return {};
+}
+
+void Service::Parts::make_programs(const Options& options) {
+    operations = std::make_unique<ops::Service>(ops::Service{*file_system, ops::new_write_verifier()});
+    mounts.reset(new ops::MountService{*operations, options.export_path});
+    resolver = std::make_unique<HandleResolver>(*file_system);
+    locks = std::make_unique<nlm::LockManager>(*resolver);
+    for (const auto& endpoint : endpoints) {
+        if (endpoint->serves[nfs_role]) endpoint->programs.add(ops::make_nfs3_program(*operations));
+        if (endpoint->serves[mount_role]) endpoint->programs.add(ops::make_mount_program(*mounts));
+        if (endpoint->serves[nlm_role]) endpoint->programs.add(nlm::nlm_program(*locks));
+    }
+}
+
+Result<void, std::string> Service::Parts::register_programs() {
+    registration = std::make_unique<rpc::RpcbindRegistration>();
+    for (const auto& endpoint : endpoints)
+        for (const auto& address : endpoint->addresses) LOCKSTEP_TRY(registration->add(endpoint->programs, address));
+    return {};
+}
+
+const Endpoint& Service::Parts::endpoint_of(Role role) const {
+    return **std::ranges::find_if(endpoints, [&](const auto& endpoint) { return endpoint->serves[role]; });
+}
+
+Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Service::~Service() = default;
+
+// The ports come first: a server that could not serve leaves the disk alone.
+Result<std::unique_ptr<Service>, std::string> Service::start(const Options& options) {
+    for (const std::string& fault : options.faults) LOCKSTEP_TRY(enable_fault(fault, options.fault_seed));
+    auto parts = std::make_unique<Parts>();
+    try {
+        LOCKSTEP_TRY(parts->listen(options));
+    } catch (const std::system_error& error) {
+        return fail(std::string(error.what()));
+    }
+    LOCKSTEP_TRY(parts->open_storage(options));
+    parts->make_programs(options);
+    parts->server->start(options.threads);
+    if (options.register_rpcbind) LOCKSTEP_TRY(parts->register_programs());
+    return std::unique_ptr<Service>(new Service(std::move(parts)));
+}
+
+std::string Service::describe() const {
+    const auto port_of = [&](Role role) { return parts_->endpoint_of(role).addresses.front().port(); };
+    return fmt::format("nfs={} mount={} nlm={}", parts_->endpoint_of(nfs_role).addresses.front().to_string(),
+                       port_of(mount_role), port_of(nlm_role));
+}
+
+Result<void, std::string> Service::stop() {
+    parts_->registration.reset();
+    parts_->server->stop();
+    // The file system's background work ends before the last word to the disk.
+    parts_->locks.reset();
+    parts_->file_system.reset();
+    if (const auto synced = parts_->journal->sync(); !synced)
+        return fail(fmt::format("the last writes to the disk failed: {}", to_string(synced.error())));
+    return {};
+}
+
+}  // namespace lockstep::server
