@@ -178,6 +178,8 @@ Result<void, StorageError> FileDisk::write(uint64_t first_block, std::span<const
 Result<void, StorageError> FileDisk::barrier() {
     [[maybe_unused]] const uint64_t barrier_id = barriers_count_.fetch_add(1, std::memory_order_relaxed) + 1;
     lttng_ust_tracepoint(disk, barrier_began, barrier_id);
+    std::unique_lock one_at_a_time(barrier_mutex_, std::defer_lock);
+    if (!direct_) one_at_a_time.lock();
     if (::fdatasync(file_) != 0) return fail(StorageError::io);
     lttng_ust_tracepoint(disk, barrier_ended, barrier_id);
     return {};

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -37,6 +38,7 @@ class FileDisk final : public Disk {
     int file_;
     uint64_t size_blocks_;
     bool direct_;
+    std::mutex barrier_mutex_;  // without O_DIRECT: one fdatasync at a time, or another one could be told of our error
     std::atomic<uint64_t> barriers_count_{0};
 };
 

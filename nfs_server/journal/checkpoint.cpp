@@ -28,6 +28,7 @@ Result<void, StorageError> Journal::checkpoint() {
     std::unique_lock hold(mutex_);
     if (wedged_) return fail(StorageError::io);
     const uint64_t through_sequence = applied_sequence_;
+    checkpointed_sequence_ = through_sequence;
     hold.unlock();
 
     const std::vector<DirtyBlock> blocks = cache_.take_dirty();
@@ -92,12 +93,9 @@ Result<void, StorageError> Journal::move_tail(uint64_t through_sequence) {
     return {};
 }
 
-// The disk does not take what we must write: no promise can be kept from now on.
 Result<void, StorageError> Journal::wedge(StorageError error) {
     std::lock_guard hold(mutex_);
-    wedged_ = true;
-    durable_.notify_all();
-    room_.notify_all();
+    wedge_now();
     return fail(error);
 }
 
@@ -111,13 +109,18 @@ Result<void, StorageError> Journal::sync() {
 
 // Under mutex_.
 bool Journal::checkpoint_is_due() const {
-    return room_tickets_ != room_admitted_ || head_position_ - tail_position_ > log_.size_blocks() / 2 ||
-           cache_.dirty_blocks() > options_.dirty_blocks_limit;
+    const bool frees_blocks = cache_.dirty_blocks() > options_.dirty_blocks_limit;
+    // A record that is in the log and not yet in the cache holds the tail: trying again before it is there is for
+    // nothing.
+    const bool frees_log = applied_sequence_ > checkpointed_sequence_;
+    const bool needs_log = head_position_ - tail_position_ > log_.size_blocks() / 2 ||
+                           (!waiting_.empty() && !has_room_for(waiting_.front()));
+    return frees_blocks || (frees_log && needs_log);
 }
 
 // Under mutex_.
-bool Journal::flush_is_due() const {
-    return reserved_blocks_ > options_.unwritten_blocks_limit && !flushing_;
+bool Journal::write_is_due() const {
+    return pending_.size_blocks() > options_.unwritten_blocks_limit && !writing_;
 }
 
 void Journal::run_in_background() {
@@ -128,8 +131,8 @@ void Journal::run_in_background() {
             (void)checkpoint();  // a failure wedges the journal, and that is what everybody else is told
             hold.lock();
             room_.notify_all();
-        } else if (flush_is_due()) {
-            flush_group(hold);
+        } else if (write_is_due()) {
+            write_pending(hold);
         } else {
             work_.wait(hold);
         }

@@ -33,7 +33,9 @@ Journal::Journal(disk::Disk& disk, const JournalOptions& options, const LogSuper
       incarnation_(random_number()),
       superblock_(superblock),
       last_sequence_(superblock.tail_sequence - 1),
+      written_sequence_(last_sequence_),
       durable_sequence_(last_sequence_),
+      checkpointed_sequence_(last_sequence_),
       head_position_(superblock.tail_position),
       tail_position_(superblock.tail_position),
       last_checksum_(superblock.tail_checksum),
@@ -79,14 +81,13 @@ Result<Sequence, StorageError> Journal::commit(const ChangeSet& changes, uint64_
     changes.encode(txn_id, record, replaced_blocks);
 
     std::unique_lock hold(mutex_);
-    LOCKSTEP_TRY(wait_for_room(hold, blocks_of_record(record.size(), replaced_blocks.size())));
+    LOCKSTEP_TRY(wait_for_room(hold, {record.size(), replaced_blocks.size()}));
     const uint64_t sequence = ++last_sequence_;
     pending_.append(sequence, record, replaced_blocks);
-    reserved_blocks_ += blocks_of_record(record.size(), replaced_blocks.size());
     applying_.push_back(false);
     ++counters_.records;
     lttng_ust_tracepoint(journal, record_appended, sequence, txn_id, request_id, static_cast<uint32_t>(record.size()));
-    if (flush_is_due()) work_.notify_one();
+    if (write_is_due()) work_.notify_one();
     hold.unlock();
 
     // Records that touch the same bytes are ordered by the locks of their transactions, so others may apply theirs now.
@@ -96,25 +97,26 @@ Result<Sequence, StorageError> Journal::commit(const ChangeSet& changes, uint64_
 }
 
 // Under mutex_.
-bool Journal::has_room_for(uint64_t blocks) const {
-    return head_position_ - tail_position_ + reserved_blocks_ + blocks <= log_.size_blocks() &&
+bool Journal::has_room_for(RecordSize size) const {
+    return head_position_ - tail_position_ + pending_.size_blocks_with(size) <= log_.size_blocks() &&
            cache_.dirty_blocks() < 2 * options_.dirty_blocks_limit;
 }
 
 // Back-pressure: the installer frees room. First come, first served, or a large record would wait for ever. Under
 // mutex_, which is given up while waiting.
-Result<void, StorageError> Journal::wait_for_room(std::unique_lock<std::mutex>& hold, uint64_t blocks) {
-    check(blocks <= log_.size_blocks(), "a record within max_record_bytes fits in an empty log");
-    const bool must_wait = room_tickets_ != room_admitted_ || !has_room_for(blocks);
-    if (must_wait && !wedged_ && !options_.background) return fail(StorageError::log_full);
-    const uint64_t ticket = room_tickets_++;
-    if (must_wait) {
-        work_.notify_one();
-        room_.wait(hold, [&] { return wedged_ || (room_admitted_ == ticket && has_room_for(blocks)); });
-    }
-    ++room_admitted_;
-    if (room_tickets_ != room_admitted_) room_.notify_all();
+Result<void, StorageError> Journal::wait_for_room(std::unique_lock<std::mutex>& hold, RecordSize size) {
     if (wedged_) return fail(StorageError::io);
+    if (waiting_.empty() && has_room_for(size)) return {};
+    if (!options_.background) return fail(StorageError::log_full);
+
+    const uint64_t ticket = admitted_ + waiting_.size();
+    waiting_.push_back(size);
+    work_.notify_one();
+    room_.wait(hold, [&] { return wedged_ || (admitted_ == ticket && has_room_for(size)); });
+    if (wedged_) return fail(StorageError::io);
+    waiting_.pop_front();
+    ++admitted_;
+    if (!waiting_.empty()) room_.notify_all();
     return {};
 }
 
@@ -137,48 +139,49 @@ Result<void, StorageError> Journal::wait_durable(Sequence sequence, uint64_t req
     return {};
 }
 
-// Leader and followers: who finds no flush under way writes everything that waits, the others wait for it. While its
-// barrier is under way, the next group gathers. Under mutex_, which is given up meanwhile.
+// Leaders and followers: who finds nobody at it writes everything that waits as one group, and starts a barrier, which
+// serves everybody whose records were written by then; the others wait for one that serves them. While barriers are
+// under way, the next group gathers. Under mutex_, which is given up meanwhile.
 Result<void, StorageError> Journal::flush_until(std::unique_lock<std::mutex>& hold, uint64_t sequence) {
     while (durable_sequence_ < sequence) {
         if (wedged_) return fail(StorageError::io);
-        if (flushing_)
+        if (covered_sequence() >= sequence || barriers_.size() >= options_.barriers_limit)
+            durable_.wait(hold);
+        else if (written_sequence_ >= sequence)
+            run_barrier(hold);
+        else if (writing_)
             durable_.wait(hold);
         else
-            flush_group(hold);
+            write_pending(hold);
     }
     return {};
 }
 
+// What will be durable when all barriers under way have ended. Under mutex_.
+uint64_t Journal::covered_sequence() const {
+    return barriers_.empty() ? durable_sequence_ : barriers_.back().covers;
+}
+
 // Writes pending_, not empty, as one group. Under mutex_, which is given up meanwhile.
-void Journal::flush_group(std::unique_lock<std::mutex>& hold) {
-    flushing_ = true;
+void Journal::write_pending(std::unique_lock<std::mutex>& hold) {
+    writing_ = true;
     LogGroup group = std::exchange(pending_, LogGroup{});
     const GroupOrigin origin{.log_id = log_id_,
                              .incarnation = incarnation_,
                              .position = head_position_,
                              .previous_checksum = last_checksum_};
-    // Grouping may have saved room against what was set aside record by record.
-    reserved_blocks_ -= group.reserved_blocks();
     head_position_ += group.size_blocks();
     hold.unlock();
-
     uint64_t checksum = 0;
-    auto done = write_group(group, origin, checksum);
-    if (done) done = barrier_for_commit();
-
+    const auto done = write_group(group, origin, checksum);
     hold.lock();
-    flushing_ = false;
-    if (done) {
-        durable_sequence_ = group.last_sequence();
-        last_checksum_ = checksum;
-        written_.push_back({group.last_sequence(), origin.position + group.size_blocks(), checksum});
-        ++counters_.groups;
-        counters_.log_blocks_written += group.size_blocks();
-    } else {
-        wedged_ = true;
-        room_.notify_all();
-    }
+    writing_ = false;
+    if (!done) return wedge_now();
+    written_sequence_ = group.last_sequence();
+    last_checksum_ = checksum;
+    written_.push_back({group.last_sequence(), origin.position + group.size_blocks(), checksum});
+    ++counters_.groups;
+    counters_.log_blocks_written += group.size_blocks();
     durable_.notify_all();
 }
 
@@ -190,9 +193,37 @@ Result<void, StorageError> Journal::write_group(LogGroup& group, const GroupOrig
     return {};
 }
 
+// Makes durable what was written before. A barrier counts only when those that began before it have ended well: the
+// kernel may tell one of several of an error that concerns all. Under mutex_, which is given up meanwhile.
+void Journal::run_barrier(std::unique_lock<std::mutex>& hold) {
+    const uint64_t number = barriers_ended_ + barriers_.size();
+    barriers_.push_back({.covers = written_sequence_});
+    hold.unlock();
+    const auto done = barrier_for_commit();
+    hold.lock();
+    if (!done) return wedge_now();
+    if (wedged_) return;
+    barriers_[number - barriers_ended_].ended = true;
+    while (!barriers_.empty() && barriers_.front().ended) {
+        durable_sequence_ = barriers_.front().covers;
+        barriers_.pop_front();
+        ++barriers_ended_;
+    }
+    ++counters_.barriers;
+    durable_.notify_all();
+}
+
 Result<void, StorageError> Journal::barrier_for_commit() {
     if (skip_barrier.strikes()) return {};
     return disk_.barrier();
+}
+
+// The disk does not take what we must write: no promise can be kept from now on. Under mutex_.
+void Journal::wedge_now() {
+    wedged_ = true;
+    durable_.notify_all();
+    room_.notify_all();
+    work_.notify_all();
 }
 
 }  // namespace lockstep::server::journal

@@ -44,10 +44,15 @@ namespace lockstep::server::journal {
 
 /// How a journal runs.
 struct JournalOptions {
-    uint64_t cache_blocks = 65536;        ///< clean and changed blocks kept in memory (256 MiB)
-    uint64_t dirty_blocks_limit = 32768;  ///< changed blocks above which the installer starts
-    uint64_t unwritten_blocks_limit =
-        1024;  ///< log blocks in memory above which they are written although nobody waits
+    /// Clean and changed blocks kept in memory (256 MiB).
+    uint64_t cache_blocks = 65536;
+    /// Changed blocks above which the installer starts; at twice as many, commits wait for it.
+    uint64_t dirty_blocks_limit = 32768;
+    /// Log blocks in memory above which they are written although nobody waits.
+    uint64_t unwritten_blocks_limit = 1024;
+    /// Barriers under way at once. More than one, because a commit that comes during a barrier need not wait for its
+    /// end; few, because what comes while all are under way shares the next.
+    uint64_t barriers_limit = 4;
     /// A thread writes and installs in the background, and commits wait for room in the log. Without it nothing happens
     /// but what the caller asks for, in a fixed order (tests), and a full log is an error.
     bool background = true;
@@ -69,7 +74,8 @@ struct Recovery {
 /// Counts since the start; each is exact, together they are not one moment's.
 struct JournalCounters {
     uint64_t records = 0;
-    uint64_t groups = 0;
+    uint64_t groups = 0;    ///< writes of the log
+    uint64_t barriers = 0;  ///< for commits
     uint64_t log_blocks_written = 0;
     uint64_t checkpoints = 0;
     uint64_t blocks_installed = 0;
@@ -118,6 +124,11 @@ class Journal {
     JournalCounters counters() const;
 
  private:
+    // A barrier under way: when it and all that began before it have ended, everything up to `covers` is durable.
+    struct Barrier {
+        uint64_t covers;
+        bool ended = false;
+    };
     // A group that is on disk and not yet freed.
     struct WrittenGroup {
         uint64_t last_sequence;
@@ -127,22 +138,25 @@ class Journal {
 
     Journal(disk::Disk& disk, const JournalOptions& options, const LogSuperblock& superblock, const Recovery& recovery);
 
-    Result<void, StorageError> wait_for_room(std::unique_lock<std::mutex>& hold, uint64_t blocks);
+    Result<void, StorageError> wait_for_room(std::unique_lock<std::mutex>& hold, RecordSize size);
     void finish_applying(uint64_t sequence);
 
     Result<void, StorageError> flush_until(std::unique_lock<std::mutex>& hold, uint64_t sequence);
-    void flush_group(std::unique_lock<std::mutex>& hold);
+    void write_pending(std::unique_lock<std::mutex>& hold);
     Result<void, StorageError> write_group(LogGroup& group, const GroupOrigin& origin, uint64_t& checksum);
+    void run_barrier(std::unique_lock<std::mutex>& hold);
     Result<void, StorageError> barrier_for_commit();
+    uint64_t covered_sequence() const;
 
     Result<void, StorageError> install(std::span<const DirtyBlock> blocks);
     Result<void, StorageError> move_tail(uint64_t through_sequence);
     Result<void, StorageError> wedge(StorageError error);
+    void wedge_now();
 
     void run_in_background();
-    bool has_room_for(uint64_t blocks) const;
+    bool has_room_for(RecordSize size) const;
     bool checkpoint_is_due() const;
-    bool flush_is_due() const;
+    bool write_is_due() const;
 
     disk::Disk& disk_;
     const JournalOptions options_;
@@ -157,24 +171,27 @@ class Journal {
     LogSuperblock superblock_;     // under checkpoint_mutex_; as last written
 
     mutable std::mutex mutex_;         // of all below; never held during input or output
-    std::condition_variable durable_;  // durable_sequence_ grew, or a flush ended, or the journal wedged
+    std::condition_variable durable_;  // a write or barrier of the log ended, or the journal wedged
     std::condition_variable room_;     // tail_position_ grew, or the journal wedged
     std::condition_variable work_;     // the background thread has something to do
     LogGroup pending_;                 // records that no flush has taken yet
-    bool flushing_ = false;            // a thread writes a group
+    bool writing_ = false;             // a thread writes a group
+    std::deque<Barrier> barriers_;     // under way, oldest first
+    uint64_t barriers_ended_ = 0;      // that have left barriers_, ever
     bool wedged_ = false;              // the log's disk failed: nothing becomes durable any more
     bool stopping_ = false;
-    uint64_t last_sequence_ = 0;  // of the newest record
+    uint64_t last_sequence_ = 0;     // of the newest record
+    uint64_t written_sequence_ = 0;  // handed to the disk
     uint64_t durable_sequence_ = 0;
-    uint64_t head_position_ = 0;        // where the next group goes
-    uint64_t tail_position_ = 0;        // the room before it is free
-    uint64_t reserved_blocks_ = 0;      // set aside for pending_
-    uint64_t last_checksum_ = 0;        // of the newest written group
-    std::deque<WrittenGroup> written_;  // from the tail on
-    uint64_t applied_sequence_ = 0;     // all records up to it are in the cache
-    std::deque<bool> applying_;         // whether the records behind it are
-    uint64_t room_tickets_ = 0;         // commits are let in in the order in which they came
-    uint64_t room_admitted_ = 0;        // of them
+    uint64_t checkpointed_sequence_ = 0;  // the last checkpoint looked at all up to it
+    uint64_t head_position_ = 0;          // where the next group goes
+    uint64_t tail_position_ = 0;          // the room before it is free
+    uint64_t last_checksum_ = 0;          // of the newest written group
+    std::deque<WrittenGroup> written_;    // from the tail on
+    uint64_t applied_sequence_ = 0;       // all records up to it are in the cache
+    std::deque<bool> applying_;           // whether the records behind it are
+    std::deque<RecordSize> waiting_;      // commits that wait for room, the first to be let in at the front
+    uint64_t admitted_ = 0;               // commits that have left waiting_, ever
     JournalCounters counters_;
 
     std::thread background_;

@@ -245,7 +245,7 @@ TEST(Journal, AFullLogIsAnErrorWithoutAnInstallerAndFreesUpByACheckpoint) {
     ImageDisk image = formatted(64, 8);
     auto journal = opened(image);
     uint64_t commits = 0;
-    while (put_blocks(*journal, commits, 1, 'f')) ++commits;
+    while (put_blocks(*journal, commits, 1, 'f')) ASSERT_TRUE(journal->wait_durable({++commits}, 1));
     EXPECT_EQ(4u, commits) << "a head and a data block each";
     EXPECT_EQ(StorageError::log_full, put(*journal, 0, 1).error());
     EXPECT_EQ(4u, journal->last_sequence().value);
@@ -343,10 +343,11 @@ class GateDisk final : public disk::Disk {
     int barriers_ = 0;
 };
 
-TEST(Journal, WhatIsCommittedDuringABarrierSharesTheNextOne) {
+// Barriers that are begun, at most `limit` at once, by one commit and five that come during its barrier.
+int barriers_for_one_and_five(uint64_t limit) {
     ImageDisk image = formatted(64, 16);
     GateDisk disk(image);
-    auto journal = opened(disk);
+    auto journal = opened(disk, {.barriers_limit = limit, .background = false});
     disk.close();
     disk.forget_barriers();
     auto commit_and_wait = [&](uint64_t block) {
@@ -359,11 +360,22 @@ TEST(Journal, WhatIsCommittedDuringABarrierSharesTheNextOne) {
     disk.wait_for_barriers(1);
     for (uint64_t block = 2; block <= 6; ++block) threads.emplace_back(commit_and_wait, block);
     while (journal->last_sequence().value < 6) std::this_thread::yield();
+    disk.wait_for_barriers(static_cast<int>(limit));
     EXPECT_EQ(0u, journal->durable_sequence().value);
     disk.open();
     for (auto& thread : threads) thread.join();
-    EXPECT_EQ(2, disk.barriers());
-    EXPECT_EQ(2u, journal->counters().groups);
+    EXPECT_EQ(6u, journal->durable_sequence().value);
+    return disk.barriers();
+}
+
+TEST(Journal, WhatIsCommittedDuringABarrierSharesTheNextOne) {
+    EXPECT_EQ(2, barriers_for_one_and_five(1));
+}
+
+TEST(Journal, ACommitDuringABarrierDoesNotWaitForItsEnd) {
+    const int barriers = barriers_for_one_and_five(2);
+    EXPECT_GE(barriers, 2) << "the second began before the first had ended";
+    EXPECT_LE(barriers, 4);
 }
 
 TEST(Journal, AFailedLogWriteEndsAllPromises) {

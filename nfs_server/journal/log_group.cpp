@@ -109,7 +109,6 @@ void LogGroup::append(uint64_t sequence, std::span<std::byte> record, std::span<
     append_head(record);
     data_.insert(data_.end(), replaced_blocks.begin(), replaced_blocks.end());
     ++records_count_;
-    reserved_blocks_ += blocks_of_record(record.size(), replaced_blocks.size());
 }
 
 uint64_t LogGroup::seal(const GroupOrigin& origin) {

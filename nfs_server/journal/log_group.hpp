@@ -16,10 +16,11 @@
 
 namespace lockstep::server::journal {
 
-/// The log blocks that a group of one record takes; a group of several takes at most the sum of theirs.
-constexpr uint64_t blocks_of_record(uint64_t record_bytes, uint64_t replaced_blocks) {
-    return blocks_of_bytes(sizeof(GroupHeader) + record_bytes) + replaced_blocks;
-}
+/// What a record takes in a group.
+struct RecordSize {
+    uint64_t head_bytes = 0;       ///< of the record as encoded
+    uint64_t replaced_blocks = 0;  ///< on top
+};
 
 /// Who wrote a group, and after which.
 struct GroupOrigin {
@@ -39,8 +40,11 @@ class LogGroup {
     uint64_t first_sequence() const { return first_sequence_; }
     uint64_t last_sequence() const { return first_sequence_ + records_count_ - 1; }
     uint64_t size_blocks() const { return head_.size() + data_.size(); }
-    /// The sum of blocks_of_record over the records: the room that was set aside for them.
-    uint64_t reserved_blocks() const { return reserved_blocks_; }
+    /// The group's size if a record of this size were appended.
+    uint64_t size_blocks_with(RecordSize size) const {
+        const uint64_t before = empty() ? sizeof(GroupHeader) : head_bytes_;
+        return blocks_of_bytes(before + size.head_bytes) + data_.size() + size.replaced_blocks;
+    }
 
     /// Writes the header. Returns its checksum. The group is then ready for the disk.
     uint64_t seal(const GroupOrigin& origin);
@@ -55,7 +59,6 @@ class LogGroup {
     std::vector<BlockBuffer> data_;
     uint64_t first_sequence_ = 0;
     uint32_t records_count_ = 0;
-    uint64_t reserved_blocks_ = 0;
 };
 
 /// A group that was read back: whole, and of this log.
