@@ -1,0 +1,126 @@
+// lockstep verify TRACE PROPERTY…: judges a recorded trace.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "monitors/offline/offline_verifier.hpp"
+#include "monitors/runtime/monitor.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+using monitors::Monitor;
+using monitors::OfflineResult;
+using monitors::Summary;
+using monitors::Verdict;
+using nlohmann::json;
+
+struct VerifyOptions {
+    std::string trace;
+    std::vector<std::string> properties;
+    std::uint64_t contexts = monitors::InstanceOptions{}.contexts;
+    bool as_json = false;
+};
+
+struct Judged {
+    Summary summary;
+    std::vector<reactors::Report> violations;  // the first of them
+};
+
+// Violated outweighs inconclusive outweighs ok.
+int exit_status(const std::vector<Judged>& judged) {
+    int status = exit_ok;
+    for (const Judged& property : judged) {
+        if (property.summary.verdict == Verdict::violated) return exit_violated;
+        if (property.summary.verdict == Verdict::inconclusive) status = exit_inconclusive;
+    }
+    return status;
+}
+
+json to_json(const Judged& property) {
+    const Summary& summary = property.summary;
+    const monitors::Counters& counters = summary.counters;
+    json violations = json::array();
+    for (const reactors::Report& report : property.violations)
+        violations.push_back(json::parse(reactors::to_json(report)));
+    return {{"name", summary.name},
+            {"verdict", std::string(to_string(summary.verdict))},
+            {"reasons", summary.reasons},
+            {"events", counters.events},
+            {"contexts", counters.contexts_created},
+            {"pending", counters.contexts_pending},
+            {"violations", counters.violations},
+            {"lost", counters.lost},
+            {"unseen_events", summary.unseen_events},
+            {"reports", std::move(violations)}};
+}
+
+void print_json(const VerifyOptions& options, const OfflineResult& result, const std::vector<Judged>& judged) {
+    json properties = json::array();
+    for (const Judged& property : judged) properties.push_back(to_json(property));
+    const json all = {{"trace", options.trace},
+                      {"complete", result.complete},
+                      {"events", result.events},
+                      {"lost", result.lost},
+                      {"problems", result.problems},
+                      {"properties", std::move(properties)},
+                      {"exit_status", exit_status(judged)}};
+    std::puts(all.dump(2).c_str());
+}
+
+void print_text(const VerifyOptions& options, const OfflineResult& result, const std::vector<Judged>& judged) {
+    for (const Judged& property : judged)
+        for (const reactors::Report& report : property.violations) fmt::print("{}\n", reactors::to_text(report));
+    fmt::print("{:<24} {:>12} {:>10} {:>10} {:>10}  {}\n", "property", "events", "contexts", "pending", "violations",
+               "verdict");
+    for (const Judged& property : judged) {
+        const Summary& summary = property.summary;
+        fmt::print("{:<24} {:>12} {:>10} {:>10} {:>10}  {}\n", summary.name, summary.counters.events,
+                   summary.counters.contexts_created, summary.counters.contexts_pending, summary.counters.violations,
+                   to_string(summary.verdict));
+        for (const std::string& reason : summary.reasons) fmt::print("    {}\n", reason);
+    }
+    std::fflush(stdout);
+    if (result.lost > 0) fmt::print(stderr, "{}: the trace reports {} lost events\n", options.trace, result.lost);
+    for (const std::string& problem : result.problems) fmt::print(stderr, "{}\n", problem);
+}
+
+int verify(const VerifyOptions& options) {
+    monitors::InstanceOptions instance;
+    instance.contexts = options.contexts;
+    std::vector<std::unique_ptr<Monitor>> loaded;
+    std::vector<Monitor*> borrowed;
+    for (const std::string& property : options.properties) {
+        loaded.push_back(Monitor::load(monitors::find_monitor(property), instance));
+        borrowed.push_back(loaded.back().get());
+    }
+    const OfflineResult result = monitors::verify_trace(options.trace, borrowed);
+    std::vector<Judged> judged;
+    for (Monitor* monitor : borrowed) judged.push_back({monitor->summary(), monitor->take_violations()});
+    if (options.as_json)
+        print_json(options, result, judged);
+    else
+        print_text(options, result, judged);
+    return exit_status(judged);
+}
+
+const Command command(
+    "verify", "Judge a recorded trace (CTF, as LTTng writes it) by compiled properties", [](CLI::App& app) {
+        auto options = std::make_shared<VerifyOptions>();
+        app.add_option("trace", options->trace, "Directory of the trace, or one that has traces below it")->required();
+        app.add_option("property", options->properties,
+                       "Name of an installed property, or path of a compiled one (.so)")
+            ->required();
+        app.add_option("--contexts", options->contexts, "Contexts alive at once, for each property")
+            ->capture_default_str();
+        app.add_flag("--json", options->as_json, "The result as one JSON object on standard output");
+        return [options] { return verify(*options); };
+    });
+
+}  // namespace
+}  // namespace lockstep::cli
