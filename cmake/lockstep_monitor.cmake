@@ -1,10 +1,10 @@
-# lockstep_add_monitor(FILE.dot [TARGET name] [TRACEPOINTS folder] [DESTINATION folder]): compiles a property into the shared
+# lockstep_add_monitor(FILE.dot [TARGET name] [TRACEPOINTS folder] [DESTINATION folder] [ENCODING boost_msm|branches]): compiles a property into the shared
 # object NAME.so, NAME being the file's, with the target monitor_NAME (or `name`). Programs find those in lib/lockstep/monitors by name.
 #
 # Its translation unit is C++17 (Boost.MSM 1.74 is not C++20 for g++ 12), optimised and without asserts or debug information
 # whatever the preset: a monitor runs inside somebody's program. No GNU-unique symbols: they would pin it in memory after dlclose.
 function(lockstep_add_monitor dot_file)
-    cmake_parse_arguments(ARG "" "TARGET;TRACEPOINTS;DESTINATION" "" ${ARGN})
+    cmake_parse_arguments(ARG "" "TARGET;TRACEPOINTS;DESTINATION;ENCODING" "" ${ARGN})
     get_filename_component(dot_file ${dot_file} ABSOLUTE)
     get_filename_component(name ${dot_file} NAME_WE)
     if(NOT ARG_TARGET)
@@ -21,7 +21,7 @@ function(lockstep_add_monitor dot_file)
     set(source ${CMAKE_CURRENT_BINARY_DIR}/monitors/${ARG_TARGET}.cpp)
     add_custom_command(OUTPUT ${source}
         COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_CURRENT_BINARY_DIR}/monitors
-        COMMAND lockstep_codegen_tool ${dot_file} ${source} ${ARG_TRACEPOINTS}
+        COMMAND lockstep_codegen_tool ${dot_file} ${source} ${ARG_TRACEPOINTS} ${ARG_ENCODING}
         DEPENDS ${dot_file} ${declarations} lockstep_codegen_tool
         COMMENT "Generating the monitor of ${name}" VERBATIM)
 

@@ -1,5 +1,6 @@
-// lockstep_codegen_tool FILE.dot OUT.cpp TRACEPOINT_FOLDER: what the build runs for each property. Diagnostics go to
-// stderr as a compiler's do; exit status 1 when the model has errors, 2 when something could not be read or written.
+// lockstep_codegen_tool FILE.dot OUT.cpp TRACEPOINT_FOLDER [boost_msm|branches]: what the build runs for each property.
+// Diagnostics go to stderr as a compiler's do; exit status 1 when the model has errors, 2 when something could not be
+// read or written.
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -10,8 +11,10 @@
 
 namespace {
 
-int run(const std::string& model_path, const std::string& out_path, const std::string& tracepoint_folder) {
-    using namespace lockstep::codegen;
+using namespace lockstep::codegen;
+
+int run(const std::string& model_path, const std::string& out_path, const std::string& tracepoint_folder,
+        const EmitOptions& options) {
     TracepointDeclarations tracepoints;
     bool sound = true;
     const auto tell = [&sound](const std::vector<Diagnostic>& diagnostics, const std::string& path) {
@@ -26,7 +29,7 @@ int run(const std::string& model_path, const std::string& out_path, const std::s
     tell(reading.diagnostics, model_path);
     if (!sound || !reading.model) return 1;
 
-    const std::string text = emit_monitor(*reading.model);
+    const std::string text = emit_monitor(*reading.model, options);
     std::ofstream out(out_path, std::ios::binary | std::ios::trunc);
     out << text;
     out.close();
@@ -35,15 +38,23 @@ int run(const std::string& model_path, const std::string& out_path, const std::s
     return 2;
 }
 
+// Without an argument the emitter chooses.
+Encoding encoding_named(const std::string& name) {
+    if (name.empty()) return Encoding::automatic;
+    if (name == "boost_msm") return Encoding::boost_msm;
+    if (name == "branches") return Encoding::branches;
+    throw EmitError("there is no encoding " + name);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) {
-        std::fprintf(stderr, "usage: lockstep_codegen_tool FILE.dot OUT.cpp TRACEPOINT_FOLDER\n");
+    if (argc != 4 && argc != 5) {
+        std::fprintf(stderr, "usage: lockstep_codegen_tool FILE.dot OUT.cpp TRACEPOINT_FOLDER [boost_msm|branches]\n");
         return 2;
     }
     try {
-        return run(argv[1], argv[2], argv[3]);
+        return run(argv[1], argv[2], argv[3], {encoding_named(argc == 5 ? argv[4] : "")});
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s: %s\n", argv[1], error.what());
         return 2;

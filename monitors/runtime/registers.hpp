@@ -67,7 +67,8 @@ class Entries {
     }
 
  private:
-    std::uint32_t in_first_block() const { return size_ == 0 ? 0 : (size_ - 1) % per_block + 1; }
+    // Of a register that has entries.
+    std::uint32_t in_first_block() const { return (size_ - 1) % per_block + 1; }
     std::uint64_t* last(BlockPool& pool) const { return &pool[first_].words[(in_first_block() - 1) * width]; }
 
     void drop_first_block(BlockPool& pool) {
