@@ -78,12 +78,11 @@ class Checker {
     void report_pair(const Edge& first, const Edge& second) {
         const bool unguarded = first.guards.empty() || second.guards.empty();
         const bool same = first.target == second.target && first.text == second.text;
-        const std::string where = " from `" + state_name(first.source) + "`; the first is on line " + std::to_string(first.position.line) + ", column " +
-                                  std::to_string(first.position.column);
-        const std::string event = "`" + event_name(second.event) + "`";
-        std::string message = same        ? "a second, equal edge of " + event + where
-                              : unguarded ? "a second edge of " + event + where + ", and nothing decides between them"
-                                          : "the guards of two edges of " + event + where + ", may hold at once, or it can't be shown that they don't";
+        std::string message = "two edges of `" + event_name(second.event) + "` leave `" + state_name(first.source) + "`, ";
+        message += same        ? "and they are equal"
+                   : unguarded ? "and nothing decides between them"
+                               : "and their guards may hold at once, or it can't be shown that they don't";
+        message += "; the other is on line " + std::to_string(first.position.line) + ", column " + std::to_string(first.position.column);
         std::string hint = "remove one of them";
         if (!same) {
             const std::vector<Expression>& guards = first.guards.empty() ? second.guards : first.guards;

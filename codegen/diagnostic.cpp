@@ -28,9 +28,28 @@ std::string blanks_for(std::string_view text) {
     return blanks;
 }
 
-std::string underline(std::string_view line, const Diagnostic& diagnostic) {
-    const std::size_t begin = std::min<std::size_t>(diagnostic.position.column - 1, line.size());
-    const std::string_view marked = line.substr(begin, std::max<std::uint32_t>(diagnostic.length, 1));
+// The part of a line that is shown, and the mark's place in it.
+struct Excerpt {
+    std::string_view line;
+    std::size_t begin = 0;
+    bool cut_before = false;
+    bool cut_after = false;
+};
+
+constexpr std::size_t longest_line_shown = 200;
+
+Excerpt excerpt(std::string_view line, std::uint32_t column) {
+    Excerpt shown{line, std::min<std::size_t>(column - 1, line.size())};
+    if (line.size() <= longest_line_shown) return shown;
+    std::size_t first = shown.begin > longest_line_shown / 2 ? shown.begin - longest_line_shown / 2 : 0;
+    while (first > 0 && continues_character(line[first])) --first;
+    std::size_t end = std::min(line.size(), first + longest_line_shown);
+    while (end < line.size() && continues_character(line[end])) ++end;
+    return {line.substr(first, end - first), shown.begin - first, first > 0, end < line.size()};
+}
+
+std::string underline(std::string_view line, std::size_t begin, std::uint32_t length) {
+    const std::string_view marked = line.substr(begin, std::max<std::uint32_t>(length, 1));
     const auto width = std::count_if(marked.begin(), marked.end(), [](char c) { return !continues_character(c); });
     return blanks_for(line.substr(0, begin)) + '^' + std::string(std::max<std::ptrdiff_t>(width, 1) - 1, '~');
 }
@@ -62,13 +81,16 @@ std::string format_diagnostic(const Diagnostic& diagnostic, std::string_view pat
     const std::string_view plain = colour ? "\033[0m" : "";
     const bool placed = diagnostic.position.line > 0;
 
-    std::string text = fmt::format("{}{}:", bold, path);
+    std::string text = fmt::format("{}{}:", bold, printable(path));
     if (placed) text += fmt::format("{}:{}:", diagnostic.position.line, diagnostic.position.column);
     text += fmt::format("{} {}{}:{} {} [{}]\n", plain, tint, is_error ? "error" : "warning", plain,
                         printable(diagnostic.message), diagnostic.code);
     if (placed) {
         const std::string line = printable(line_of(source, diagnostic.position.line));
-        text += fmt::format("{:5} | {}\n      | {}{}{}\n", diagnostic.position.line, line, green, underline(line, diagnostic), plain);
+        const Excerpt shown = excerpt(line, diagnostic.position.column);
+        const std::string_view before = shown.cut_before ? "… " : "";
+        text += fmt::format("{:5} | {}{}{}\n      | {}{}{}{}\n", diagnostic.position.line, before, shown.line, shown.cut_after ? " …" : "",
+                            shown.cut_before ? "  " : "", green, underline(shown.line, shown.begin, diagnostic.length), plain);
     }
     if (!diagnostic.hint.empty()) text += fmt::format("      = hint: {}\n", printable(diagnostic.hint));
     return text;

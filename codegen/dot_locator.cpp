@@ -1,6 +1,6 @@
 #include "codegen/dot_locator.hpp"
 
-#include <cctype>
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <strings.h>
@@ -33,7 +33,9 @@ class Locator {
     }
 
     LocatedGraph run() {
-        if (diagnostics_.empty()) graph();  // after an unclosed quote every further message would be noise
+        // After an unclosed quote every further message would be noise.
+        const auto odd_byte = [](const Diagnostic& diagnostic) { return diagnostic.code == "bad-character"; };
+        if (std::ranges::all_of(diagnostics_, odd_byte)) graph();
         return std::move(graph_);
     }
 
@@ -128,6 +130,7 @@ class Locator {
         advance();
         if (!token().is("[")) {
             unexpected("`[`", "`" + kind + "` is a keyword; a state of that name needs quotes");
+            skip_statement();
             return {};
         }
         for (Attribute& attribute : attributes()) {

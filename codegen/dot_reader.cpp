@@ -81,7 +81,7 @@ class Reader {
             const std::lock_guard hold(one_parse_at_a_time);
             complaints().clear();
             const auto former = agseterrf(collect_complaint);
-            const Graph graph(agmemread(source_.text().c_str()));
+            const Graph graph(agmemread(text_for_graphviz().c_str()));
             agseterrf(former);
             if (graph == nullptr || complained()) report_complaint();
             else copy(graph.get());
@@ -92,6 +92,14 @@ class Reader {
 
  private:
     static bool complained() { return !complaints().empty(); }
+
+    // Without a byte order mark and with line ends of one byte, which is what Graphviz knows of.
+    std::string text_for_graphviz() const {
+        std::string text = source_.text();
+        if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+        for (std::size_t at = text.find("\r\n"); at != std::string::npos; at = text.find("\r\n", at)) text.erase(at, 1);
+        return text;
+    }
 
     void report_complaint() {
         std::string text = complaints().empty() ? "Graphviz can't read this file" : "Graphviz says: " + complaints();

@@ -75,7 +75,7 @@ class Lexer {
         line.text.offsets.push_back(end);
         line.span = {begin, end};
         const std::uint32_t number = source_.position(begin).line;
-        line.follows_former = number == last_comment_line_ + 1;
+        line.follows_former = last_comment_line_ != 0 && number == last_comment_line_ + 1;
         last_comment_line_ = number;
         result_.comments.push_back(std::move(line));
     }
@@ -94,7 +94,7 @@ class Lexer {
                     token.text.append('\\', i);
                     token.text.append(escaped, ++i);
                 }
-            } else {
+            } else if (text_[i] != '\r' || i + 1 == text_.size() || text_[i + 1] != '\n') {
                 token.text.append(text_[i], i);
             }
         }
@@ -165,7 +165,7 @@ class Lexer {
     void bad_byte(std::uint32_t offset) {
         const char c = text_[offset];
         const bool shown = c > ' ' && c < 0x7F;
-        error(offset, 1, "dot-syntax", shown ? std::string("`") + c + "` has no meaning here" : "a control byte has no place in a DOT file",
+        error(offset, 1, "bad-character", shown ? std::string("`") + c + "` has no meaning here" : "a control byte has no place in a DOT file",
               shown ? "put quotes around a name that has such characters" : "");
         at_ = offset + 1;
     }

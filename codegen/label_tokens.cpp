@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <optional>
+#include <utility>
 
 namespace lockstep::codegen {
 namespace {
@@ -85,10 +86,14 @@ class Lexer {
         const std::string unit = text_.substr(digits_end, end - digits_end);
         LabelToken& token = push(unit.empty() ? LabelToken::Kind::number : LabelToken::Kind::duration, end);
         token.number = value;
-        if (value > integer_highest || first_digit == digits_end) error(token.span, "bad-number", "this number is not between 0 and 2^64-1", {});
+        token.broken = value > integer_highest || first_digit == digits_end;
+        if (token.broken) error(token.span, "bad-number", "this number is not between 0 and 2^64-1", {});
         if (unit.empty()) return;
         const auto ns = nanoseconds_of(unit);
-        if (!ns) error(token.span, "bad-number", "`" + unit + "` is no unit of time", "units are ns, us, ms, s, min, h and j (a jiffy)");
+        if (!ns) {
+            token.broken = true;
+            error(token.span, "bad-number", "`" + unit + "` is no unit of time", "units are ns, us, ms, s, min, h and j (a jiffy)");
+        }
         token.number = multiply(std::min(value, integer_highest), ns.value_or(1));
     }
 
@@ -99,6 +104,7 @@ class Lexer {
         const bool closed = end < text_.size() && text_[end] == quote;
         LabelToken& token = push(LabelToken::Kind::text, closed ? end + 1 : end);
         token.text = std::move(content);
+        token.broken = !closed;
         if (!closed) error(token.span, "unclosed-quote", "this text is never closed", std::string("add `") + quote + "` where it ends");
     }
 
@@ -112,9 +118,19 @@ class Lexer {
         while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xC0U) == 0x80U) ++end;
         const std::string shown = text_.substr(at_, end - at_);
         const Span span{label_.offset_of(at_), label_.offset_of(end - 1) + 1};
-        const bool logic = shown == "&" || shown == "|";
-        error(span, "bad-character", "`" + shown + "` has no meaning here", logic ? "write `" + shown + shown + "`" : "");
+        const std::string_view meant = probably_meant(shown);
+        error(span, "bad-character", "`" + shown + "` has no meaning here", meant.empty() ? "" : "write `" + std::string(meant) + "`");
+        // Read on as if the right one stood there, so that this is the only message.
+        if (!meant.empty()) push(LabelToken::Kind::mark, end).text = meant;
         at_ = end;
+    }
+
+    static std::string_view probably_meant(std::string_view shown) {
+        static constexpr std::array<std::pair<std::string_view, std::string_view>, 8> meanings = {
+            {{"&", "&&"}, {"|", "||"}, {"≤", "<="}, {"≥", ">="}, {"≠", "!="}, {"∧", "&&"}, {"∨", "||"}, {"¬", "!"}}};
+        for (const auto& [odd, right] : meanings)
+            if (odd == shown) return right;
+        return {};
     }
 
     void error(Span span, std::string code, std::string message, std::string hint) {

@@ -15,6 +15,7 @@ struct LabelToken {
     Kind kind = Kind::end;
     std::string text;    // as spelled; of a text literal: its content
     Integer number = 0;  // number; duration in ns
+    bool broken = false; // an error was reported of it
     Span span;
     std::size_t begin = 0;  // index of its first byte in the label's decoded text
     std::size_t finish = 0; // one past its last

@@ -40,7 +40,7 @@ class Builder {
         for (std::size_t i = 0; i < edges_.size(); ++i) add_edges(edges_[i], doubtful_labels_[i]);
         infer_start_rules(model_, diagnostics_);
         infer_reclamation(model_);
-        warn_of_unused_events();
+        if (!model_.edges.empty()) warn_of_unused_events();
         read_comments(picture_, source_, gaps_, model_, diagnostics_);
         return {std::move(model_), std::move(doubtful_edges_), std::move(drawn_edges_), has_note_};
     }
@@ -122,7 +122,8 @@ class Builder {
         for (const PictureEdge* edge : initial_edges_) found.emplace_back(state_of_node_[edge->head], edge->span);
         for (std::size_t i = 0; i < picture_.nodes.size(); ++i) add_initial_by_name(i, found);
         if (found.empty()) {
-            const std::string example = states_.empty() ? "idle" : states_.front().label.name.text;
+            if (states_.empty()) return;
+            const std::string& example = states_.front().label.name.text;
             error(picture_.name_span, "no-initial-state", "no initial state is declared",
                   "declare it: `__init_" + example + " [shape=point]; __init_" + example + " -> " + example + ";`");
             return;

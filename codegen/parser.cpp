@@ -106,8 +106,11 @@ class Parser {
     void skip_line() {
         while (!at_end() && token().kind != Kind::newline) advance();
     }
-    // A line break within an expression: allowed where the expression can't have ended.
+    // A line break within an expression: allowed where the expression can't have ended, and anywhere within parentheses.
     void continue_line() { skip_newlines(); }
+    void continue_line_in_parentheses() {
+        if (parentheses_ > 0) skip_newlines();
+    }
 
     [[noreturn]] void unexpected(const std::string& wanted, std::string hint) {
         const LabelToken& found = token();
@@ -220,6 +223,14 @@ class Parser {
         int& depth;
     };
 
+    struct Parentheses {
+        explicit Parentheses(Parser& parser) : open(parser.parentheses_) { ++open; }
+        ~Parentheses() { --open; }
+        Parentheses(const Parentheses&) = delete;
+        Parentheses& operator=(const Parentheses&) = delete;
+        int& open;
+    };
+
     Term expression() {
         const Deeper deeper(*this);
         return disjunction();
@@ -228,10 +239,11 @@ class Parser {
     template <class Operand, class IsOperator>
     Term left_associative(Operand operand, IsOperator is_operator) {
         Term left = operand();
-        int length = 0;
-        while (is_operator(token())) {
-            if (++length > 1000) fail(token().span, "too-deep", "this expression has more than 1000 terms", {});
+        continue_line_in_parentheses();
+        for (int length = 0; is_operator(token()); ++length) {
+            if (length > 1000) fail(token().span, "too-deep", "this expression has more than 1000 terms", {});
             left = binary(std::move(left), operand);
+            continue_line_in_parentheses();
         }
         return left;
     }
@@ -306,9 +318,9 @@ class Parser {
         }
         if (!accept("(")) unexpected("an expression", {});
         const Span open = first.span;
+        Parentheses inside(*this);
         continue_line();
         Term inner = expression();
-        continue_line();
         inner.span = {open.begin, token().span.end};
         expect(")", "close the parenthesis");
         return inner;
@@ -319,6 +331,7 @@ class Parser {
         term.kind = kind;
         term.text = token().text;
         term.number = token().number;
+        term.broken = token().broken;
         term.span = term.name_span = token().span;
         advance();
         return term;
@@ -338,13 +351,13 @@ class Parser {
     }
 
     void list(Term& term, std::string_view close) {
+        Parentheses inside(*this);
         advance();
         continue_line();
         if (!token().is(close)) {
             do {
                 continue_line();
                 term.operands.push_back(expression());
-                continue_line();
             } while (accept(","));
         }
         term.span.end = token().span.end;
@@ -467,6 +480,7 @@ class Parser {
     std::vector<LabelToken> tokens_;
     std::size_t at_ = 0;
     int depth_ = 0;
+    int parentheses_ = 0;
 };
 
 }  // namespace

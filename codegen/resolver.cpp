@@ -150,6 +150,7 @@ Resolver::Resolved Resolver::typed(const Term& term, const Scope& scope, ValueTy
 }
 
 Resolver::Resolved Resolver::literal(const Term& term) const {
+    if (term.broken) return std::nullopt;
     const ValueType type = term.kind == Term::Kind::text ? string_type : term.kind == Term::Kind::duration ? duration_type : unsigned_type;
     Expression expression = make(Kind::literal, type, term);
     expression.integer = term.number;

@@ -87,7 +87,7 @@ void infer_start_rules(Model& model, std::vector<Diagnostic>& diagnostics) {
     if (model.states.empty() || model.edges.empty()) return;
     const bool marked = std::ranges::any_of(model.edges, &Edge::start);
     if (marked) return use_marks(model, diagnostics);
-    if (infer_enter(model) || infer_process(model)) return;
+    if (infer_enter(model) || infer_process(model) || has_errors(diagnostics)) return;
     diagnostics.push_back({Severity::warning, "no-start", model.states[model.initial].position, 1,
                            "no event tells in which state an unknown context is, so it would never be followed",
                            "mark an edge: `event; start; …` begins an unknown context in the edge's source state"});

@@ -28,7 +28,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
     if (name.size() > longest_compared) return {};
     std::string nearest;
-    std::size_t least = std::max<std::size_t>(1, name.size() / 3) + 1;
+    std::size_t least = std::max<std::size_t>(1, (name.size() + 1) / 3) + 1;
     for (const std::string& candidate : candidates) {
         if (candidate.size() > longest_compared) continue;
         const std::size_t differing = distance(name, candidate);

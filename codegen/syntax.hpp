@@ -33,6 +33,7 @@ struct Term {
     Kind kind = Kind::name;
     std::string text;    // a name, a call's or map's name, an operator as spelled, a text literal's content
     Integer number = 0;  // number, duration (ns)
+    bool broken = false; // a literal of which an error was reported
     std::vector<Term> operands;
     Span span;           // of the whole
     Span name_span;      // of the name or operator in it

@@ -213,18 +213,19 @@ class Parser {
         return call->length;
     }
 
-    // LTTNG_UST_TRACEPOINT_EVENT_INSTANCE([template provider,] provider, template, name, LTTNG_UST_TP_ARGS(…))
+    // LTTNG_UST_TRACEPOINT_EVENT_INSTANCE(template provider, template, provider, name, LTTNG_UST_TP_ARGS(…)), or the older
+    // TRACEPOINT_EVENT_INSTANCE(provider, template, name, TP_ARGS(…)).
     void add_instance(const std::vector<Piece>& arguments, std::uint32_t offset) {
-        const std::size_t shift = arguments.size() == 5 ? 1 : 0;
-        const auto found = classes_.find({std::string(arguments[0].text), std::string(arguments[1 + shift].text)});
+        const bool two_providers = arguments.size() == 5;
+        const auto found = classes_.find({std::string(arguments[0].text), std::string(arguments[1].text)});
         if (found == classes_.end()) {
-            error(arguments[1 + shift].offset, arguments[1 + shift].text.size(), "malformed-tracepoint",
+            error(arguments[1].offset, arguments[1].text.size(), "malformed-tracepoint",
                   "no event class of this name is declared before");
             return;
         }
         TracepointDeclaration instance = found->second;
-        instance.provider = arguments[shift].text;
-        instance.name = arguments[2 + shift].text;
+        instance.provider = arguments[two_providers ? 2 : 0].text;
+        instance.name = arguments[two_providers ? 3 : 2].text;
         instance.documentation = documentation_before(offset);
         instance.position = text_.position(offset);
         declarations.push_back(std::move(instance));
