@@ -75,7 +75,7 @@ class Server {
                 {"LD_PRELOAD", programs.nfs_server.parent_path().parent_path() / "lib/liblockstep_agent.so"},
                 {"LOCKSTEP_AGENT_SOCKET", socket.string() + ".agent"}};
         process_ = std::make_unique<harness::Process>(command, host_, harness::Sandbox::scratch);
-        process_->wait_for_line("nfs_server", harness::Clock::now() + milliseconds(10'000));
+        process_->wait_for_line("nfs_server ready", harness::Clock::now() + milliseconds(10'000));
         if (with_agent) agent_ = std::make_unique<monitors::AgentClient>(socket.string() + ".agent");
     }
 

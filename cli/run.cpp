@@ -64,29 +64,35 @@ class ProgressLine {
 // Where logs and results go: the directory asked for, or one in memory that is copied out when the run was not ok.
 class ResultDirectory {
  public:
-    ResultDirectory(const RunArguments& arguments, const harness::RunOptions& options)
-        : inside_(arguments.out.empty() ? fs::path(harness::Sandbox::scratch) / "result" : fs::absolute(arguments.out)),
-          kept_(!arguments.out.empty()),
-          copy_((fs::temp_directory_path() / ("lockstep-" + options.scenario.name + "-" + std::to_string(options.seed) +
-                                              "-" + std::to_string(getpid())))
-                    .string()) {}
+    explicit ResultDirectory(const std::string& out)
+        : path_(out.empty() ? fs::path(harness::Sandbox::scratch) / "result" : fs::absolute(out)), keep_(!out.empty()) {
+        fs::create_directories(path_);
+    }
 
-    const fs::path& path() const { return inside_; }
+    const fs::path& path() const { return path_; }
 
     // Writes the results; `result.kept_in` says afterwards where they can be found.
     void store(harness::RunResult& result, const harness::Scenario& scenario) {
-        if (!kept_ && result.verdict() != Verdict::ok) result.kept_in = copy_;
-        if (kept_) result.kept_in = inside_;
-        harness::write_file(inside_ / "scenario.toml", scenario.source);
-        harness::write_file(inside_ / "result.json", harness::to_json(result));
-        harness::write_file(inside_ / "report.txt", harness::to_report(result, 120, false));
-        if (!kept_ && !result.kept_in.empty()) fs::copy(inside_, copy_, fs::copy_options::recursive);
+        if (keep_)
+            result.kept_in = path_;
+        else if (result.verdict() != Verdict::ok)
+            result.kept_in = new_directory(result);
+        harness::write_file(path_ / "scenario.toml", scenario.source);
+        harness::write_file(path_ / "result.json", harness::to_json(result));
+        harness::write_file(path_ / "report.txt", harness::to_report(result, 120, false));
+        if (!keep_ && !result.kept_in.empty()) fs::copy(path_, result.kept_in, fs::copy_options::recursive);
     }
 
  private:
-    fs::path inside_;
-    bool kept_;
-    std::string copy_;
+    static std::string new_directory(const harness::RunResult& result) {
+        const std::string name = "lockstep-" + std::to_string(result.seed) + "-XXXXXX";
+        std::string path = fs::temp_directory_path() / name;
+        if (mkdtemp(path.data()) == nullptr) harness::throw_errno("cannot make " + path);
+        return path;
+    }
+
+    fs::path path_;
+    bool keep_;
 };
 
 harness::RunOptions options_of(const RunArguments& arguments) {
@@ -102,8 +108,7 @@ harness::RunOptions options_of(const RunArguments& arguments) {
 // The part of a run that happens inside the sandbox; its exit status is the command's.
 int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunObserver& observer,
                harness::Sandbox& sandbox) {
-    ResultDirectory results(arguments, options);
-    fs::create_directories(results.path());
+    ResultDirectory results(arguments.out);
     options.logs = results.path();
     ProgressLine line;
     options.on_progress = [&line](const harness::RunProgress& progress) { line.show(progress); };

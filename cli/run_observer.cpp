@@ -70,6 +70,11 @@ void RunObserver::begin() {
     monitors::LiveSessionOptions options;
     options.relay_url = lttng_->relay_url();
     options.viewer_url = lttng_->viewer_url();
+    // The live timer takes a part of the buffer at every tick, however little is in it: so many parts must outlast the
+    // longest time for which a busy machine keeps the consumer daemon waiting. Here 128 ticks of 5 ms.
+    options.live_timer = std::chrono::milliseconds(5);
+    options.buffer_bytes = 64 << 10;
+    options.buffer_count = 128;
     live_ = std::make_unique<monitors::LiveVerifier>(options, live);
 }
 

@@ -61,22 +61,33 @@ const ContextEvent* last_event_of(const Violation& violation, const std::string&
     return nullptr;
 }
 
-// One entry of a ranges register that the offending event's lock can't coexist with, in words; nothing for others.
-std::optional<std::string> conflict_with(const std::vector<Field>& row, const Violation& violation,
-                                         const RunView& run) {
+// Whether the lock in this entry of a ranges register can't coexist with the one that the offending event is about.
+bool conflicts(const std::vector<Field>& row, const Violation& violation) {
     const Field *owner = find(row, "owner"), *first = find(row, "first"), *last = find(row, "last"),
                 *mode = find(row, "mode");
     const std::vector<Field>& asked = violation.event.fields;
     const Field *asked_owner = find(asked, "owner"), *asked_first = find(asked, "first_byte"),
                 *asked_last = find(asked, "last_byte"), *asked_mode = find(asked, "mode");
     for (const Field* field : {owner, first, last, mode, asked_owner, asked_first, asked_last, asked_mode})
-        if (field == nullptr) return std::nullopt;
+        if (field == nullptr) return false;
     const auto held_mode = mode_number(mode->value), wanted_mode = mode_number(asked_mode->value);
-    if (owner->value == asked_owner->value || !overlap(*first, *last, *asked_first, *asked_last)) return std::nullopt;
-    if (held_mode && wanted_mode && compatible_modes[*held_mode][*wanted_mode]) return std::nullopt;
-    const ContextEvent* origin = last_event_of(violation, owner->value);
-    return fmt::format("{} holds {} {}{}", owner->value, range_text(first->value, last->value), mode_text(mode->value),
-                       origin != nullptr ? ", " + place_of(run, *origin) : "");
+    if (owner->value == asked_owner->value || !overlap(*first, *last, *asked_first, *asked_last)) return false;
+    return !held_mode || !wanted_mode || !compatible_modes[*held_mode][*wanted_mode];
+}
+
+// Every lock that was held and conflicts with the offending event's.
+std::vector<std::vector<Field>> conflicting_locks(const Violation& violation) {
+    std::vector<std::vector<Field>> rows;
+    for (const RegisterContent& content : violation.registers)
+        for (const auto& row : content.rows)
+            if (conflicts(row, violation)) rows.push_back(row);
+    return rows;
+}
+
+std::string lock_text(const std::vector<Field>& row) {
+    return fmt::format("{} holds {} {}", find(row, "owner")->value,
+                       range_text(find(row, "first")->value, find(row, "last")->value),
+                       mode_text(find(row, "mode")->value));
 }
 
 std::string key_text(const std::vector<Field>& keys) {
@@ -118,18 +129,23 @@ std::vector<std::string> wrap(std::string text, std::size_t width) {
     return lines;
 }
 
-// The table of lanes: the hosts that take part, as columns of equal width.
+// One host's column.
+struct Lane {
+    std::uint64_t net_ns;
+    std::string title;
+    std::size_t width;
+};
+
+// The table of lanes: the hosts that take part, in the order of the run.
 class Lanes {
  public:
     Lanes(const Violation& violation, const RunView& run, unsigned columns) : violation_(violation), run_(run) {
+        for (const auto& row : conflicting_locks(violation)) opponents_.push_back(find(row, "owner")->value);
         for (const HostInfo& host : run.hosts)
-            if (takes_part(host.net_ns)) lanes_.push_back(host.net_ns);
-        for (const ContextEvent& event : violation.history) add_lane(event.net_ns);
-        add_lane(violation.event.net_ns);
-        constexpr unsigned beside_lanes = time_width + state_width + 4;
-        const unsigned room = columns > beside_lanes ? columns - beside_lanes : 0;
-        width_ = std::max(16U, room / static_cast<unsigned>(lanes_.size()) - 2);
-        width_ = std::min(width_, 40U);
+            if (takes_part(host.net_ns)) add_lane(host.net_ns);
+        for (const ContextEvent& event : violation.history) widen(event);
+        widen(violation.event);
+        narrow(columns);
     }
 
     std::vector<std::string> draw() {
@@ -137,50 +153,76 @@ class Lanes {
         if (violation_.history_omitted > 0)
             lines_.push_back(fmt::format("  … {} earlier events of this context", violation_.history_omitted));
         for (const ContextEvent& event : violation_.history)
-            row(event, event.from_state == event.to_state ? event.to_state : event.from_state + " → " + event.to_state,
-                false);
-        row(violation_.event, violation_.event.from_state + " ✗", true);
+            row(event, event.from_state == event.to_state ? event.to_state : event.from_state + " → " + event.to_state);
+        row(violation_.event, violation_.event.from_state + " ✗");
         return std::move(lines_);
     }
 
  private:
-    static constexpr unsigned time_width = 10;
-    static constexpr unsigned state_width = 16;
+    static constexpr unsigned time_width = 9;
+    static constexpr unsigned state_width = 12;
+    static constexpr std::size_t narrowest_lane = 16;
 
     bool takes_part(std::uint64_t net_ns) const {
         return violation_.event.net_ns == net_ns ||
-               std::ranges::any_of(violation_.history,
-                                   [net_ns](const ContextEvent& event) { return event.net_ns == net_ns; });
+               std::ranges::any_of(violation_.history, [net_ns](const auto& event) { return event.net_ns == net_ns; });
     }
 
-    void add_lane(std::uint64_t net_ns) {
-        if (std::ranges::find(lanes_, net_ns) == lanes_.end()) lanes_.push_back(net_ns);
+    Lane& add_lane(std::uint64_t net_ns) {
+        const std::string title = host_of(run_, net_ns);
+        return lanes_.emplace_back(Lane{net_ns, title, std::max(title.size(), narrowest_lane)});
+    }
+
+    void widen(const ContextEvent& event) {
+        const auto found = std::ranges::find(lanes_, event.net_ns, &Lane::net_ns);
+        Lane& lane = found != lanes_.end() ? *found : add_lane(event.net_ns);
+        lane.width = std::max(lane.width, describe(event, violation_.keys).size() + 2);
+    }
+
+    // Takes from the widest lane until all fit.
+    void narrow(unsigned columns) {
+        for (;;) {
+            std::size_t used = 2 + time_width + 2 + state_width;
+            for (const Lane& lane : lanes_) used += lane.width + 2;
+            const auto widest = std::ranges::max_element(lanes_, {}, &Lane::width);
+            if (used <= columns || widest->width <= narrowest_lane) return;
+            --widest->width;
+        }
     }
 
     void head() {
         std::string line = fmt::format("  {:>{}}  ", "ms", time_width);
-        for (const std::uint64_t lane : lanes_) line += fmt::format("{:<{}}  ", host_of(run_, lane), width_);
+        for (const Lane& lane : lanes_) line += fmt::format("{:<{}}  ", lane.title, lane.width);
         lines_.push_back(line + "state");
         lines_.push_back("  " + std::string(line.size() - 2 + state_width, '-'));
     }
 
-    void row(const ContextEvent& event, const std::string& state, bool offending) {
-        const std::string mark = offending ? "✗ " : "";
-        const auto cell = wrap(mark + describe(event, violation_.keys), width_);
+    std::string mark_of(const ContextEvent& event) const {
+        if (&event == &violation_.event) return "✗ ";
+        const Field* owner = find(event.fields, "owner");
+        return owner != nullptr && std::ranges::find(opponents_, owner->value) != opponents_.end() ? "• " : "  ";
+    }
+
+    void row(const ContextEvent& event, const std::string& state) {
+        const auto lane = std::ranges::find(lanes_, event.net_ns, &Lane::net_ns);
+        const auto cell = wrap(describe(event, violation_.keys), lane->width - 2);
         for (std::size_t part = 0; part < cell.size(); ++part) {
-            std::string line = fmt::format("{} {:>{}}  ", offending && part == 0 ? ">" : " ",
-                                           part == 0 ? time_text(event, run_) : "", time_width);
-            for (const std::uint64_t lane : lanes_)
-                line += fmt::format("{:<{}}  ", lane == event.net_ns ? cell[part] : "", width_);
-            lines_.push_back(line + (part == 0 ? state : ""));
-            lines_.back().erase(lines_.back().find_last_not_of(' ') + 1);
+            const bool first = part == 0;
+            std::string line = fmt::format("{} {:>{}}  ", first && &event == &violation_.event ? ">" : " ",
+                                           first ? time_text(event, run_) : "", time_width);
+            for (const Lane& each : lanes_)
+                line += fmt::format("{:<{}}  ", &each == &*lane ? (first ? mark_of(event) : "  ") + cell[part] : "",
+                                    each.width);
+            line += first ? state : "";
+            line.erase(line.find_last_not_of(' ') + 1);
+            lines_.push_back(std::move(line));
         }
     }
 
     const Violation& violation_;
     const RunView& run_;
-    std::vector<std::uint64_t> lanes_;
-    unsigned width_ = 0;
+    std::vector<std::string> opponents_;  // owners that the offending event conflicts with
+    std::vector<Lane> lanes_;
     std::vector<std::string> lines_;
 };
 
@@ -207,9 +249,10 @@ std::vector<std::string> explain(const Violation& violation, const RunView& run)
     lines.push_back(fmt::format("context    {}", key_text(violation.keys)));
     lines.push_back(
         fmt::format("event      {}, {}", describe(violation.event, violation.keys), place_of(run, violation.event)));
-    for (const RegisterContent& content : violation.registers)
-        for (const auto& row : content.rows)
-            if (const auto conflict = conflict_with(row, violation, run)) lines.push_back("conflicts  " + *conflict);
+    for (const auto& row : conflicting_locks(violation)) {
+        const ContextEvent* origin = last_event_of(violation, find(row, "owner")->value);
+        lines.push_back("conflicts  " + lock_text(row) + (origin != nullptr ? ", " + place_of(run, *origin) : ""));
+    }
     lines.push_back(fmt::format(
         "in state   {}{}", violation.event.from_state,
         violation.event_is_guarded
@@ -219,6 +262,13 @@ std::vector<std::string> explain(const Violation& violation, const RunView& run)
         fmt::format("allowed    {}", violation.allowed_events.empty() ? "no event" : join(violation.allowed_events)));
     for (const RegisterContent& content : violation.registers) lines.push_back("holding    " + register_text(content));
     return lines;
+}
+
+std::string in_short(const Violation& violation, const RunView& run) {
+    std::string result = fmt::format("at {} ms, {}: {}", time_text(violation.event, run), key_text(violation.keys),
+                                     describe(violation.event, violation.keys));
+    for (const auto& row : conflicting_locks(violation)) result += fmt::format(", while {}", lock_text(row));
+    return result;
 }
 
 std::vector<std::string> draw_lanes(const Violation& violation, const RunView& run, unsigned columns) {

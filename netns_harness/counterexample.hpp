@@ -22,7 +22,11 @@ std::string describe(const ContextEvent& event, const std::vector<Field>& keys);
 // would have been allowed.
 std::vector<std::string> explain(const Violation& violation, const RunView& run);
 
-// The events that led there, in time order, in lanes, the violating one marked. `columns`: the width to fill.
+// The same in one line: when, which context, which event, and what it conflicts with.
+std::string in_short(const Violation& violation, const RunView& run);
+
+// The events that led there, in time order, in lanes, the violating one marked with ✗, those of
+// the owners that it conflicts with, with •. `columns`: the width to fill.
 std::vector<std::string> draw_lanes(const Violation& violation, const RunView& run, unsigned columns);
 
 }  // namespace lockstep::harness

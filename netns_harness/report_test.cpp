@@ -136,11 +136,11 @@ TEST(Counterexample, LanesShowEachEventUnderItsHostInTimeAndMarkTheLast) {
     ASSERT_EQ(lines.size(), 6U);
     const auto column = [&](const char* host) { return lines[0].find(host); };
     EXPECT_EQ(lines[0].find("server"), std::string::npos);  // it took no part
-    EXPECT_EQ(lines[2].find("grant client2/1 [0, 50] PR"), column("client2"));
+    EXPECT_EQ(lines[2].find("  grant client2/1 [0, 50] PR"), column("client2"));
     EXPECT_THAT(lines[2], HasSubstr("free → held"));
     EXPECT_THAT(lines[2], HasSubstr("1.000"));
-    EXPECT_EQ(lines[3].find("grant client3/1 [100, 200] EX"), column("client3"));
-    EXPECT_EQ(lines[4].find("release client2/1 [0, 50]"), column("client2"));
+    EXPECT_EQ(lines[3].find("• grant client3/1 [100, 200] EX"), column("client3"));
+    EXPECT_EQ(lines[4].find("  release client2/1 [0, 50]"), column("client2"));
     EXPECT_EQ(lines[5].find("✗ grant client1/2 [150, end] EX"), column("client1"));
     EXPECT_TRUE(lines[5].starts_with(">"));
     EXPECT_THAT(lines[5], HasSubstr("held ✗"));

@@ -8,7 +8,9 @@
 namespace lockstep::harness {
 namespace {
 
-constexpr std::size_t violations_shown = 3;  // of a property; the JSON has the rest
+constexpr std::size_t violations_in_full = 1;   // of a property, with their lanes
+constexpr std::size_t violations_in_short = 5;  // after these, a line each; the JSON has the rest
+constexpr std::size_t oracle_failures_shown = 3;
 
 class TextReport {
  public:
@@ -82,16 +84,27 @@ class TextReport {
 
     void violations(const PropertyResult& property) {
         const RunView run{result_.hosts, result_.start_ns};
-        const std::size_t shown = std::min(violations_shown, property.violations.size());
-        for (std::size_t index = 0; index < shown; ++index) {
-            line("violation {} of {} of {}", index + 1, property.violation_count, property.name);
-            for (const std::string& sentence : explain(property.violations[index], run)) line("  {}", sentence);
-            line("");
-            for (const std::string& lane : draw_lanes(property.violations[index], run, columns_)) line("{}", lane);
-            line("");
+        std::size_t number = 0;
+        for (const Violation& violation : property.violations) {
+            ++number;
+            if (number <= violations_in_full)
+                in_full(property, number, violation, run);
+            else if (number <= violations_in_full + violations_in_short)
+                line("violation {}: {}", number, in_short(violation, run));
         }
-        if (property.violation_count > shown && shown > 0)
-            line("{} more of {}: see --json\n", property.violation_count - shown, property.name);
+        const std::size_t shown = std::min(number, violations_in_full + violations_in_short);
+        if (shown > 0 && property.violation_count > shown)
+            line("and {} more; --json has up to {} in full", property.violation_count - shown,
+                 property.violations.size());
+        if (shown > 0) line("");
+    }
+
+    void in_full(const PropertyResult& property, std::size_t number, const Violation& violation, const RunView& run) {
+        line("violation {} of {} of {}", number, property.violation_count, property.name);
+        for (const std::string& sentence : explain(violation, run)) line("  {}", sentence);
+        line("");
+        for (const std::string& lane : draw_lanes(violation, run, columns_)) line("{}", lane);
+        line("");
     }
 
     void oracle_failures() {
@@ -101,7 +114,7 @@ class TextReport {
         std::size_t shown = 0;
         for (const ClientResult& client : result_.clients)
             for (const std::string& failure : client.first_oracle_failures)
-                if (shown++ < violations_shown) line("  {}", failure);
+                if (shown++ < oracle_failures_shown) line("  {}", failure);
         line("");
     }
 

@@ -84,7 +84,9 @@ class Run {
                             .program = options_.programs.nfs_server,
                             .arguments = {},
                             .environment = observer_.server_environment(plan)};
-            command.arguments = {"--disk",       plan.disk,
+            command.arguments = {"--bind",       host(plan.name).address,
+                                 "--export",     plan.export_path,
+                                 "--disk",       plan.disk,
                                  "--port",       std::to_string(plan.port),
                                  "--mount-port", std::to_string(plan.mount_port),
                                  "--nlm-port",   std::to_string(plan.nlm_port)};
@@ -98,7 +100,7 @@ class Run {
             servers_.push_back(std::make_unique<Process>(command, host(plan.name), options_.logs));
         }
         for (std::size_t i = 0; i < servers_.size(); ++i) {
-            servers_[i]->wait_for_line("nfs_server", Clock::now() + options_.start_limit);
+            servers_[i]->wait_for_line("nfs_server ready", Clock::now() + options_.start_limit);
             observer_.server_ready(scenario_.servers[i]);
         }
     }
@@ -122,7 +124,8 @@ class Run {
                         .gated = true};
         // Streams of one seed: the workload's own choices differ by owner, ours by client.
         const std::uint64_t client_seed = options_.seed * 1'000'003 + number;
-        command.arguments = {"--server",        host(workload.server).address,
+        command.arguments = {"--export",        server.export_path,
+                             "--server",        host(workload.server).address,
                              "--port",          std::to_string(server.port),
                              "--mount-port",    std::to_string(server.mount_port),
                              "--nlm-port",      std::to_string(server.nlm_port),

@@ -137,7 +137,7 @@ TEST_F(RunTest, ArgumentsAndEnvironmentReachThePrograms) {
             "--disk memory:64M --port 2049 --mount-port 2049 --nlm-port 2049 --fault double_grant --fault-seed 42"));
     EXPECT_THAT(server, HasSubstr("GIVEN=to the server"));
     const std::string client = read_file(directory_ / "client2.err");
-    EXPECT_THAT(client, HasSubstr("--server 10.77.0.1 --port 2049"));
+    EXPECT_THAT(client, HasSubstr("--export /export --server 10.77.0.1 --port 2049"));
     EXPECT_THAT(client, HasSubstr("--host client2"));
     EXPECT_THAT(client, HasSubstr("--duration-ms 50"));
     EXPECT_THAT(client, HasSubstr("GIVEN=to the client"));

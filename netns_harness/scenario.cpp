@@ -63,6 +63,7 @@ class ScenarioReader {
         ServerPlan server;
         server.name = table.text("name", "server");
         server.disk = table.text("disk", "memory:64M");
+        server.export_path = table.text("export", "/export");
         server.port = static_cast<int>(table.integer("port", 2049, 1, highest_port));
         server.mount_port = static_cast<int>(table.integer("mount_port", server.port, 1, highest_port));
         server.nlm_port = static_cast<int>(table.integer("nlm_port", server.port, 1, highest_port));

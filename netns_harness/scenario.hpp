@@ -15,6 +15,7 @@ namespace lockstep::harness {
 struct ServerPlan {
     std::string name;
     std::string disk;
+    std::string export_path;
     int port = 0;
     int mount_port = 0;
     int nlm_port = 0;

@@ -7,8 +7,7 @@ namespace lockstep::workloads {
 std::string OracleFailure::text() const {
     const std::string end = range.last == UINT64_MAX ? "end" : std::to_string(range.last);
     return owner + " held " + file + " [" + std::to_string(range.first) + ", " + end + "] " +
-           (mode == Mode::exclusive ? "exclusively" : "shared") + ", and byte " + std::to_string(first_wrong_byte) +
-           " was changed by another";
+           (mode == Mode::exclusive ? "exclusively" : "shared") + ", and " + what;
 }
 
 void WorkloadCounts::add_failure(const OracleFailure& failure) {
@@ -85,19 +84,29 @@ void LockOwner::compare(std::size_t file, Range range, Mode mode, const Bytes& e
     const auto [wrong, other] = std::ranges::mismatch(expected, found);
     if (wrong == expected.end() && other == found.end()) return;
     const auto offset = static_cast<std::uint64_t>(wrong - expected.begin());
-    counts_.add_failure({name_, file_names_[file], range, mode, range.first + offset});
+    const std::string what = "byte " + std::to_string(range.first + offset) + " was changed by another";
+    counts_.add_failure({name_, file_names_[file], range, mode, what});
 }
 
 Mode LockOwner::change_mode(std::size_t file, Range range, Mode mode) {
-    if (mode == Mode::shared) {
-        if (!locks_.acquire(file, range, Mode::exclusive)) return mode;
-        work(file, range, Mode::exclusive);
-        return Mode::exclusive;
+    return mode == Mode::shared ? upgrade(file, range) : downgrade(file, range);
+}
+
+Mode LockOwner::upgrade(std::size_t file, Range range) {
+    if (!locks_.acquire(file, range, Mode::exclusive)) return Mode::shared;
+    work(file, range, Mode::exclusive);
+    return Mode::exclusive;
+}
+
+Mode LockOwner::downgrade(std::size_t file, Range range) {
+    if (locks_.downgrade(file, range)) {
+        work(file, range, Mode::shared);
+        return Mode::shared;
     }
-    if (!locks_.downgrade(file, range))
-        throw CallError("the server refused to turn an exclusive lock into a shared one");
-    work(file, range, Mode::shared);
-    return Mode::shared;
+    // Nothing can stand in the way of less, unless another got a conflicting lock while ours was exclusive.
+    counts_.add_failure(
+        {name_, file_names_[file], range, Mode::exclusive, "a shared lock on it was refused: another has a lock"});
+    return Mode::exclusive;
 }
 
 void LockOwner::give_up(std::size_t file, Range range, Mode mode) {

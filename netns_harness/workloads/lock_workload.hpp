@@ -23,13 +23,13 @@ struct Region {
     std::uint32_t longest_range = 48;
 };
 
-// Somebody else changed what a lock was to protect.
+// A lock did not hold others off.
 struct OracleFailure {
     std::string owner;
     std::string file;
     Range range;  // that the lock covers
     Mode mode;
-    std::uint64_t first_wrong_byte = 0;
+    std::string what;  // "byte 4100 was changed by another"
     std::string text() const;
 };
 
@@ -68,6 +68,8 @@ class LockOwner {
     void write_and_check(std::size_t file, Range range);
     void read_twice(std::size_t file, Range range);
     Mode change_mode(std::size_t file, Range range, Mode mode);
+    Mode upgrade(std::size_t file, Range range);
+    Mode downgrade(std::size_t file, Range range);
     void give_up(std::size_t file, Range range, Mode mode);
     Bytes read(std::size_t file, Range range);
     void compare(std::size_t file, Range range, Mode mode, const Bytes& expected, const Bytes& found);

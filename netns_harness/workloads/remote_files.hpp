@@ -51,7 +51,7 @@ struct ServerAddress {
     int nfs_port = 2049;
     int mount_port = 2049;
     int nlm_port = 2049;
-    std::string export_path = "/";
+    std::string export_path = "/export";
     std::chrono::milliseconds call_limit{5000};
 };
 
