@@ -174,10 +174,12 @@ struct PrivateLttng::Running {
 
 void PrivateLttng::Running::start(const std::filesystem::path& work_directory) {
     const auto url = [this](int which) { return "tcp://127.0.0.1:" + std::to_string(ports[which]); };
+    // Their sockets are for us alone; and the group "tracing" exists in no user namespace of ours.
+    const std::string group = "--group=root";
     const std::vector<std::string> relay = {find_program("lttng-relayd"), "--output=" + work_directory.string(),
-                                            "--control-port=" + url(0), "--data-port=" + url(1),
-                                            "--live-port=" + url(2)};
-    const std::vector<std::string> session = {find_program("lttng-sessiond"), "--no-kernel", "--sig-parent"};
+                                            "--control-port=" + url(0),   "--data-port=" + url(1),
+                                            "--live-port=" + url(2),      group};
+    const std::vector<std::string> session = {find_program("lttng-sessiond"), "--no-kernel", "--sig-parent", group};
     const std::vector<std::string> environment = daemon_environment(work_directory);
     const auto relay_arguments = pointers(relay), session_arguments = pointers(session),
                variables = pointers(environment);
