@@ -58,7 +58,7 @@ ExitStatus test(const std::string& file, const Options& options, const codegen::
 Command::Run declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("files", options->files, "Automata in DOT")->required();
-    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)");
+    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")->allow_extra_args(false);
     app.add_flag("--json", options->json, "One JSON object a file on stdout");
     app.footer("An `accept:` example must pass whole; a `reject:` example must be violated by its last event. Each model needs both.\n"
                "Exit status: 0 all examples do as they say, 1 one does not, or a model has errors, 2 a file can't be read.");

@@ -95,9 +95,10 @@ class Reader {
 
     // Without a byte order mark and with line ends of one byte, which is what Graphviz knows of.
     std::string text_for_graphviz() const {
-        std::string text = source_.text();
-        if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
-        for (std::size_t at = text.find("\r\n"); at != std::string::npos; at = text.find("\r\n", at)) text.erase(at, 1);
+        const std::string& source = source_.text();
+        std::string text;
+        for (std::size_t i = source.starts_with("\xEF\xBB\xBF") ? 3 : 0; i < source.size(); ++i)
+            if (source[i] != '\r' || i + 1 == source.size() || source[i + 1] != '\n') text += source[i];
         return text;
     }
 
