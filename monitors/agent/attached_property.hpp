@@ -1,0 +1,77 @@
+// One property inside the watched process: its monitor, its probes, its reactors.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monitors/agent/probes.hpp"
+#include "monitors/runtime/instance.hpp"
+#include "monitors/runtime/monitor.hpp"
+#include "reactors/reactor.hpp"
+
+namespace lockstep::monitors {
+
+// Threads: the control thread attaches, steers and detaches; the reaction thread calls handle_violations(); probes call
+// react_in_place only, which takes no lock.
+class AttachedProperty {
+ public:
+    // `wake`: an eventfd that tells the reaction thread of new violations. From the return on, every event is seen.
+    // Throws MonitorError or reactors::ReactorError; nothing is attached then.
+    AttachedProperty(const std::string& file, const InstanceOptions& options, const std::vector<std::string>& reactors,
+                     int wake);
+    ~AttachedProperty();
+    AttachedProperty(const AttachedProperty&) = delete;
+    AttachedProperty& operator=(const AttachedProperty&) = delete;
+
+    std::string name() const { return std::string(monitor_->name()); }
+    MonitorInstance* instance() { return monitor_->instance(); }
+
+    // Throws reactors::ReactorError; the former reactors then stay.
+    void set_reactors(const std::vector<std::string>& specifications);
+
+    void pause();
+    void resume() { instance()->resume(); }
+
+    // Detaches the probes and lets the reactors see what is left. What remains is to ask for status() and to destroy.
+    void detach();
+
+    nlohmann::json status() const;
+
+    // Lets time pass for state invariants, turns waiting violations into reports and hands these to the reactors.
+    void handle_violations();
+
+ private:
+    // Reactors are replaced as a whole; a probe may still be using former ones, so those live until the end.
+    struct Reactors {
+        std::vector<std::string> specifications;
+        std::vector<std::unique_ptr<reactors::Reactor>> all;
+        std::vector<reactors::Reactor*> in_place;
+    };
+
+    static void react_in_place(void* data, const ViolationRecord* record);
+    void wait_for_reactors() const;
+    void run_reactors(const reactors::Report& report);
+
+    static constexpr std::size_t remembered_reports = 16;
+
+    std::unique_ptr<Monitor> monitor_;
+    std::optional<Probes> probes_;
+    const int wake_;
+    std::vector<std::unique_ptr<Reactors>> reactor_sets_;
+    std::atomic<Reactors*> reactors_{nullptr};
+    std::atomic<std::uint64_t> told_{0};     // violations handed over by probes
+    std::atomic<std::uint64_t> handled_{0};  // and those that all reactors have seen
+
+    std::mutex handling_;  // one thread takes violations and runs reactors
+    mutable std::mutex reports_mutex_;
+    std::deque<std::string> reports_;  // JSON, the last ones
+    std::uint64_t reactor_failures_ = 0;
+};
+
+}  // namespace lockstep::monitors
