@@ -8,6 +8,12 @@ constexpr uint8_t whole = 0xff;
 constexpr uint8_t nothing = 0;
 }  // namespace
 
+RecordingDisk::RecordingDisk(const RecordingDisk& other, size_t events) : RecordingDisk(other.initial_) {
+    events_.assign(other.events_.begin(), other.events_.begin() + static_cast<ptrdiff_t>(events));
+    for (const DiskEvent& event : events_)
+        if (event.kind == DiskEvent::Kind::write) now_.put(event.block, event.content);
+}
+
 Result<void, StorageError> RecordingDisk::read(uint64_t first_block, std::span<std::byte* const> blocks) {
     return now_.read(first_block, blocks);
 }

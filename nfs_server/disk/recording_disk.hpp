@@ -27,6 +27,9 @@ struct DiskEvent {
 class RecordingDisk final : public Disk {
  public:
     explicit RecordingDisk(const ImageDisk& initial) : initial_(initial), now_(initial) {}
+    /// Goes on after the first `events` events of another recording: the process was killed then, the disk was not, so
+    /// that all is there, but what no barrier followed may still be lost.
+    RecordingDisk(const RecordingDisk& other, size_t events);
 
     Result<void, StorageError> read(uint64_t first_block, std::span<std::byte* const> blocks) override;
     Result<void, StorageError> write(uint64_t first_block, std::span<const std::byte* const> blocks) override;

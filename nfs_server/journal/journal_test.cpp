@@ -3,13 +3,11 @@
 #include <gtest/gtest.h>
 #include <lttng/tracepoint.h>
 
-#include <condition_variable>
-#include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "nfs_server/disk/faulty_disk.hpp"
+#include "nfs_server/disk/gate_disk.hpp"
 #include "nfs_server/disk/memory_disk.hpp"
 #include "nfs_server/disk/recording_disk.hpp"
 #include "nfs_server/journal/journal_model_test.hpp"
@@ -20,6 +18,7 @@ namespace {
 
 using disk::DiskEvent;
 using disk::FaultyDisk;
+using disk::GateDisk;
 using disk::ImageDisk;
 using disk::MemoryDisk;
 using disk::RecordingDisk;
@@ -218,6 +217,30 @@ TEST(JournalRecovery, ATornGroupIsDroppedWholeAndTheOnesBeforeItAreKept) {
     EXPECT_EQ(2u, opened(image)->recovery().last_sequence);
 }
 
+TEST(JournalRecovery, AGroupOfAFormerLifeIsNotReplayedBehindANewOne) {
+    const ImageDisk empty = formatted(64, 16);
+    ImageDisk former = empty;
+    {
+        auto journal = opened(former);
+        for (uint64_t i = 1; i <= 2; ++i) {
+            ASSERT_TRUE(put(*journal, i, i));
+            ASSERT_TRUE(journal->wait_durable({i}, 1));
+        }
+    }
+    // The second group's write came through, the first one's did not: nobody was told of either.
+    ImageDisk image = empty;
+    image.put(3, former.block(3));
+    {
+        auto journal = opened(image);
+        ASSERT_EQ(0u, journal->last_sequence().value);
+        ASSERT_TRUE(put(*journal, 1, 1));
+        ASSERT_TRUE(journal->wait_durable({1}, 1));
+    }
+    auto journal = opened(image);
+    EXPECT_EQ(1u, journal->last_sequence().value);
+    EXPECT_EQ(0u, get(*journal, 2)) << "a change that this life never made";
+}
+
 TEST(Journal, ManyLapsKeepEverything) {
     ImageDisk image = formatted(64, 8);
     std::mt19937_64 random(7);
@@ -296,86 +319,95 @@ TEST(Journal, OneBarrierMakesAWholeGroupDurable) {
     EXPECT_EQ(1u, journal->counters().groups);
 }
 
-// A disk whose barriers wait until they are let through.
-class GateDisk final : public disk::Disk {
- public:
-    explicit GateDisk(Disk& inner) : inner_(inner) {}
-    Result<void, StorageError> read(uint64_t block, std::span<std::byte* const> blocks) override {
-        return inner_.read(block, blocks);
-    }
-    Result<void, StorageError> write(uint64_t block, std::span<const std::byte* const> blocks) override {
-        return inner_.write(block, blocks);
-    }
-    Result<void, StorageError> barrier() override {
-        std::unique_lock hold(mutex_);
-        ++barriers_;
-        changed_.notify_all();
-        changed_.wait(hold, [&] { return open_; });
-        return inner_.barrier();
-    }
-    uint64_t size_blocks() const override { return inner_.size_blocks(); }
-
-    void close() { set(false); }
-    void open() { set(true); }
-    void wait_for_barriers(int count) {
-        std::unique_lock hold(mutex_);
-        changed_.wait(hold, [&] { return barriers_ >= count; });
-    }
-    int barriers() {
-        std::lock_guard hold(mutex_);
-        return barriers_;
-    }
-    void forget_barriers() {
-        std::lock_guard hold(mutex_);
-        barriers_ = 0;
-    }
-
- private:
-    void set(bool open) {
-        std::lock_guard hold(mutex_);
-        open_ = open;
-        changed_.notify_all();
-    }
-    Disk& inner_;
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool open_ = true;
-    int barriers_ = 0;
-};
+// Commits a block of its own and waits.
+std::thread commit_and_wait(Journal& journal, uint64_t block) {
+    return std::thread([&journal, block] {
+        const auto sequence = put(journal, block, block);
+        EXPECT_TRUE(sequence);
+        EXPECT_TRUE(journal.wait_durable(*sequence, block));
+    });
+}
 
 // Barriers that are begun, at most `limit` at once, by one commit and five that come during its barrier.
-int barriers_for_one_and_five(uint64_t limit) {
+uint64_t barriers_for_one_and_five(uint64_t limit) {
     ImageDisk image = formatted(64, 16);
     GateDisk disk(image);
     auto journal = opened(disk, {.barriers_limit = limit, .background = false});
-    disk.close();
-    disk.forget_barriers();
-    auto commit_and_wait = [&](uint64_t block) {
-        const auto sequence = put(*journal, block, block);
-        EXPECT_TRUE(sequence);
-        EXPECT_TRUE(journal->wait_durable(*sequence, block));
-    };
+    disk.barriers.close();
     std::vector<std::thread> threads;
-    threads.emplace_back(commit_and_wait, 1);
-    disk.wait_for_barriers(1);
-    for (uint64_t block = 2; block <= 6; ++block) threads.emplace_back(commit_and_wait, block);
+    threads.push_back(commit_and_wait(*journal, 1));
+    disk.barriers.wait_for(1);
+    for (uint64_t block = 2; block <= 6; ++block) threads.push_back(commit_and_wait(*journal, block));
     while (journal->last_sequence().value < 6) std::this_thread::yield();
-    disk.wait_for_barriers(static_cast<int>(limit));
+    disk.barriers.wait_for(limit);
     EXPECT_EQ(0u, journal->durable_sequence().value);
-    disk.open();
+    disk.barriers.open();
     for (auto& thread : threads) thread.join();
     EXPECT_EQ(6u, journal->durable_sequence().value);
-    return disk.barriers();
+    return disk.barriers.arrived();
 }
 
 TEST(Journal, WhatIsCommittedDuringABarrierSharesTheNextOne) {
-    EXPECT_EQ(2, barriers_for_one_and_five(1));
+    EXPECT_EQ(2u, barriers_for_one_and_five(1));
 }
 
 TEST(Journal, ACommitDuringABarrierDoesNotWaitForItsEnd) {
-    const int barriers = barriers_for_one_and_five(2);
-    EXPECT_GE(barriers, 2) << "the second began before the first had ended";
-    EXPECT_LE(barriers, 4);
+    const uint64_t barriers = barriers_for_one_and_five(2);
+    EXPECT_GE(barriers, 2u) << "the second began before the first had ended";
+    EXPECT_LE(barriers, 4u);
+}
+
+TEST(Journal, ABarrierServesOnlyWhatWasWrittenBeforeItBegan) {
+    ImageDisk image = formatted(64, 16);
+    GateDisk disk(image);
+    auto journal = opened(disk, {.barriers_limit = 2, .background = false});
+    disk.barriers.close();
+    std::thread first = commit_and_wait(*journal, 1);
+    disk.barriers.wait_for(1);
+    std::thread second = commit_and_wait(*journal, 2);
+    disk.barriers.wait_for(2);
+    disk.barriers.let_one_through();
+    first.join();
+    EXPECT_EQ(1u, journal->durable_sequence().value) << "the second's barrier has not ended";
+    disk.barriers.let_one_through();
+    second.join();
+    EXPECT_EQ(2u, journal->durable_sequence().value);
+}
+
+TEST(Journal, ACheckpointKeepsTheRecordOfAChangeThatIsNotInTheCacheYet) {
+    ImageDisk image = formatted(64, 16);
+    {
+        GateDisk disk(image);
+        auto journal = opened(disk);
+        // A reader fetches the block's old content; the commit must wait for it before the new content is visible.
+        disk.reads.close();
+        std::thread reader([&] { EXPECT_TRUE(journal->cache().snapshot(5)); });
+        disk.reads.wait_for(1);
+        std::thread writer([&] { EXPECT_TRUE(put_blocks(*journal, 5, 1, 'n')); });
+        while (journal->last_sequence().value < 1) std::this_thread::yield();
+        ASSERT_TRUE(journal->wait_durable({1}, 1));
+        ASSERT_TRUE(journal->checkpoint());
+        ImageDisk crashed = image;
+        EXPECT_EQ(0x6e6e6e6e6e6e6e6eu, get(*opened(crashed), 5));
+        disk.reads.open();
+        reader.join();
+        writer.join();
+    }
+}
+
+TEST(Journal, ABlockOnItsWayHomeStaysInTheCache) {
+    ImageDisk image = formatted(2048, 16);
+    GateDisk disk(image);
+    auto journal = opened(disk, {.cache_blocks = 64, .background = false});
+    ASSERT_TRUE(put(*journal, 7, 77));
+    ASSERT_TRUE(journal->wait_durable({1}, 1));
+    disk.writes.close();
+    std::thread installer([&] { EXPECT_TRUE(journal->checkpoint()); });
+    disk.writes.wait_for(1);
+    for (uint64_t block = 100; block < 2000; ++block) ASSERT_TRUE(journal->cache().snapshot(block));
+    EXPECT_EQ(77u, get(*journal, 7));
+    disk.writes.open();
+    installer.join();
 }
 
 TEST(Journal, AFailedLogWriteEndsAllPromises) {
