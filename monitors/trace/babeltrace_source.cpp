@@ -4,33 +4,21 @@
 
 #include <algorithm>
 #include <exception>
-#include <optional>
+#include <map>
+#include <mutex>
 #include <system_error>
-#include <unordered_map>
 #include <utility>
 
 #include "monitors/trace/event_decoder.hpp"
+#include "monitors/trace/loss_counter.hpp"
 
 namespace lockstep::monitors {
 namespace {
 
-// A reference to a babeltrace2 object; `put_ref` is its own release function.
-template <class T, void (*put_ref)(const T*)>
-class Ref {
- public:
-    explicit Ref(const T* object = nullptr) : object_(object) {}
-    ~Ref() { put_ref(object_); }
-    Ref(const Ref&) = delete;
-    Ref& operator=(const Ref&) = delete;
-    const T* get() const { return object_; }
-    const T** out() { return &object_; }
-
- private:
-    const T* object_;
+struct PutValue {
+    void operator()(bt_value* value) const { bt_value_put_ref(value); }
 };
-
-using PluginRef = Ref<bt_plugin, bt_plugin_put_ref>;
-using ValueRef = Ref<bt_value, bt_value_put_ref>;
+using Value = std::unique_ptr<bt_value, PutValue>;
 
 // The innermost cause that the library noted for its last failure on this thread: the others say who called whom.
 std::string take_cause() {
@@ -48,53 +36,16 @@ std::string take_cause() {
     throw TraceError(what + ": " + take_cause());
 }
 
-// What a packet reports as discarded is the difference of its stream's counter to the packet before. When a buffer is
-// flushed while it overflows, LTTng-UST 2.13 now and then writes a counter that is ahead, and the next one is smaller:
-// a negative difference. It takes back what was reported too early, so the sum over a stream is right.
-class LossCounter {
- public:
-    // The loss that is new; nothing when the report only took back or made up for an earlier one.
-    std::optional<Loss> discarded_events(const bt_message* message) {
-        Loss loss;
-        const bt_stream* stream = bt_message_discarded_events_borrow_stream_const(message);
-        const bool counted =
-            bt_message_discarded_events_get_count(message, &loss.events) == BT_PROPERTY_AVAILABILITY_AVAILABLE;
-        const auto* stream_class = bt_stream_borrow_class_const(stream);
-        if (bt_stream_class_discarded_events_have_default_clock_snapshots(stream_class)) {
-            loss.begin_ns =
-                snapshot_ns(bt_message_discarded_events_borrow_beginning_default_clock_snapshot_const(message));
-            loss.end_ns = snapshot_ns(bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message));
-        }
-        if (!counted) {
-            loss.events = 0;
-            return loss;
-        }
-        std::uint64_t& ahead = ahead_[stream];
-        const auto difference = static_cast<std::int64_t>(loss.events);
-        if (difference < 0) {
-            ahead += 0 - loss.events;
-            return std::nullopt;
-        }
-        const std::uint64_t made_up = std::min(ahead, loss.events);
-        ahead -= made_up;
-        loss.events -= made_up;
-        if (loss.events == 0) return std::nullopt;
-        return loss;
-    }
-
- private:
-    std::unordered_map<const bt_stream*, std::uint64_t> ahead_;  // reported too early, of each stream
-};
-
-Loss discarded_packets(const bt_message* message) {
-    Loss loss;  // a packet's number of events is unknown
-    const auto* stream_class = bt_stream_borrow_class_const(bt_message_discarded_packets_borrow_stream_const(message));
-    if (bt_stream_class_discarded_packets_have_default_clock_snapshots(stream_class)) {
-        loss.begin_ns =
-            snapshot_ns(bt_message_discarded_packets_borrow_beginning_default_clock_snapshot_const(message));
-        loss.end_ns = snapshot_ns(bt_message_discarded_packets_borrow_end_default_clock_snapshot_const(message));
-    }
-    return loss;
+// A plugin of the library. It stays loaded for as long as the process lives: finding one costs milliseconds.
+const bt_plugin* plugin(const std::string& name) {
+    static std::mutex mutex;
+    static std::map<std::string, const bt_plugin*> loaded;
+    std::lock_guard hold(mutex);
+    const bt_plugin*& found = loaded[name];
+    if (found == nullptr &&
+        bt_plugin_find(name.c_str(), false, false, true, true, false, &found) != BT_PLUGIN_FIND_STATUS_OK)
+        fail("babeltrace2's plugin '" + name + "'");
+    return found;
 }
 
 // Directories below `directory` (itself included) that hold a CTF trace, in a stable order.
@@ -140,10 +91,8 @@ struct BabeltraceSource::Graph {
 };
 
 void BabeltraceSource::Graph::add_muxer_and_sink() {
-    PluginRef utils;
-    if (bt_plugin_find("utils", false, false, true, true, false, utils.out()) != BT_PLUGIN_FIND_STATUS_OK)
-        fail("babeltrace2's plugin 'utils'");
-    const auto* muxer_class = bt_plugin_borrow_filter_component_class_by_name_const(utils.get(), "muxer");
+    const bt_plugin* utils = plugin("utils");
+    const auto* muxer_class = bt_plugin_borrow_filter_component_class_by_name_const(utils, "muxer");
     if (muxer_class == nullptr ||
         bt_graph_add_filter_component(graph, muxer_class, "muxer", nullptr, BT_LOGGING_LEVEL_NONE, &muxer) !=
             BT_GRAPH_ADD_COMPONENT_STATUS_OK)
@@ -164,10 +113,8 @@ void BabeltraceSource::Graph::add_muxer_and_sink() {
 
 void BabeltraceSource::Graph::add_source(const char* class_name, const char* component_name,
                                          const bt_value* parameters) {
-    PluginRef ctf;
-    if (bt_plugin_find("ctf", false, false, true, true, false, ctf.out()) != BT_PLUGIN_FIND_STATUS_OK)
-        fail("babeltrace2's plugin 'ctf'");
-    const auto* source_class = bt_plugin_borrow_source_component_class_by_name_const(ctf.get(), class_name);
+    const bt_plugin* ctf = plugin("ctf");
+    const auto* source_class = bt_plugin_borrow_source_component_class_by_name_const(ctf, class_name);
     const bt_component_source* source = nullptr;
     if (source_class == nullptr ||
         bt_graph_add_source_component(graph, source_class, component_name, parameters, BT_LOGGING_LEVEL_NONE,
@@ -192,7 +139,7 @@ void BabeltraceSource::Graph::handle(const bt_message* message) {
             if (const auto loss = losses.discarded_events(message)) handler->on_loss(*loss);
             break;
         case BT_MESSAGE_TYPE_DISCARDED_PACKETS:
-            handler->on_loss(discarded_packets(message));
+            handler->on_loss(LossCounter::discarded_packets(message));
             break;
         default:
             break;  // streams and packets begin and end; inactivity
@@ -226,13 +173,12 @@ std::unique_ptr<BabeltraceSource> BabeltraceSource::open_directory(const std::fi
     auto graph = std::make_unique<Graph>(directory.string(), std::move(wanted));
     graph->add_muxer_and_sink();
     for (std::size_t i = 0; i < traces.size(); ++i) {
-        bt_value* parameters = bt_value_map_create();
-        const ValueRef release(parameters);
+        const Value parameters(bt_value_map_create());
         bt_value* inputs = nullptr;
-        bt_value_map_insert_empty_array_entry(parameters, "inputs", &inputs);
+        bt_value_map_insert_empty_array_entry(parameters.get(), "inputs", &inputs);
         bt_value_array_append_string_element(inputs, traces[i].c_str());
         graph->name = traces[i];
-        graph->add_source("fs", ("trace " + std::to_string(i)).c_str(), parameters);
+        graph->add_source("fs", ("trace " + std::to_string(i)).c_str(), parameters.get());
     }
     graph->name = directory.string();
     return std::unique_ptr<BabeltraceSource>(new BabeltraceSource(std::move(graph)));
@@ -241,14 +187,13 @@ std::unique_ptr<BabeltraceSource> BabeltraceSource::open_directory(const std::fi
 std::unique_ptr<BabeltraceSource> BabeltraceSource::open_live(const std::string& url, std::vector<WantedEvent> wanted) {
     auto graph = std::make_unique<Graph>(url, std::move(wanted));
     graph->add_muxer_and_sink();
-    bt_value* parameters = bt_value_map_create();
-    const ValueRef release(parameters);
+    const Value parameters(bt_value_map_create());
     bt_value* inputs = nullptr;
-    bt_value_map_insert_empty_array_entry(parameters, "inputs", &inputs);
+    bt_value_map_insert_empty_array_entry(parameters.get(), "inputs", &inputs);
     bt_value_array_append_string_element(inputs, url.c_str());
     // "continue" would wait for ever for a session that is gone.
-    bt_value_map_insert_string_entry(parameters, "session-not-found-action", "end");
-    graph->add_source("lttng-live", "live", parameters);
+    bt_value_map_insert_string_entry(parameters.get(), "session-not-found-action", "end");
+    graph->add_source("lttng-live", "live", parameters.get());
     return std::unique_ptr<BabeltraceSource>(new BabeltraceSource(std::move(graph)));
 }
 
