@@ -8,12 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "monitors/live/live_test_support.hpp"
@@ -89,6 +91,48 @@ TEST_F(LiveSessionTest, AllEventsOfProcessesInDifferentNetworkNamespacesArriveIn
     began = steady_clock::now();
     lttng->stop();
     std::printf("daemons down %.1f ms\n", since_ms(began));
+}
+
+// Measures how long an event takes from its tracepoint to the handler.
+class Latencies : public Recorder {
+ public:
+    void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) override {
+        timespec now{};
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        ns.push_back(static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec) -
+                     origin.time_ns);
+        Recorder::on_event(wanted, slots, origin);
+    }
+    double percentile_ms(std::size_t percent) {
+        std::ranges::sort(ns);
+        return static_cast<double>(ns.at(ns.size() * percent / 100)) / 1e6;
+    }
+    std::vector<std::uint64_t> ns;
+};
+
+TEST_F(LiveSessionTest, EventsArriveSoonAfterTheLiveTimerWhileTheProgramGoesOn) {
+    Latencies latencies;
+    LiveSession session(options, lock_events(), latencies);
+    int input[2], output[2];
+    ASSERT_EQ(0, pipe2(input, O_CLOEXEC));
+    ASSERT_EQ(0, pipe2(output, O_CLOEXEC));
+    Program program = start({"relay", "host/1", "1000"}, false, input[0], output[1]);
+    // One event at a time, each only when the one before was handled.
+    for (std::uint64_t number = 0; number < 100; ++number) {
+        ASSERT_EQ(static_cast<ssize_t>(sizeof number), write(input[1], &number, sizeof number));
+        std::uint64_t answer = 0;
+        ASSERT_EQ(static_cast<ssize_t>(sizeof answer), read(output[0], &answer, sizeof answer));
+        const auto deadline = steady_clock::now() + 5s;
+        while (session.events() <= number && steady_clock::now() < deadline) std::this_thread::yield();
+        ASSERT_EQ(number + 1, session.events());
+    }
+    for (const int end : {input[0], input[1], output[0], output[1]}) close(end);
+    program.wait();
+    EXPECT_TRUE(session.finish().complete);
+    std::printf("latency with a live timer of %.0f ms: p50 %.2f ms, p99 %.2f ms\n",
+                static_cast<double>(options.live_timer.count()) / 1000, latencies.percentile_ms(50),
+                latencies.percentile_ms(99));
+    EXPECT_LT(latencies.percentile_ms(50), 200);
 }
 
 TEST_F(LiveSessionTest, ShortLivedProgramsLoseNothing) {
