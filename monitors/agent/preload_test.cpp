@@ -1,0 +1,151 @@
+// The agent as users meet it: preloaded into a program that knows nothing of it.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "monitors/agent/agent_client.hpp"
+
+namespace lockstep::monitors {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+// The target program as a child, with pipes to its standard input, output and error.
+class Target {
+ public:
+    explicit Target(const std::filesystem::path& agent_socket) {
+        std::array<int, 2> in{}, out{}, err{};
+        if (pipe2(in.data(), O_CLOEXEC) != 0 || pipe2(out.data(), O_CLOEXEC) != 0 || pipe2(err.data(), O_CLOEXEC) != 0)
+            abort();
+        pid_ = fork();
+        if (pid_ == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            dup2(in[0], 0);
+            dup2(out[1], 1);
+            dup2(err[1], 2);
+            setenv("LD_PRELOAD", PRELOADED, 1);
+            setenv("LOCKSTEP_AGENT_SOCKET", agent_socket.c_str(), 1);
+            execl(TARGET_PROGRAM, TARGET_PROGRAM, nullptr);
+            _exit(127);
+        }
+        close(in[0]), close(out[1]), close(err[1]);
+        in_ = fdopen(in[1], "w"), out_ = fdopen(out[0], "r"), err_ = fdopen(err[0], "r");
+    }
+    ~Target() {
+        if (in_ != nullptr) fclose(in_);
+        if (!ended_) kill(pid_, SIGKILL), waitpid(pid_, nullptr, 0);
+        fclose(out_), fclose(err_);
+    }
+    Target(const Target&) = delete;
+    Target& operator=(const Target&) = delete;
+
+    // Sends a line and returns the answer; empty when the program died instead.
+    std::string tell(const std::string& line) {
+        fprintf(in_, "%s\n", line.c_str());
+        fflush(in_);
+        char answer[100];
+        return fgets(answer, sizeof(answer), out_) == nullptr ? "" : answer;
+    }
+
+    // Waits for the end; the wait status.
+    int end() {
+        fclose(in_);
+        in_ = nullptr;
+        int status = 0;
+        waitpid(pid_, &status, 0);
+        ended_ = true;
+        return status;
+    }
+
+    std::string errors() {
+        std::string text;
+        for (int c; (c = fgetc(err_)) != EOF;) text += static_cast<char>(c);
+        return text;
+    }
+
+    int pid() const { return pid_; }
+
+ private:
+    pid_t pid_ = -1;
+    bool ended_ = false;
+    FILE* in_ = nullptr;
+    FILE* out_ = nullptr;
+    FILE* err_ = nullptr;
+};
+
+class Preload : public ::testing::Test {
+ protected:
+    Preload() {
+        signal(SIGPIPE, SIG_IGN);
+        std::string pattern = ::testing::TempDir() + "lockstep-preload-XXXXXX";
+        folder_ = mkdtemp(pattern.data());
+    }
+    ~Preload() override { std::filesystem::remove_all(folder_); }
+
+    static std::string property() { return std::string(COMPILED_PROPERTIES) + "/mutual_exclusion.so"; }
+    static AttachOptions with(std::vector<std::string> reactors) {
+        AttachOptions options;
+        options.reactors = std::move(reactors);
+        return options;
+    }
+
+    std::filesystem::path folder_;
+};
+
+TEST_F(Preload, AProgramThatKnowsNothingIsWatchedAndLeavesNoSocketBehind) {
+    Target target(folder_ / "socket-%p");
+    const auto socket = folder_ / ("socket-" + std::to_string(target.pid()));
+    AgentClient client(socket);
+    EXPECT_EQ(target.pid(), client.status()["pid"]);
+    client.attach(property(), with({}));
+    EXPECT_EQ("done\n", target.tell("grant /a x 0 9 5"));
+    EXPECT_EQ("done\n", target.tell("grant /a y 5 5 5"));
+    EXPECT_EQ("violated", client.detach("mutual_exclusion")["verdict"]);
+    EXPECT_EQ("done\n", target.tell("grant /a z 5 5 5"));
+    EXPECT_EQ(0, target.end());
+    EXPECT_FALSE(std::filesystem::exists(socket));
+}
+
+TEST_F(Preload, AbortEndsItAtTheViolationAfterTheMessageAndTheDump) {
+    Target target(folder_ / "socket");
+    AgentClient client(folder_ / "socket");
+    client.attach(property(), with({"dump:" + folder_.string(), "abort"}));
+    EXPECT_EQ("done\n", target.tell("grant /a x 0 9 5"));
+    EXPECT_EQ("", target.tell("grant /a y 5 5 5")) << "it must not get past the violation";
+    const int status = target.end();
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
+    EXPECT_THAT(target.errors(), HasSubstr("lockstep: mutual_exclusion violated for file=\"/a\": in state held, event "
+                                           "grant(file=\"/a\", owner=\"y\", first_byte=5, last_byte=5, mode=5)"));
+    EXPECT_TRUE(std::filesystem::exists(folder_ / ("mutual_exclusion-" + std::to_string(target.pid()) + "-0001.json")));
+}
+
+TEST_F(Preload, AForkedChildIsNotJudgedAndTheParentStillIs) {
+    Target target(folder_ / "socket");
+    AgentClient client(folder_ / "socket");
+    client.attach(property(), with({}));
+    EXPECT_EQ("done 7\n", target.tell("fork"));
+    EXPECT_EQ(0, client.status()["properties"][0]["counters"]["events"]);
+    target.tell("grant /a x 0 9 5");
+    EXPECT_EQ(1, client.status()["properties"][0]["counters"]["events"]);
+}
+
+TEST_F(Preload, TheEndOfTheProcessIsAnErrorOfTheClientNotAHang) {
+    Target target(folder_ / "socket");
+    AgentClient client(folder_ / "socket");
+    client.attach(property(), with({}));
+    target.end();
+    EXPECT_THROW(client.status(), AgentError);
+}
+
+}  // namespace
+}  // namespace lockstep::monitors
