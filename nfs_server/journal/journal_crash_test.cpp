@@ -9,7 +9,7 @@
 #include "nfs_server/base/faults.hpp"
 #include "nfs_server/disk/recording_disk.hpp"
 #include "nfs_server/journal/journal.hpp"
-#include "nfs_server/journal/journal_model_test.hpp"
+#include "nfs_server/journal/journal_test_model.hpp"
 
 namespace lockstep::server::journal {
 namespace {
