@@ -84,12 +84,14 @@ struct JournalCounters {
 /// Any thread may call any member.
 class Journal {
  public:
-    /// Writes an empty log and no data; whatever was on the disk is lost. A crash leaves the disk blank or formatted.
+    /// Writes an empty log and no data; whatever was on the disk is lost. A crash leaves what was there before, nothing
+    /// that opens, or a formatted disk.
     /// Errors: no_space (the disk is too small for the log and a data block), io.
     static Result<void, StorageFailure> format(disk::Disk& disk, const FormatOptions& options = {});
 
     /// Recovers, then serves. The disk must outlive the journal, and nobody else may use it.
-    /// Errors: blank (no format at all), corrupt, unknown_format: nothing was written; io.
+    /// Errors: blank (nothing but zeros at its beginning: it may be formatted), corrupt, unknown_format: nothing was
+    /// written; io.
     static Result<std::unique_ptr<Journal>, StorageFailure> open(disk::Disk& disk, const JournalOptions& options = {});
 
     /// Ends the background thread. Does not write anything: what nobody waited for is lost, as in a crash; see sync().

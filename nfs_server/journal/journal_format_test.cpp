@@ -63,6 +63,41 @@ TEST(JournalFormat, DamageIsRefusedAndNothingIsWritten) {
     EXPECT_EQ(StorageError::corrupt, refused(smaller));
 }
 
+TEST(JournalFormat, ADiskOfSomebodyElseIsNotBlank) {
+    ImageDisk image(64);
+    image.put(16, BlockBuffer::copy_of(std::as_bytes(std::span("another file system's superblock"))));
+    EXPECT_EQ(StorageError::corrupt, refused(image));
+}
+
+TEST(JournalFormat, ACrashWhileFormattingLeavesTheOldTheNewOrNothingThatOpens) {
+    ImageDisk old = formatted(64, 16);
+    {
+        auto journal = opened(old);
+        ASSERT_TRUE(put(*journal, 1, 11));
+        ASSERT_TRUE(journal->wait_durable({1}, 1));
+    }
+    RecordingDisk recording(old);
+    ASSERT_TRUE(Journal::format(recording, {.log_blocks = 24}));
+    const disk::CrashStates crashes(recording);
+    int opens_old = 0, opens_new = 0, does_not_open = 0;
+    for (size_t point = 0; point <= crashes.last_point(); ++point)
+        crashes.visit(point, {}, point, [&](ImageDisk& state) {
+            auto journal = Journal::open(state, by_hand);
+            if (!journal) {
+                ++does_not_open;
+            } else if ((*journal)->size_blocks() == 64 - 2 - 24) {
+                ++opens_new;
+                EXPECT_EQ(0u, (*journal)->last_sequence().value);
+            } else {
+                ++opens_old;
+                EXPECT_EQ(11u, get(**journal, 1)) << "event " << point;
+            }
+        });
+    EXPECT_GT(opens_old, 0);
+    EXPECT_GT(opens_new, 0);
+    EXPECT_GT(does_not_open, 0);
+}
+
 TEST(JournalFormat, AnotherVersionOrFeatureIsRefusedAndNothingIsWritten) {
     const ImageDisk good = formatted(64, 16);
     auto superblock = decode_superblock(good.block(0).span());

@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t default_log_share = 8;             // of the disk
 constexpr uint64_t default_log_blocks_limit = 16384;  // 64 MiB
 constexpr size_t chunk_blocks = 256;
+constexpr uint64_t blank_blocks = 256;  // looked at before a disk is called blank: 1 MiB
 
 tl::unexpected<StorageFailure> failed(StorageError code, const std::string& message) {
     return fail(StorageFailure{code, "journal: " + message});
@@ -48,6 +49,16 @@ Result<void, StorageError> write_format(disk::Disk& disk, const LogSuperblock& s
     return disk.barrier();
 }
 
+// Some file systems leave their first blocks alone: a disk is blank only if nothing is behind them, either.
+Result<bool, StorageError> is_blank(disk::Disk& disk) {
+    const BlockBuffer zeros = BlockBuffer::zeroed();
+    for (uint64_t block = 0; block < std::min(disk.size_blocks(), blank_blocks); ++block) {
+        LOCKSTEP_TRY(const BlockBuffer content, disk.read_block(block));
+        if (std::memcmp(content.data(), zeros.data(), block_size_bytes) != 0) return false;
+    }
+    return true;
+}
+
 /// The superblock that counts, and whether its other slot is damaged.
 struct FoundSuperblock {
     LogSuperblock superblock;
@@ -67,8 +78,8 @@ Result<FoundSuperblock, StorageError> find_superblock(disk::Disk& disk) {
         return FoundSuperblock{first->generation > second->generation ? *first : *second};
     }
     if (!first && !second) {
-        const bool both_blank = first.error() == StorageError::blank && second.error() == StorageError::blank;
-        return fail(both_blank ? StorageError::blank : StorageError::corrupt);
+        LOCKSTEP_TRY(const bool blank, is_blank(disk));
+        return fail(blank ? StorageError::blank : StorageError::corrupt);
     }
     const auto& other = first ? second : first;
     return FoundSuperblock{first ? *first : *second, other.error() == StorageError::corrupt};
@@ -77,11 +88,11 @@ Result<FoundSuperblock, StorageError> find_superblock(disk::Disk& disk) {
 std::string explain_superblock(StorageError error) {
     switch (error) {
         case StorageError::blank:
-            return "the disk holds no log (both superblocks are blank)";
+            return "the disk is blank";
         case StorageError::unknown_format:
             return "the log has a version or feature that this program does not know";
         case StorageError::corrupt:
-            return "both superblocks of the log are damaged, or contradict each other";
+            return "the disk is not blank and holds no log that can be read (both superblocks damaged, or not ours)";
         default:
             return std::string(to_string(error)) + " while reading the log's superblocks";
     }
