@@ -1,10 +1,12 @@
 #include "monitors/live/live_reader.hpp"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
 
+#include "monitors/live/relay_probe.hpp"
 #include "monitors/trace/babeltrace_source.hpp"
 
 namespace lockstep::monitors {
@@ -12,6 +14,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr std::chrono::milliseconds retry_interval{2};
 constexpr std::size_t mark = 0;  // index of the mark among the wanted events; the caller's follow
 
 std::vector<WantedEvent> with_mark(const std::vector<WantedEvent>& wanted) {
@@ -22,6 +25,12 @@ std::vector<WantedEvent> with_mark(const std::vector<WantedEvent>& wanted) {
                                       {"cpu", FieldType::unsigned_integer}}}};
     all.insert(all.end(), wanted.begin(), wanted.end());
     return all;
+}
+
+std::string session_url(const std::string& viewer_url, const std::string& session) {
+    char host[256] = {};
+    gethostname(host, sizeof host - 1);
+    return viewer_url + "/host/" + host + "/" + session;
 }
 
 // Signals sent to the process are the other threads' to handle.
@@ -54,19 +63,38 @@ void LiveReader::run() {
     changed_.notify_all();
 }
 
-// A session that was only just started may not be known at the relay: its reading then ends before any mark was seen.
+// The relay may not have let go of the probe yet when the source attaches; as long as nothing was read, that is tried
+// anew.
 void LiveReader::read_session() {
     const auto deadline = steady_clock::now() + options_.limit;
+    if (!wait_for_metadata(deadline)) return;
     for (;;) {
-        const auto source = BabeltraceSource::open_live(options_.url, with_mark(options_.wanted));
-        if (!read_until_idle_or_end(*source)) return;
-        {
-            std::lock_guard hold(mutex_);
-            if (!rounds_.empty()) return;
+        try {
+            const auto source = BabeltraceSource::open_live(session_url(options_.viewer_url, options_.session),
+                                                            with_mark(options_.wanted));
+            if (!read_until_idle_or_end(*source) || !nothing_read()) return;
+        } catch (const TraceError&) {
+            if (!nothing_read() || steady_clock::now() > deadline) throw;
         }
-        if (steady_clock::now() > deadline) throw TraceError(options_.url + ": the relay does not know this session");
-        if (stopping_after(std::chrono::milliseconds(1))) return;
+        if (steady_clock::now() > deadline)
+            throw TraceError(options_.session + ": the relay does not know this session");
+        if (stopping_after(retry_interval)) return;
     }
+}
+
+// False when told to stop.
+bool LiveReader::wait_for_metadata(steady_clock::time_point deadline) {
+    while (!metadata_has_event(options_.viewer_url, options_.session, "lockstep_live:mark", options_.limit)) {
+        if (steady_clock::now() > deadline)
+            throw TraceError(options_.session + ": the relay has no metadata of this session");
+        if (stopping_after(retry_interval)) return false;
+    }
+    return true;
+}
+
+bool LiveReader::nothing_read() const {
+    std::lock_guard hold(mutex_);
+    return rounds_.empty() && events_.load(std::memory_order_relaxed) == 0 && losses_ == 0;
 }
 
 // False when told to stop, true at the session's end.

@@ -20,7 +20,8 @@ namespace lockstep::monitors {
 class LiveReader : public std::enable_shared_from_this<LiveReader>, private EventHandler {
  public:
     struct Options {
-        std::string url;  // of the session
+        std::string viewer_url;
+        std::string session;
         std::vector<WantedEvent> wanted;
         std::uint64_t reader = 0;  // whose marks count
         // How long to wait before asking the relay again when there was nothing.
@@ -56,7 +57,9 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
  private:
     void run();
     void read_session();
+    bool wait_for_metadata(std::chrono::steady_clock::time_point deadline);
     bool read_until_idle_or_end(EventSource& source);
+    bool nothing_read() const;
     bool stopping_after(std::chrono::microseconds pause);
     void end(State state, const std::string& error);
 

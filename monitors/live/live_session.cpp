@@ -1,7 +1,5 @@
 #include "monitors/live/live_session.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <optional>
@@ -18,7 +16,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 // Marks that found no room in a full buffer are lost like other events, so they are fired anew until they arrive.
-constexpr milliseconds mark_interval{50};
+constexpr milliseconds mark_interval{20};
 // A reader that is told to stop is at most in one exchange with the relay.
 constexpr milliseconds reader_grace{500};
 
@@ -31,12 +29,6 @@ std::uint64_t reader_number() {
 LiveSessionOptions with_unique_name(LiveSessionOptions options, std::uint64_t number) {
     options.name += "-" + std::to_string(number);
     return options;
-}
-
-std::string session_url(const LiveSessionOptions& options) {
-    char host[256] = {};
-    gethostname(host, sizeof host - 1);
-    return options.viewer_url + "/host/" + host + "/" + options.name;
 }
 
 SessionOptions session_options(const LiveSessionOptions& options) {
@@ -84,7 +76,8 @@ void LiveSession::State::start(const std::vector<WantedEvent>& events) {
     control.start();
 
     LiveReader::Options reading;
-    reading.url = session_url(options);
+    reading.viewer_url = options.viewer_url;
+    reading.session = options.name;
     reading.wanted = events;
     reading.reader = number;
     reading.idle = idle_interval(options.live_timer);

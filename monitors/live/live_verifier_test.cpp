@@ -31,20 +31,34 @@ class VerifierTest : public testing::Test {
 
     static std::unique_ptr<Monitor> load() { return Monitor::load(find_monitor("mutual_exclusion")); }
 
-    // `owner`, a program in a network namespace of its own, acquires byte `byte` of "/relay" exclusively and never
-    // releases it.
-    static std::uint64_t acquire(const std::string& owner, std::uint64_t byte) {
-        int input[2], output[2];
-        EXPECT_EQ(0, pipe2(input, O_CLOEXEC));
-        EXPECT_EQ(0, pipe2(output, O_CLOEXEC));
-        Program program = start({"relay", owner, std::to_string(byte + 1), "own_net_ns"}, false, input[0], output[1]);
-        EXPECT_EQ(static_cast<ssize_t>(sizeof byte), write(input[1], &byte, sizeof byte));
-        for (const int end : {input[0], input[1], output[1]}) close(end);
-        EXPECT_EQ(static_cast<ssize_t>(sizeof byte), read(output[0], &byte, sizeof byte));
-        close(output[0]);
-        EXPECT_EQ(0, program.wait());
-        return program.net_ns;
-    }
+    // A program in a network namespace of its own, which lives as long as this object.
+    class Locker {
+     public:
+        Locker(const std::string& owner, std::uint64_t byte) : byte_(byte) {
+            int input[2], output[2];
+            EXPECT_EQ(0, pipe2(input, O_CLOEXEC));
+            EXPECT_EQ(0, pipe2(output, O_CLOEXEC));
+            program_ = start({"relay", owner, std::to_string(byte + 1), "own_net_ns"}, false, input[0], output[1]);
+            input_ = input[1], output_ = output[0];
+            close(input[0]), close(output[1]);
+        }
+        ~Locker() {
+            close(input_), close(output_);
+            program_.wait();
+        }
+        // Acquires the byte of "/relay" exclusively, for ever.
+        void acquire() {
+            EXPECT_EQ(static_cast<ssize_t>(sizeof byte_), write(input_, &byte_, sizeof byte_));
+            std::uint64_t answer = 0;
+            EXPECT_EQ(static_cast<ssize_t>(sizeof answer), read(output_, &answer, sizeof answer));
+        }
+        std::uint64_t net_ns() const { return program_.net_ns; }
+
+     private:
+        std::uint64_t byte_;
+        Program program_;
+        int input_ = -1, output_ = -1;
+    };
 
     // What the trace of the session says, to a monitor that was not there.
     static Summary verify_offline() {
@@ -84,18 +98,19 @@ TEST_F(VerifierTest, CorrectLockingIsOkLiveAndOffline) {
 TEST_F(VerifierTest, AConflictAcrossNetworkNamespacesIsAViolationThatNamesOwnersAndNamespaces) {
     const auto monitor = load();
     LiveVerifier verifier(options, {monitor.get()});
-    const std::uint64_t first = acquire("host1/1", 7);
-    const std::uint64_t second = acquire("host2/1", 7);
-    ASSERT_NE(first, second);
+    Locker first("host1/1", 7), second("host2/1", 7);
+    ASSERT_NE(first.net_ns(), second.net_ns());
+    first.acquire();
+    second.acquire();
     EXPECT_TRUE(verifier.finish().complete);
     const Summary live = monitor->summary();
     EXPECT_EQ(Verdict::violated, live.verdict);
     const auto reports = monitor->take_violations();
     ASSERT_EQ(1u, reports.size());
-    EXPECT_EQ(second, reports[0].origin.net_ns);
+    EXPECT_EQ(second.net_ns(), reports[0].origin.net_ns);
     EXPECT_EQ("lock_api:acquired", reports[0].tracepoint);
     ASSERT_EQ(1u, reports[0].history.size());
-    EXPECT_EQ(first, reports[0].history[0].origin.net_ns);
+    EXPECT_EQ(first.net_ns(), reports[0].history[0].origin.net_ns);
     EXPECT_THAT(reactors::to_text(reports[0]),
                 testing::AllOf(testing::HasSubstr("host1/1"), testing::HasSubstr("host2/1")));
     expect_same(live, verify_offline());
