@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The commands about models, from outside: what they print and what they exit with. $1: the lockstep program.
+set -euo pipefail
+lockstep=$1
+root=${LOCKSTEP_SOURCE_DIR:?}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+expect() {  # STATUS COMMAND…
+    local wanted=$1 status=0
+    shift
+    "$@" >out 2>err || status=$?
+    if [ "$status" -ne "$wanted" ]; then
+        echo "exit status $status, not $wanted: $*" >&2
+        cat out err >&2
+        exit 1
+    fi
+}
+
+expect 0 "$lockstep" check "$root"/dot/*.dot
+expect 0 "$lockstep" test "$root"/dot/*.dot
+expect 1 "$lockstep" check "$root/dot/bad/nondeterminism.dot"
+grep -q 'nondeterminism.dot:8:28: error: ' err
+expect 1 "$lockstep" check "$root/dot/mutual_exclusion.dot" "$root/dot/bad/no-event.dot"
+grep -q 'mutual_exclusion.dot: ok' out
+expect 0 "$lockstep" check "$root/dot/bad/unused-event.dot"   # a warning
+expect 2 "$lockstep" check "$work/nowhere.dot"
+[ "$(wc -l <err)" -eq 1 ]
+expect 2 "$lockstep" check
+expect 1 "$lockstep" check --json "$root/dot/bad/two-keys.dot"
+grep -q '"line":3,"column":1,"length":3,"severity":"error","code":"two-keys"' out
+expect 0 "$lockstep" check --tracepoints "$root/tracepoints" "$root/dot/reply_after_commit.dot"
+expect 2 "$lockstep" check --tracepoints "$work/nowhere" "$root/dot/reply_after_commit.dot"
+
+expect 0 "$lockstep" new my_property
+expect 0 "$lockstep" check my_property.dot
+expect 0 "$lockstep" test my_property.dot
+expect 2 "$lockstep" new my_property
+expect 2 "$lockstep" new '../x'
+
+sed 's/^\/\/ reject: .*//' my_property.dot >without.dot
+expect 1 "$lockstep" test without.dot
+grep -q 'no-example' err
+sed 's/^\/\/ reject: .*/\/\/ reject: take(file=x,owner=alice)/' my_property.dot >wrong.dot
+expect 1 "$lockstep" test wrong.dot
+grep -q 'wrong.dot:5:12: error: `reject` example failed: nothing is violated' err
+echo "check, test and new do as they say"
