@@ -118,7 +118,8 @@ json Agent::detach(const json& request) {
     const auto detached = property(request);
     detached->detach();
     delist(detached->instance());
-    const json summary = detached->status();
+    json summary = detached->status();
+    summary["paused"] = false;  // it is gone
     const std::lock_guard hold(mutex_);
     properties_.erase(detached->name());
     return {{"summary", summary}};

@@ -1,0 +1,58 @@
+#include "cli/agents.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+namespace lockstep::cli {
+namespace {
+
+// 0: not a number.
+int to_pid(const std::string& text) {
+    int pid = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    return error == std::errc() && end == text.data() + text.size() && pid > 0 ? pid : 0;
+}
+
+}  // namespace
+
+CLI::Option* add_process_option(CLI::App& app, std::string& process) {
+    return app.add_option("--in-process", process,
+                          "The watched process: its number, or the path of its agent's socket (LOCKSTEP_AGENT_SOCKET)");
+}
+
+std::unique_ptr<monitors::AgentClient> connect_to(const std::string& process) {
+    const int pid = to_pid(process);
+    const std::filesystem::path socket =
+        pid == 0 ? std::filesystem::path(process) : monitors::default_agent_socket(pid);
+    if (!std::filesystem::exists(socket))
+        throw monitors::AgentError(
+            fmt::format("there is no agent at {}: start the program with LD_PRELOAD=liblockstep_agent.so, or link that",
+                        socket.string()));
+    return std::make_unique<monitors::AgentClient>(socket);
+}
+
+std::vector<std::string> known_agents() {
+    std::vector<std::string> sockets;
+    std::error_code error;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(monitors::default_agent_socket(1).parent_path(), error)) {
+        const std::string name = entry.path().filename().string();  // agent-PID.sock
+        const int pid = name.starts_with("agent-") ? to_pid(name.substr(6, name.find('.') - 6)) : 0;
+        if (pid != 0 && (kill(pid, 0) == 0 || errno == EPERM)) sockets.push_back(entry.path().string());
+    }
+    std::ranges::sort(sockets);
+    return sockets;
+}
+
+std::shared_ptr<PropertyCommand> declare_property_command(CLI::App& app) {
+    auto options = std::make_shared<PropertyCommand>();
+    add_process_option(app, options->process)->required();
+    app.add_option("property", options->property, "The attached property's name")->required();
+    return options;
+}
+
+}  // namespace lockstep::cli

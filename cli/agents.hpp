@@ -1,0 +1,29 @@
+// What the commands that steer an agent share: finding it, and naming its property.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "monitors/agent/agent_client.hpp"
+
+namespace lockstep::cli {
+
+// The option by which a watched process is named: its number, or the path of its agent's socket.
+CLI::Option* add_process_option(CLI::App& app, std::string& process);
+
+// Throws monitors::AgentError when no agent is there; says how to start one.
+std::unique_ptr<monitors::AgentClient> connect_to(const std::string& process);
+
+// The sockets of the user's agents in the default place, of processes that live.
+std::vector<std::string> known_agents();
+
+// A command that has a process and a property: `detach`, `pause` and `resume` are these.
+struct PropertyCommand {
+    std::string process;
+    std::string property;
+};
+std::shared_ptr<PropertyCommand> declare_property_command(CLI::App& app);
+
+}  // namespace lockstep::cli

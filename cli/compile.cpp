@@ -1,0 +1,61 @@
+// lockstep compile FILE -o x.so: a property as a shared object, for attach, verify and the agent.
+#include <fmt/format.h>
+
+#include <fstream>
+#include <map>
+#include <memory>
+#include <stdexcept>
+
+#include "cli/command.hpp"
+#include "cli/property_compiler.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+struct Options {
+    std::string file;
+    std::string out;
+    bool source_only = false;
+    CompileOptions compile;
+};
+
+int run(Options options) {
+    const std::string source = generate(options.file, options.compile);
+    if (source.empty()) return exit_violated;
+    if (options.out.empty())
+        options.out = std::filesystem::path(options.file).stem().string() + (options.source_only ? ".cpp" : ".so");
+    if (!options.source_only)
+        return compile_monitor(source, options.out, options.compile) ? exit_ok : exit_could_not_run;
+    if (options.out == "-") return fmt::print("{}", source), exit_ok;
+    std::ofstream out(options.out);
+    out << source;
+    out.close();
+    if (!out) throw std::runtime_error("cannot write " + options.out);
+    return exit_ok;
+}
+
+Command::Run declare(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    const std::map<std::string, codegen::Encoding> encodings = {{"automatic", codegen::Encoding::automatic},
+                                                                {"boost_msm", codegen::Encoding::boost_msm},
+                                                                {"branches", codegen::Encoding::branches}};
+    app.add_option("file", options->file, "An automaton in DOT")->required();
+    app.add_option("-o,--output", options->out, "The shared object (default: the automaton's name with .so, here)");
+    app.add_flag("--source", options->source_only, "Write the generated C++ instead; with -o - to stdout");
+    app.add_option("--tracepoints", options->compile.tracepoints,
+                   "Folder with .tp files (repeatable; default: Lockstep's own)")
+        ->allow_extra_args(false);
+    app.add_option("--encoding", options->compile.encoding, "boost_msm (up to some 20 states) or branches")
+        ->transform(CLI::CheckedTransformer(encodings, CLI::ignore_case))
+        ->default_str("automatic");
+    app.add_option("--compiler", options->compile.compiler,
+                   "The C++ compiler (default: CXX of the environment, or c++)");
+    app.footer(
+        "Exit status: 0 compiled, 1 the model has errors, 2 a file can't be read or written, or the compiler failed.");
+    return [options] { return run(*options); };
+}
+
+const Command command{"compile", "Compile an automaton to a monitor, a shared object", declare};
+
+}  // namespace
+}  // namespace lockstep::cli

@@ -1,0 +1,40 @@
+// lockstep react, pause, resume: change what an attached property does, while it runs.
+#include "cli/agents.hpp"
+#include "cli/command.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+Command::Run declare_react(CLI::App& app) {
+    const auto options = declare_property_command(app);
+    auto reactors = std::make_shared<std::vector<std::string>>();
+    app.add_option("reactors", *reactors,
+                   "The reactors from now on: log[:FILE], dump[:FOLDER], abort; none: only count");
+    return [options, reactors] {
+        connect_to(options->process)->react(options->property, *reactors);
+        return exit_ok;
+    };
+}
+
+Command::Run declare_pause(CLI::App& app) {
+    const auto options = declare_property_command(app);
+    return [options] {
+        connect_to(options->process)->pause(options->property);
+        return exit_ok;
+    };
+}
+
+Command::Run declare_resume(CLI::App& app) {
+    const auto options = declare_property_command(app);
+    return [options] {
+        connect_to(options->process)->resume(options->property);
+        return exit_ok;
+    };
+}
+
+const Command react{"react", "Exchange the reactors of an attached property", declare_react};
+const Command pause_command{"pause", "Let an attached property rest: its probes return at once", declare_pause};
+const Command resume{"resume", "Wake a paused property; it waits for start events", declare_resume};
+
+}  // namespace
+}  // namespace lockstep::cli

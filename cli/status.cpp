@@ -1,0 +1,54 @@
+// lockstep status: what the agents of running processes have seen.
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/agents.hpp"
+#include "cli/command.hpp"
+#include "cli/property_status.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+struct Options {
+    std::string process;
+    bool json = false;
+    bool prometheus = false;
+};
+
+int run(const Options& options) {
+    const std::vector<std::string> agents = options.process.empty() ? known_agents() : std::vector{options.process};
+    if (agents.empty()) fmt::print(stderr, "no agent is running in the default place; name one with --in-process\n");
+    std::vector<nlohmann::json> all;
+    for (const std::string& agent : agents) {
+        const nlohmann::json status = connect_to(agent)->status();
+        auto properties = status.at("properties").get<std::vector<nlohmann::json>>();
+        for (nlohmann::json& property : properties) property["pid"] = status.at("pid");
+        if (options.prometheus) {
+            print_prometheus(status.at("pid"), properties);
+        } else if (!options.json) {
+            fmt::print("process {}\n", status.at("pid").get<int>());
+            print_properties(properties, false);
+        }
+        all.insert(all.end(), properties.begin(), properties.end());
+    }
+    if (options.json) print_properties(all, true);
+    return exit_status_of(all);
+}
+
+Command::Run declare(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    add_process_option(app, options->process);
+    app.add_flag("--json", options->json, "One JSON array of properties");
+    app.add_flag("--prometheus", options->prometheus, "The counters in Prometheus' text format")->excludes("--json");
+    app.footer(
+        "Without --in-process: every agent of this user in the default place.\n"
+        "Exit status: the worst verdict: 0 ok, 1 violated, 3 inconclusive; 2 an agent does not answer.");
+    return [options] { return run(*options); };
+}
+
+const Command command{"status", "Verdicts and counters of attached properties", declare};
+
+}  // namespace
+}  // namespace lockstep::cli
