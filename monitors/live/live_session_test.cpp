@@ -199,18 +199,18 @@ TEST_F(LiveSessionTest, AKilledRelayMakesTheResultIncompleteInBoundedTime) {
 }
 
 TEST_F(LiveSessionTest, AKilledSessionDaemonDoesNotHangTheEnd) {
-    options.limit = 1s;
+    options.limit = 3s;
     LiveSession session(options, lock_events(), recorder);
     EXPECT_EQ(0, start({"burst", "host/1", "10"}).wait());
     for (const pid_t pid : processes("lttng-sessiond")) EXPECT_EQ(0, kill(pid, SIGKILL));
     const auto began = steady_clock::now();
     const LiveResult result = session.finish(2s);
     EXPECT_FALSE(result.complete) << "the daemon's count of lost events is unknown";
-    EXPECT_LT(since_ms(began), 4500);
+    EXPECT_LT(since_ms(began), 9000);
 }
 
 TEST_F(LiveSessionTest, ARelayThatHangsIsLeftBehindAtTheDeadline) {
-    options.limit = 1s;
+    options.limit = 3s;
     auto session = std::make_unique<LiveSession>(options, lock_events(), recorder);
     EXPECT_EQ(0, start({"burst", "host/1", "10"}).wait());
     for (const pid_t pid : processes("lttng-relayd")) EXPECT_EQ(0, kill(pid, SIGSTOP));
@@ -218,7 +218,7 @@ TEST_F(LiveSessionTest, ARelayThatHangsIsLeftBehindAtTheDeadline) {
     const LiveResult result = session->finish(1s);
     session.reset();
     EXPECT_FALSE(result.complete);
-    EXPECT_LT(since_ms(began), 5000);
+    EXPECT_LT(since_ms(began), 9000);
 }
 
 TEST_F(LiveSessionTest, AProgramKilledInTheMiddleOfABurstIsNoReasonToHang) {
@@ -229,7 +229,7 @@ TEST_F(LiveSessionTest, AProgramKilledInTheMiddleOfABurstIsNoReasonToHang) {
     program.wait();
     const auto began = steady_clock::now();
     const LiveResult result = session.finish(2s);
-    EXPECT_LT(since_ms(began), 4500);
+    EXPECT_LT(since_ms(began), 9000);
     EXPECT_GE(result.events, 1000u);
     // Killed inside a tracepoint, its buffer is never completed: then that must be said.
     EXPECT_NE(result.complete, !result.problems.empty());

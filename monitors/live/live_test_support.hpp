@@ -21,7 +21,7 @@
 #ifdef __SANITIZE_ADDRESS__
 // Leaks inside babeltrace2 can be told from ours (cmake/lsan.supp) only if stacks go through libraries without frame
 // pointers.
-extern "C" inline const char* __asan_default_options() {
+extern "C" __attribute__((used)) inline const char* __asan_default_options() {
     return "fast_unwind_on_malloc=0";
 }
 #endif

@@ -1,5 +1,7 @@
 #include "monitors/lttng/deadline_thread.hpp"
 
+#include <signal.h>
+
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -7,6 +9,17 @@
 #include <utility>
 
 namespace lockstep::monitors {
+
+namespace {
+
+// Among others SIGPIPE, which liblttng-ctl provokes when it writes to a daemon that has died.
+void block_signals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+}
+
+}  // namespace
 
 // Lives until both the owner and the thread have let go of it. All members under `mutex`.
 struct DeadlineThread::Shared {
@@ -18,6 +31,7 @@ struct DeadlineThread::Shared {
     bool ended = false;
 
     void work() {
+        block_signals();
         std::unique_lock lock(mutex);
         for (;;) {
             changed.wait(lock, [this] { return call || stopping; });

@@ -150,7 +150,7 @@ TEST_F(OfflineTest, FlippedBitsNeverCrashTheReader) {
     record({}, 100);
     std::mt19937 random(11);
     int told = 0;
-    for (int round = 0; round < 100; ++round) {
+    for (int round = 0; round < 40; ++round) {
         copy();
         auto victims = files(false);
         const auto metadata = files(true);

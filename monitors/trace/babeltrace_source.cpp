@@ -39,7 +39,7 @@ std::string take_cause() {
 // A plugin of the library. It stays loaded for as long as the process lives: finding one costs milliseconds.
 const bt_plugin* plugin(const std::string& name) {
     static std::mutex mutex;
-    static std::map<std::string, const bt_plugin*> loaded;
+    static auto& loaded = *new std::map<std::string, const bt_plugin*>;  // never destroyed, as its plugins
     std::lock_guard hold(mutex);
     const bt_plugin*& found = loaded[name];
     if (found == nullptr &&
