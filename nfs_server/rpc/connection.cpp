@@ -115,6 +115,7 @@ void Connection::run(std::unique_ptr<Call> call, Calls& calls) {
     if (!closed_) {
         const Answer answer =
             dispatcher_.answer(call->record.bytes(), {.connection_id = id_, .peer = peer_}, call->arena, call->pieces);
+        last_activity_ns_ = environment_.clock.monotonic_ns();
         if (answer.kind == Answer::Kind::none) {
             close_because("a message that is no call");
         } else if (!closed_) {
@@ -124,7 +125,6 @@ void Connection::run(std::unique_ptr<Call> call, Calls& calls) {
             state = output_.send(std::move(call), answer.size_bytes);
         }
     }
-    last_activity_ns_ = environment_.clock.monotonic_ns();
     --in_flight_;
     after(state, calls);
 }

@@ -47,6 +47,7 @@ class MemoryShare {
         size_bytes_ = size_bytes;
         return true;
     }
+    void give_back_all() { budget_->give_back(std::exchange(size_bytes_, 0)); }
     size_t size_bytes() const { return size_bytes_; }
 
  private:

@@ -58,9 +58,10 @@ OutputQueue::State OutputQueue::write(std::unique_lock<std::mutex>& hold) {
     if (broken_) {
         replies_.clear();
         queued_bytes_ = 0;
-        return State::broken;
     }
-    return replies_.empty() ? State::empty : State::queued;
+    if (!replies_.empty()) return State::queued;
+    share_.give_back_all();
+    return broken_ ? State::broken : State::empty;
 }
 
 size_t OutputQueue::gather(std::span<iovec> pieces) {
