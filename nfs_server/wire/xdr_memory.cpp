@@ -64,6 +64,7 @@ bool_t wire_xdr_string(XDR* xdrs, char** text, u_int max_bytes) {
 bool_t wire_xdr_array(XDR* xdrs, char** elements, u_int* count, u_int max_count, u_int element_bytes,
                       xdrproc_t element) {
     if (!xdr_u_int(xdrs, count) || *count > max_count) return FALSE;
+    if (*count == 0) return TRUE;
     if (xdrs->x_op == XDR_DECODE) {
         auto& decoder = XdrDecoder::of(xdrs);
         // Every element takes at least one word of the record.
