@@ -31,15 +31,16 @@ ExitStatus check(const std::string& file, const Options& options, const codegen:
     }
     print_diagnostics(reading, file);
     if (reading.model)
-        fmt::print("{}: ok: {} states, {} edges, {} events, {} examples\n", file, reading.model->states.size(), reading.model->edges.size(),
-                   reading.model->events.size(), reading.model->examples.size());
+        fmt::print("{}: ok: {} states, {} edges, {} events, {} examples\n", file, reading.model->states.size(),
+                   reading.model->edges.size(), reading.model->events.size(), reading.model->examples.size());
     return status_of(reading);
 }
 
 Command::Run declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("files", options->files, "Automata in DOT")->required();
-    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")->allow_extra_args(false);
+    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")
+        ->allow_extra_args(false);
     app.add_flag("--json", options->json, "One JSON object a file on stdout");
     app.footer("Exit status: 0 no errors (there may be warnings), 1 a model has errors, 2 a file can't be read.");
     return [options] {

@@ -1,8 +1,8 @@
 // lockstep new NAME: a commented skeleton that passes check and test.
 #include <fmt/format.h>
 
-#include <cctype>
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -14,7 +14,8 @@ namespace lockstep::cli {
 namespace {
 
 // {0} is the property's name.
-constexpr const char* skeleton = R"dot(// {0}: say here, in a sentence, what it promises and of what (of each lock, each request, each file).
+constexpr const char* skeleton =
+    R"dot(// {0}: say here, in a sentence, what it promises and of what (of each lock, each request, each file).
 //
 // Examples are tests (lockstep test): `accept` must pass whole, the last event of `reject` must be the violation.
 // accept: take(file=x,owner=alice) give(file=x,owner=alice) take(file=x,owner=bob)
@@ -42,7 +43,8 @@ holder: set of owner\l"];
 
 bool is_name(const std::string& name) {
     const auto letter = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
-    return !name.empty() && std::isdigit(static_cast<unsigned char>(name.front())) == 0 && std::ranges::all_of(name, letter);
+    return !name.empty() && std::isdigit(static_cast<unsigned char>(name.front())) == 0 &&
+           std::ranges::all_of(name, letter);
 }
 
 Command::Run declare(CLI::App& app) {

@@ -25,13 +25,22 @@ std::vector<codegen::Diagnostic> run_tests(const codegen::Model& model) {
     const auto results = codegen::run_examples(model);
     for (std::size_t i = 0; i < results.size(); ++i)
         if (!results[i].passed)
-            failures.push_back({codegen::Severity::error, "example-failed", results[i].position, 1,
-                                fmt::format("`{}` example failed: {}", model.examples[i].accept ? "accept" : "reject", results[i].explanation), {}});
+            failures.push_back({codegen::Severity::error,
+                                "example-failed",
+                                results[i].position,
+                                1,
+                                fmt::format("`{}` example failed: {}", model.examples[i].accept ? "accept" : "reject",
+                                            results[i].explanation),
+                                {}});
     for (const bool accept : {true, false})
         if (std::ranges::find(model.examples, accept, &codegen::Example::accept) == model.examples.end())
-            failures.push_back({codegen::Severity::error, "no-example", {}, 1,
-                                fmt::format("there is no `{}:` example", accept ? "accept" : "reject"),
-                                fmt::format("add a comment: `// {}: event(field=value) …`", accept ? "accept" : "reject")});
+            failures.push_back(
+                {codegen::Severity::error,
+                 "no-example",
+                 {},
+                 1,
+                 fmt::format("there is no `{}:` example", accept ? "accept" : "reject"),
+                 fmt::format("add a comment: `// {}: event(field=value) …`", accept ? "accept" : "reject")});
     return failures;
 }
 
@@ -39,7 +48,8 @@ ExitStatus test(const std::string& file, const Options& options, const codegen::
     codegen::Reading reading = codegen::read_model_file(file, tracepoints);
     const bool readable = reading.model.has_value();
     if (readable)
-        for (codegen::Diagnostic& failure : run_tests(*reading.model)) reading.diagnostics.push_back(std::move(failure));
+        for (codegen::Diagnostic& failure : run_tests(*reading.model))
+            reading.diagnostics.push_back(std::move(failure));
     const bool ok = !codegen::has_errors(reading.diagnostics);
     const std::size_t count = readable ? reading.model->examples.size() : 0;
     if (options.json) {
@@ -58,10 +68,13 @@ ExitStatus test(const std::string& file, const Options& options, const codegen::
 Command::Run declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("files", options->files, "Automata in DOT")->required();
-    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")->allow_extra_args(false);
+    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")
+        ->allow_extra_args(false);
     app.add_flag("--json", options->json, "One JSON object a file on stdout");
-    app.footer("An `accept:` example must pass whole; a `reject:` example must be violated by its last event. Each model needs both.\n"
-               "Exit status: 0 all examples do as they say, 1 one does not, or a model has errors, 2 a file can't be read.");
+    app.footer(
+        "An `accept:` example must pass whole; a `reject:` example must be violated by its last event. Each model "
+        "needs both.\n"
+        "Exit status: 0 all examples do as they say, 1 one does not, or a model has errors, 2 a file can't be read.");
     return [options] {
         const auto tracepoints = load_tracepoints(options->tracepoints);
         ExitStatus worst = exit_ok;

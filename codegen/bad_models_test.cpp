@@ -1,4 +1,5 @@
-// dot/bad/: one file a diagnostic, beside it exactly what `lockstep check` says of it. To add one: write the .dot and let
+// dot/bad/: one file a diagnostic, beside it exactly what `lockstep check` says of it. To add one: write the .dot and
+// let
 //   lockstep check dot/bad/x.dot 2> dot/bad/x.expected
 // make the text, then read it.
 #include <gtest/gtest.h>
@@ -17,7 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path root() { return std::getenv("LOCKSTEP_SOURCE_DIR"); }
+fs::path root() {
+    return std::getenv("LOCKSTEP_SOURCE_DIR");
+}
 
 std::string text_of(const fs::path& path) {
     std::ifstream stream(path, std::ios::binary);
@@ -46,7 +49,8 @@ TEST(BadModels, GetExactlyTheTextBesideThem) {
         const std::string name = "dot/bad/" + file.filename().string();
         const std::string source = text_of(file);
         std::string told;
-        for (const Diagnostic& diagnostic : read_model(source, name, declarations).diagnostics) told += format_diagnostic(diagnostic, name, source, false);
+        for (const Diagnostic& diagnostic : read_model(source, name, declarations).diagnostics)
+            told += format_diagnostic(diagnostic, name, source, false);
         fs::path expected = file;
         EXPECT_EQ(told, text_of(expected.replace_extension(".expected"))) << name;
     }
@@ -57,7 +61,8 @@ TEST(BadModels, CoverEveryDiagnosticOfTheFrontEnd) {
     const std::regex code_in_brackets(R"(\[([a-z]+(?:-[a-z]+)*)\]\n)");
     for (const fs::path& file : files_of(root() / "dot" / "bad", ".expected")) {
         const std::string text = text_of(file);
-        for (std::sregex_iterator match(text.begin(), text.end(), code_in_brackets), end; match != end; ++match) covered.insert((*match)[1]);
+        for (std::sregex_iterator match(text.begin(), text.end(), code_in_brackets), end; match != end; ++match)
+            covered.insert((*match)[1]);
     }
     // Of .tp files, and of texts too long to be kept here; their own tests have them.
     covered.insert({"malformed-tracepoint", "unknown-c-type", "duplicate-tracepoint", "too-long"});
@@ -66,7 +71,8 @@ TEST(BadModels, CoverEveryDiagnosticOfTheFrontEnd) {
         if (file.string().ends_with("_test.cpp")) continue;
         const std::string text = text_of(file);
         for (std::sregex_iterator match(text.begin(), text.end(), code_in_source), end; match != end; ++match)
-            EXPECT_TRUE(covered.contains((*match)[1])) << file.filename() << " reports " << (*match)[1] << ", but no file of dot/bad gets it";
+            EXPECT_TRUE(covered.contains((*match)[1]))
+                << file.filename() << " reports " << (*match)[1] << ", but no file of dot/bad gets it";
     }
 }
 

@@ -10,7 +10,8 @@ namespace {
 
 class Checker {
  public:
-    Checker(const BuiltModel& built, std::vector<Diagnostic>& diagnostics) : built_(built), model_(built.model), diagnostics_(diagnostics) {}
+    Checker(const BuiltModel& built, std::vector<Diagnostic>& diagnostics)
+        : built_(built), model_(built.model), diagnostics_(diagnostics) {}
 
     void run() {
         check_reachability();
@@ -21,9 +22,11 @@ class Checker {
     }
 
  private:
-    void report(Severity severity, std::string code, SourcePosition position, std::size_t length, std::string message, std::string hint) {
-        diagnostics_.push_back({severity, std::move(code), position, static_cast<std::uint32_t>(std::max<std::size_t>(1, length)),
-                                std::move(message), std::move(hint)});
+    void report(Severity severity, std::string code, SourcePosition position, std::size_t length, std::string message,
+                std::string hint) {
+        diagnostics_.push_back({severity, std::move(code), position,
+                                static_cast<std::uint32_t>(std::max<std::size_t>(1, length)), std::move(message),
+                                std::move(hint)});
     }
     const std::string& state_name(std::uint32_t state) const { return model_.states[state].name; }
     const std::string& event_name(std::uint32_t event) const { return model_.events[event].name; }
@@ -45,7 +48,8 @@ class Checker {
         for (std::uint32_t i = 0; i < model_.states.size(); ++i)
             if (!reached[i])
                 report(Severity::error, "unreachable-state", model_.states[i].position, state_name(i).size(),
-                       "no path leads to state `" + state_name(i) + "`", "draw an edge to it from a state that is reached, or remove it");
+                       "no path leads to state `" + state_name(i) + "`",
+                       "draw an edge to it from a state that is reached, or remove it");
     }
 
     // A model without a note is the kernel's, whose own tools take a dead end; there it is a warning.
@@ -78,18 +82,22 @@ class Checker {
     void report_pair(const Edge& first, const Edge& second) {
         const bool unguarded = first.guards.empty() || second.guards.empty();
         const bool same = first.target == second.target && first.text == second.text;
-        std::string message = "two edges of `" + event_name(second.event) + "` leave `" + state_name(first.source) + "`, ";
+        std::string message =
+            "two edges of `" + event_name(second.event) + "` leave `" + state_name(first.source) + "`, ";
         message += same        ? "and they are equal"
                    : unguarded ? "and nothing decides between them"
                                : "and their guards may hold at once, or it can't be shown that they don't";
-        message += "; the other is on line " + std::to_string(first.position.line) + ", column " + std::to_string(first.position.column);
+        message += "; the other is on line " + std::to_string(first.position.line) + ", column " +
+                   std::to_string(first.position.column);
         std::string hint = "remove one of them";
         if (!same) {
             const std::vector<Expression>& guards = first.guards.empty() ? second.guards : first.guards;
             const std::string subject = first.guards.empty() ? "the other" : "this one";
-            hint = guards.empty() ? "give both edges guards that exclude each other" : "add the contrary guard to " + subject + ": `!(" + conjunction(guards) + ")`";
+            hint = guards.empty() ? "give both edges guards that exclude each other"
+                                  : "add the contrary guard to " + subject + ": `!(" + conjunction(guards) + ")`";
         }
-        report(Severity::error, "nondeterminism", second.position, event_name(second.event).size(), std::move(message), std::move(hint));
+        report(Severity::error, "nondeterminism", second.position, event_name(second.event).size(), std::move(message),
+               std::move(hint));
     }
 
     static std::string conjunction(const std::vector<Expression>& guards) {
@@ -103,7 +111,8 @@ class Checker {
             const Edge& edge = model_.edges[i];
             if (edge.guards.empty() || built_.doubtful_edges[i] || !never_hold(edge.guards)) continue;
             report(Severity::error, "impossible-guard", edge.guards.front().position, edge.guards.front().text.size(),
-                   "this edge is never taken: `" + conjunction(edge.guards) + "` can't hold", "correct the guard, or remove the edge");
+                   "this edge is never taken: `" + conjunction(edge.guards) + "` can't hold",
+                   "correct the guard, or remove the edge");
         }
     }
 
@@ -119,8 +128,8 @@ class Checker {
                 if (first.provider != second.provider || first.tracepoint != second.tracepoint) continue;
                 if (exclude_each_other(condition(first), condition(second))) continue;
                 report(Severity::error, "ambiguous-binding", second.position, second.text.size(),
-                       "one occurrence of " + second.provider + ":" + second.tracepoint + " may be both `" + event_name(first.event) + "` and `" +
-                           event_name(second.event) + "`",
+                       "one occurrence of " + second.provider + ":" + second.tracepoint + " may be both `" +
+                           event_name(first.event) + "` and `" + event_name(second.event) + "`",
                        "give the bindings `when` conditions that exclude each other");
                 break;
             }

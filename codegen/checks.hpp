@@ -1,5 +1,5 @@
-// Checks of the whole automaton: what no single label shows. Unreachable and dead-end states, edges between which nothing decides,
-// guards that can't hold, bindings of one tracepoint that overlap.
+// Checks of the whole automaton: what no single label shows. Unreachable and dead-end states, edges between which
+// nothing decides, guards that can't hold, bindings of one tracepoint that overlap.
 #pragma once
 
 #include <vector>

@@ -16,12 +16,19 @@ constexpr std::string_view accept_word = "accept:";
 constexpr std::string_view reject_word = "reject:";
 constexpr std::size_t continuation_indent = 4;
 
-std::size_t indent_of(const std::string& text) { return std::min(text.find_first_not_of(" \t"), text.size()); }
+std::size_t indent_of(const std::string& text) {
+    return std::min(text.find_first_not_of(" \t"), text.size());
+}
 
 class CommentReader {
  public:
-    CommentReader(const Picture& picture, const SourceText& source, const VocabularyGaps& gaps, Model& model, std::vector<Diagnostic>& diagnostics)
-        : picture_(picture), source_(source), gaps_(gaps), model_(model), diagnostics_(diagnostics),
+    CommentReader(const Picture& picture, const SourceText& source, const VocabularyGaps& gaps, Model& model,
+                  std::vector<Diagnostic>& diagnostics)
+        : picture_(picture),
+          source_(source),
+          gaps_(gaps),
+          model_(model),
+          diagnostics_(diagnostics),
           resolver_(model, source, diagnostics, gaps.broken_names, false) {}
 
     void run() {
@@ -49,7 +56,8 @@ class CommentReader {
     }
 
     static LocatedText tail(const LocatedText& text, std::size_t begin) {
-        return {text.text.substr(begin), {text.offsets.begin() + static_cast<std::ptrdiff_t>(begin), text.offsets.end()}};
+        return {text.text.substr(begin),
+                {text.offsets.begin() + static_cast<std::ptrdiff_t>(begin), text.offsets.end()}};
     }
 
     static void append_line(LocatedText& text, const LocatedText& line) {
@@ -71,8 +79,8 @@ class CommentReader {
         example.text = one_line(content.text);
         for (const syntax::ExampleCall& call : parse_example(content, source_, diagnostics_)) add_event(call, example);
         if (example.events.empty() && !has_errors(diagnostics_))
-            diagnostics_.push_back({Severity::error, "empty-example", source_.position(line.begin), 1, "this example has no events",
-                                    "`accept: event(field=value) …`"});
+            diagnostics_.push_back({Severity::error, "empty-example", source_.position(line.begin), 1,
+                                    "this example has no events", "`accept: event(field=value) …`"});
         model_.examples.push_back(std::move(example));
     }
 
@@ -80,8 +88,10 @@ class CommentReader {
         std::string line;
         for (const char c : text) {
             const bool blank = c == ' ' || c == '\n' || c == '\t';
-            if (!blank) line += c;
-            else if (!line.empty() && line.back() != ' ') line += ' ';
+            if (!blank)
+                line += c;
+            else if (!line.empty() && line.back() != ' ')
+                line += ' ';
         }
         while (line.ends_with(' ')) line.pop_back();
         return line;
@@ -101,8 +111,9 @@ class CommentReader {
         if (event == model_.events.end()) {
             std::vector<std::string> names;
             for (const Event& known : model_.events) names.push_back(known.name);
-            return resolver_.error(call.event.span, "undeclared-name", "there is no event `" + call.event.text + "`",
-                                   suggest(call.event.text, names, names.empty() ? "" : "events are " + list_names(names)));
+            return resolver_.error(
+                call.event.span, "undeclared-name", "there is no event `" + call.event.text + "`",
+                suggest(call.event.text, names, names.empty() ? "" : "events are " + list_names(names)));
         }
         occurrence.event = static_cast<std::uint32_t>(event - model_.events.begin());
         for (const syntax::Assignment& assignment : call.fields) add_field(assignment, *event, occurrence);
@@ -121,8 +132,9 @@ class CommentReader {
         } else if (!gaps_.incomplete_events.contains(occurrence.event)) {
             std::vector<std::string> names;
             for (const Field& known : event.fields) names.push_back(known.name);
-            return resolver_.error(assignment.name.span, "missing-field", "event `" + event.name + "` has no field `" + given.name + "`",
-                                   suggest(given.name, names, names.empty() ? "" : "its fields are " + list_names(names)));
+            return resolver_.error(
+                assignment.name.span, "missing-field", "event `" + event.name + "` has no field `" + given.name + "`",
+                suggest(given.name, names, names.empty() ? "" : "its fields are " + list_names(names)));
         } else {
             return;
         }
@@ -131,14 +143,17 @@ class CommentReader {
 
     // Strings may be written as a quoted text, a bare word or a number.
     bool read_value(const Term& term, ExampleField& given) {
-        if (given.type.type == Type::string && (term.kind == Term::Kind::text || term.kind == Term::Kind::number || term.kind == Term::Kind::name)) {
+        if (given.type.type == Type::string &&
+            (term.kind == Term::Kind::text || term.kind == Term::Kind::number || term.kind == Term::Kind::name)) {
             given.text = term.text;
             return true;
         }
         const auto value = resolver_.value(term, Scope{});
         if (!value) return false;
         if (value->kind != Expression::Kind::literal || value->type.type != given.type.type) {
-            resolver_.error(term.span, "type-mismatch", "`" + given.name + "` is " + describe(given.type.type) + ", this is " + describe(value->type.type));
+            resolver_.error(
+                term.span, "type-mismatch",
+                "`" + given.name + "` is " + describe(given.type.type) + ", this is " + describe(value->type.type));
             return false;
         }
         given.integer = value->integer;
@@ -155,7 +170,8 @@ class CommentReader {
 
 }  // namespace
 
-void read_comments(const Picture& picture, const SourceText& source, const VocabularyGaps& gaps, Model& model, std::vector<Diagnostic>& diagnostics) {
+void read_comments(const Picture& picture, const SourceText& source, const VocabularyGaps& gaps, Model& model,
+                   std::vector<Diagnostic>& diagnostics) {
     CommentReader(picture, source, gaps, model, diagnostics).run();
 }
 

@@ -15,6 +15,7 @@
 namespace lockstep::codegen {
 
 // Fills summary and examples. The model's events must be there; of fields of incomplete events nothing is said.
-void read_comments(const Picture& picture, const SourceText& source, const VocabularyGaps& gaps, Model& model, std::vector<Diagnostic>& diagnostics);
+void read_comments(const Picture& picture, const SourceText& source, const VocabularyGaps& gaps, Model& model,
+                   std::vector<Diagnostic>& diagnostics);
 
 }  // namespace lockstep::codegen

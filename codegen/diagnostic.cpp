@@ -10,20 +10,26 @@
 namespace lockstep::codegen {
 namespace {
 
-auto sort_key(const Diagnostic& d) { return std::tie(d.position.line, d.position.column); }
+auto sort_key(const Diagnostic& d) {
+    return std::tie(d.position.line, d.position.column);
+}
 
 bool same(const Diagnostic& a, const Diagnostic& b) {
     return a.position == b.position && a.code == b.code && a.message == b.message;
 }
 
-bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
+bool continues_character(char byte) {
+    return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
+}
 
 // Blanks that take as much room as the text does: tabs stay tabs, a UTF-8 character is one blank.
 std::string blanks_for(std::string_view text) {
     std::string blanks;
     for (const char byte : text) {
-        if (byte == '\t') blanks += '\t';
-        else if (!continues_character(byte)) blanks += ' ';
+        if (byte == '\t')
+            blanks += '\t';
+        else if (!continues_character(byte))
+            blanks += ' ';
     }
     return blanks;
 }
@@ -57,7 +63,8 @@ std::string underline(std::string_view line, std::size_t begin, std::uint32_t le
 // Control characters of a hostile file must not reach the terminal.
 std::string printable(std::string_view line) {
     std::string shown;
-    for (const char byte : line) shown += (static_cast<unsigned char>(byte) < 0x20 && byte != '\t') || byte == 0x7F ? '?' : byte;
+    for (const char byte : line)
+        shown += (static_cast<unsigned char>(byte) < 0x20 && byte != '\t') || byte == 0x7F ? '?' : byte;
     return shown;
 }
 
@@ -73,7 +80,8 @@ bool has_errors(const std::vector<Diagnostic>& diagnostics) {
     return std::ranges::any_of(diagnostics, [](const Diagnostic& d) { return d.severity == Severity::error; });
 }
 
-std::string format_diagnostic(const Diagnostic& diagnostic, std::string_view path, std::string_view source, bool colour) {
+std::string format_diagnostic(const Diagnostic& diagnostic, std::string_view path, std::string_view source,
+                              bool colour) {
     const bool is_error = diagnostic.severity == Severity::error;
     const std::string_view bold = colour ? "\033[1m" : "";
     const std::string_view tint = !colour ? "" : is_error ? "\033[1;31m" : "\033[1;35m";
@@ -89,8 +97,9 @@ std::string format_diagnostic(const Diagnostic& diagnostic, std::string_view pat
         const std::string line = printable(line_of(source, diagnostic.position.line));
         const Excerpt shown = excerpt(line, diagnostic.position.column);
         const std::string_view before = shown.cut_before ? "… " : "";
-        text += fmt::format("{:5} | {}{}{}\n      | {}{}{}{}\n", diagnostic.position.line, before, shown.line, shown.cut_after ? " …" : "",
-                            shown.cut_before ? "  " : "", green, underline(shown.line, shown.begin, diagnostic.length), plain);
+        text += fmt::format("{:5} | {}{}{}\n      | {}{}{}{}\n", diagnostic.position.line, before, shown.line,
+                            shown.cut_after ? " …" : "", shown.cut_before ? "  " : "", green,
+                            underline(shown.line, shown.begin, diagnostic.length), plain);
     }
     if (!diagnostic.hint.empty()) text += fmt::format("      = hint: {}\n", printable(diagnostic.hint));
     return text;

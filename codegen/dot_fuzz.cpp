@@ -1,5 +1,5 @@
-// Fuzz target of the whole front end, libcgraph included: any bytes give a model or diagnostics, never a crash, and what they give
-// is consistent. Under libFuzzer this is LLVMFuzzerTestOneInput; codegen/fuzz_test.cpp calls it too.
+// Fuzz target of the whole front end, libcgraph included: any bytes give a model or diagnostics, never a crash, and
+// what they give is consistent. Under libFuzzer this is LLVMFuzzerTestOneInput; codegen/fuzz_test.cpp calls it too.
 #include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
@@ -19,13 +19,17 @@ namespace {
 const TracepointDeclarations& tracepoints() {
     static const TracepointDeclarations declarations = [] {
         TracepointDeclarations lock_api;
-        lock_api.parse("TRACEPOINT_EVENT(lock_api, acquired, TP_ARGS(const char*, file, const char*, owner, uint64_t, first_byte, uint64_t, last_byte, uint8_t, mode),"
-                       "TP_FIELDS(ctf_string(file, file) ctf_string(owner, owner) ctf_integer(uint64_t, first_byte, first_byte)"
-                       "ctf_integer(uint64_t, last_byte, last_byte) ctf_integer(uint8_t, mode, mode)))"
-                       "TRACEPOINT_EVENT(lock_api, released, TP_ARGS(const char*, file, const char*, owner, uint64_t, first_byte, uint64_t, last_byte),"
-                       "TP_FIELDS(ctf_string(file, file) ctf_string(owner, owner) ctf_integer(uint64_t, first_byte, first_byte) ctf_integer(uint64_t, last_byte, last_byte)))"
-                       "TRACEPOINT_EVENT(lock_api, denied, TP_ARGS(const char*, file), TP_FIELDS(ctf_string(file, file)))",
-                       "lock_api.tp");
+        lock_api.parse(
+            "TRACEPOINT_EVENT(lock_api, acquired, TP_ARGS(const char*, file, const char*, owner, uint64_t, first_byte, "
+            "uint64_t, last_byte, uint8_t, mode),"
+            "TP_FIELDS(ctf_string(file, file) ctf_string(owner, owner) ctf_integer(uint64_t, first_byte, first_byte)"
+            "ctf_integer(uint64_t, last_byte, last_byte) ctf_integer(uint8_t, mode, mode)))"
+            "TRACEPOINT_EVENT(lock_api, released, TP_ARGS(const char*, file, const char*, owner, uint64_t, first_byte, "
+            "uint64_t, last_byte),"
+            "TP_FIELDS(ctf_string(file, file) ctf_string(owner, owner) ctf_integer(uint64_t, first_byte, first_byte) "
+            "ctf_integer(uint64_t, last_byte, last_byte)))"
+            "TRACEPOINT_EVENT(lock_api, denied, TP_ARGS(const char*, file), TP_FIELDS(ctf_string(file, file)))",
+            "lock_api.tp");
         return lock_api;
     }();
     return declarations;
@@ -39,7 +43,8 @@ void check_expression(const Model& model, const Expression& e, std::size_t field
     using Kind = Expression::Kind;
     if (e.kind == Kind::field) require(e.index < fields);
     if (e.kind == Kind::parameter) require(e.index < model.parameters.size());
-    for (const Kind kind : {Kind::variable, Kind::clock, Kind::contains, Kind::element, Kind::size, Kind::empty, Kind::compatible_with_all, Kind::conflicts, Kind::leaves_empty})
+    for (const Kind kind : {Kind::variable, Kind::clock, Kind::contains, Kind::element, Kind::size, Kind::empty,
+                            Kind::compatible_with_all, Kind::conflicts, Kind::leaves_empty})
         if (e.kind == kind) require(e.index < model.registers.size());
     for (const Expression& operand : e.operands) check_expression(model, operand, fields);
 }
@@ -51,12 +56,14 @@ void check_model_is_sound(const Model& model) {
         require(event.key_fields.size() == model.keys.size());
     }
     for (const Binding& binding : model.bindings) {
-        require(binding.event < model.events.size() && binding.values.size() == model.events[binding.event].fields.size());
+        require(binding.event < model.events.size() &&
+                binding.values.size() == model.events[binding.event].fields.size());
         for (const Expression& value : binding.values) check_expression(model, value, binding.tracepoint_fields.size());
         if (binding.when) check_expression(model, *binding.when, binding.tracepoint_fields.size());
     }
     for (const Edge& edge : model.edges) {
-        require(edge.source < model.states.size() && edge.target < model.states.size() && edge.event < model.events.size());
+        require(edge.source < model.states.size() && edge.target < model.states.size() &&
+                edge.event < model.events.size());
         const std::size_t fields = model.events[edge.event].fields.size();
         for (const Expression& guard : edge.guards) check_expression(model, guard, fields);
         for (const Action& action : edge.actions) {

@@ -1,9 +1,9 @@
 #include "codegen/dot_locator.hpp"
 
+#include <strings.h>
 #include <algorithm>
 #include <cstring>
 #include <set>
-#include <strings.h>
 
 namespace lockstep::codegen {
 namespace {
@@ -26,7 +26,8 @@ using Names = std::vector<std::string>;
 
 class Locator {
  public:
-    Locator(const SourceText& source, std::vector<Diagnostic>& diagnostics) : source_(source), diagnostics_(diagnostics) {
+    Locator(const SourceText& source, std::vector<Diagnostic>& diagnostics)
+        : source_(source), diagnostics_(diagnostics) {
         DotTokens lexed = tokenise_dot(source, diagnostics);
         tokens_ = std::move(lexed.tokens);
         graph_.comments = std::move(lexed.comments);
@@ -59,14 +60,21 @@ class Locator {
         diagnostics_.push_back({Severity::error, std::move(code), source_.position(span.begin), span.end - span.begin,
                                 std::move(message), std::move(hint)});
     }
-    std::string found() const { return at_end() ? "the end of the file" : "`" + source_.text().substr(token().span.begin, std::min<std::size_t>(token().span.end - token().span.begin, 40)) + "`"; }
+    std::string found() const {
+        return at_end() ? "the end of the file"
+                        : "`" +
+                              source_.text().substr(token().span.begin,
+                                                    std::min<std::size_t>(token().span.end - token().span.begin, 40)) +
+                              "`";
+    }
     void unexpected(const std::string& wanted, std::string hint) {
         error(token().span, "dot-syntax", wanted + " is expected here, not " + found(), std::move(hint));
     }
 
     void graph() {
         if (keyword("strict")) {
-            error(token().span, "strict-graph", "`strict` makes Graphviz merge parallel edges and lose their labels", "remove `strict`");
+            error(token().span, "strict-graph", "`strict` makes Graphviz merge parallel edges and lose their labels",
+                  "remove `strict`");
             advance();
         }
         graph_.begin = token().span.begin;
@@ -118,8 +126,10 @@ class Locator {
         if (token().is_id() && token(1).is("=")) {
             advance();
             advance();
-            if (!token().is_id()) unexpected("a value", "write `name=value`");
-            else value();
+            if (!token().is_id())
+                unexpected("a value", "write `name=value`");
+            else
+                value();
             return {};
         }
         return nodes_and_edges();
@@ -161,7 +171,8 @@ class Locator {
             if (names.empty() && !closed_subgraph_) return mentioned;
             mentioned.insert(mentioned.end(), names.begin(), names.end());
             ends.push_back({std::move(names), join(begin, tokens_[at_ == 0 ? 0 : at_ - 1].span)});
-            if (token().is("--")) error(token().span, "undirected-graph", "an automaton has directed edges", "write `->`");
+            if (token().is("--"))
+                error(token().span, "undirected-graph", "an automaton has directed edges", "write `->`");
             if (!accept("->") && !accept("--")) break;
         }
         const bool given = token().is("[");
@@ -171,7 +182,8 @@ class Locator {
         }
         for (std::size_t i = 0; i + 1 < ends.size(); ++i)
             for (const std::string& tail : ends[i].names)
-                for (const std::string& head : ends[i + 1].names) add_edge(tail, head, join(ends[i].span, ends[i + 1].span), list);
+                for (const std::string& head : ends[i + 1].names)
+                    add_edge(tail, head, join(ends[i].span, ends[i + 1].span), list);
         return mentioned;
     }
 
@@ -199,7 +211,8 @@ class Locator {
         }
         for (const Attribute& attribute : list) {
             if (attribute.name == "key")
-                error(span, "edge-key", "`key` makes Graphviz merge parallel edges and lose their labels", "remove `key=…`");
+                error(span, "edge-key", "`key` makes Graphviz merge parallel edges and lose their labels",
+                      "remove `key=…`");
             if (attribute.name != "label") continue;
             edge.label = attribute.value;
             edge.html_label = attribute.html;
@@ -227,8 +240,10 @@ class Locator {
         const Span span = token().span;
         LocatedText name = value();
         for (int port = 0; port < 2 && accept(":"); ++port) {
-            if (token().is_id()) value();
-            else unexpected("a port", {});
+            if (token().is_id())
+                value();
+            else
+                unexpected("a port", {});
         }
         LocatedNode& node = graph_.nodes.try_emplace(name.text, LocatedNode{span, {}, false, {}}).first->second;
         const Scope& scope = scopes_.back();

@@ -43,7 +43,8 @@ LocatedText drawn_label(const LocatedText& raw, const std::string& node_name, co
             continue;
         }
         const char escaped = raw.text[++i];
-        if (escaped == 'n' || escaped == 'l' || escaped == 'r') drawn.append('\n', offset);
+        if (escaped == 'n' || escaped == 'l' || escaped == 'r')
+            drawn.append('\n', offset);
         else if (escaped == 'N' && !node_name.empty()) {
             for (const char c : node_name) drawn.append(c, offset);
         } else if (escaped == 'G') {
@@ -83,8 +84,10 @@ class Reader {
             const auto former = agseterrf(collect_complaint);
             const Graph graph(agmemread(text_for_graphviz().c_str()));
             agseterrf(former);
-            if (graph == nullptr || complained()) report_complaint();
-            else copy(graph.get());
+            if (graph == nullptr || complained())
+                report_complaint();
+            else
+                copy(graph.get());
         }
         picture_.comments = std::move(located_.comments);
         return std::move(picture_);
@@ -114,7 +117,8 @@ class Reader {
         std::vector<Agedge_t*> edges;
         for (Agnode_t* node = agfstnode(graph); node != nullptr; node = agnxtnode(graph, node)) {
             nodes.push_back(node);
-            for (Agedge_t* edge = agfstout(graph, node); edge != nullptr; edge = agnxtout(graph, edge)) edges.push_back(edge);
+            for (Agedge_t* edge = agfstout(graph, node); edge != nullptr; edge = agnxtout(graph, edge))
+                edges.push_back(edge);
         }
         std::ranges::sort(nodes, {}, [](Agnode_t* node) { return AGSEQ(node); });
         std::ranges::sort(edges, {}, [](Agedge_t* edge) { return AGSEQ(edge); });
@@ -150,8 +154,9 @@ class Reader {
             if (!candidates.empty()) candidates.pop_front();
             const char* label = attribute(edge, "label");
             refuse_html(label, place->html_label, place->span);
-            picture_.edges.push_back(
-                {indices_[tail], indices_[head], drawn_label(located(label, place->label, place->span), {}, picture_.name), place->span});
+            picture_.edges.push_back({indices_[tail], indices_[head],
+                                      drawn_label(located(label, place->label, place->span), {}, picture_.name),
+                                      place->span});
         }
     }
 
@@ -170,6 +175,8 @@ class Reader {
 
 }  // namespace
 
-Picture read_dot(const SourceText& source, std::vector<Diagnostic>& diagnostics) { return Reader(source, diagnostics).run(); }
+Picture read_dot(const SourceText& source, std::vector<Diagnostic>& diagnostics) {
+    return Reader(source, diagnostics).run();
+}
 
 }  // namespace lockstep::codegen

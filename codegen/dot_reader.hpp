@@ -1,4 +1,5 @@
-// What a DOT file draws: nodes and edges with their labels, as libcgraph reads them, joined with their places in the source.
+// What a DOT file draws: nodes and edges with their labels, as libcgraph reads them, joined with their places in the
+// source.
 #pragma once
 
 #include <string>
@@ -12,9 +13,9 @@ namespace lockstep::codegen {
 
 struct PictureNode {
     std::string name;
-    std::string shape;        // as it counts: the first declared for this node, else the drawn one
-    bool has_label = false;   // false: Graphviz draws the node's name
-    LocatedText label;        // as drawn: `\n`, `\l` and `\r` are line ends, other escapes are resolved
+    std::string shape;       // as it counts: the first declared for this node, else the drawn one
+    bool has_label = false;  // false: Graphviz draws the node's name
+    LocatedText label;       // as drawn: `\n`, `\l` and `\r` are line ends, other escapes are resolved
     Span span;
 };
 

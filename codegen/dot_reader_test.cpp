@@ -45,17 +45,22 @@ TEST(DotReader, JoinsContinuedAndConcatenatedTexts) {
 }
 
 TEST(DotReader, TellsParallelEdgesApart) {
-    const Result result = read_text("digraph x {\n a -> b [label=first];\n c -> a [label=other];\n a -> b [label=second];\n a -> b -> c [label=third];\n}");
+    const Result result = read_text(
+        "digraph x {\n a -> b [label=first];\n c -> a [label=other];\n a -> b [label=second];\n a -> b -> c "
+        "[label=third];\n}");
     ASSERT_TRUE(result.diagnostics.empty());
     std::vector<std::pair<std::string, std::uint32_t>> edges;
-    for (const PictureEdge& edge : result.picture.edges) edges.emplace_back(edge.label.text, result.source.position(edge.span.begin).line);
+    for (const PictureEdge& edge : result.picture.edges)
+        edges.emplace_back(edge.label.text, result.source.position(edge.span.begin).line);
     using Edges = decltype(edges);
     EXPECT_EQ(edges, (Edges{{"first", 2}, {"other", 3}, {"second", 4}, {"third", 5}, {"third", 5}}));
 }
 
 TEST(DotReader, FollowsDefaultsScopesAndGroups) {
-    const Result result = read_text("digraph x {\n node [shape=box]; edge [label=rest];\n a -> {b c};\n subgraph cluster_1 { edge [label=inner]; b:p:n -> c:q }\n"
-                                    " a -> c [label=own]; d, e [label=named];\n}");
+    const Result result = read_text(
+        "digraph x {\n node [shape=box]; edge [label=rest];\n a -> {b c};\n subgraph cluster_1 { edge [label=inner]; "
+        "b:p:n -> c:q }\n"
+        " a -> c [label=own]; d, e [label=named];\n}");
     ASSERT_TRUE(result.diagnostics.empty()) << result.diagnostics[0].message;
     std::vector<std::string> labels;
     for (const PictureEdge& edge : result.picture.edges) labels.push_back(edge.label.text);
@@ -66,7 +71,9 @@ TEST(DotReader, FollowsDefaultsScopesAndGroups) {
 
 // Files of the kernel declare `doublecircle`, then `circle`; their generator takes the first.
 TEST(DotReader, TheFirstShapeThatIsDeclaredForANodeCounts) {
-    const Result result = read_text("digraph x { node [shape=box]; {node [shape = doublecircle] \"a\"}; {node [shape = circle] \"a\"}; b; b [shape=ellipse]; b [shape=circle]; c; }");
+    const Result result = read_text(
+        "digraph x { node [shape=box]; {node [shape = doublecircle] \"a\"}; {node [shape = circle] \"a\"}; b; b "
+        "[shape=ellipse]; b [shape=circle]; c; }");
     ASSERT_TRUE(result.diagnostics.empty());
     EXPECT_EQ(result.picture.nodes.at(0).shape, "doublecircle");
     EXPECT_EQ(result.picture.nodes.at(1).shape, "ellipse");
@@ -77,12 +84,15 @@ TEST(DotReader, CommentsAreKeptWithTheirLines) {
     const Result result = read_text("// one\n//   two\n# three\n\n/* four\n * five\n */\ndigraph x { a } // six\n");
     ASSERT_TRUE(result.diagnostics.empty());
     std::vector<std::string> lines;
-    for (const CommentLine& line : result.picture.comments) lines.push_back(line.text.text + (line.follows_former ? "|" : ""));
+    for (const CommentLine& line : result.picture.comments)
+        lines.push_back(line.text.text + (line.follows_former ? "|" : ""));
     EXPECT_EQ(lines, (std::vector<std::string>{" one", "   two|", " three|", "four", " five|", "|", " six|"}));
 }
 
 TEST(DotReader, AByteOrderMarkAndOtherLineEndsDoNoHarm) {
-    const Result result = read_text("\xEF\xBB\xBF" "digraph x {\r\n a -> b [label=\"one\\\r\ntwo\"];\r\n}\r\n");
+    const Result result = read_text(
+        "\xEF\xBB\xBF"
+        "digraph x {\r\n a -> b [label=\"one\\\r\ntwo\"];\r\n}\r\n");
     ASSERT_TRUE(result.diagnostics.empty()) << result.diagnostics[0].message;
     EXPECT_EQ(result.picture.edges.at(0).label.text, "onetwo");
 }
@@ -92,10 +102,14 @@ TEST(DotReader, RefusesWhatWouldHarmTheParserAndReadsOnAfterwards) {
     const std::string deep = "digraph x " + std::string(20'000, '{') + std::string(20'000, '}');
     const std::string long_label = "digraph x { a [label=\"" + std::string(4'000'000, 'x') + "\"]; }";
     const std::string huge(5 << 20, ' ');
-    for (const std::string& text : {std::string("digraph x { /* "), std::string("digraph x { a [label=\""), std::string("digraph x { a [label=<b"),
-                                    std::string("digraph x { a } digraph y { b }"), std::string("digraph x {"), std::string(), std::string(1, '\0'),
-                                    std::string("digraph x { a [label=\"a\0b\"]; }", 30), deep, long_label, huge, std::string("\x7f""ELF\x02\x01"),
-                                    std::string("digraph x { a -> b [label=x"), std::string("}"), std::string("digraph x { subgraph s")}) {
+    for (const std::string& text :
+         {std::string("digraph x { /* "), std::string("digraph x { a [label=\""),
+          std::string("digraph x { a [label=<b"), std::string("digraph x { a } digraph y { b }"),
+          std::string("digraph x {"), std::string(), std::string(1, '\0'),
+          std::string("digraph x { a [label=\"a\0b\"]; }", 30), deep, long_label, huge,
+          std::string("\x7f"
+                      "ELF\x02\x01"),
+          std::string("digraph x { a -> b [label=x"), std::string("}"), std::string("digraph x { subgraph s")}) {
         const Result result = read_text(text);
         EXPECT_FALSE(result.diagnostics.empty()) << text.substr(0, 40);
         EXPECT_LE(result.diagnostics.size(), 100U) << text.substr(0, 40);
@@ -112,7 +126,8 @@ TEST(DotReader, ReadsFromSeveralThreads) {
                 const std::string name = "n" + std::to_string(thread);
                 const Result good = read_text("digraph x { " + name + " -> b [label=\"" + name + "\"] }");
                 const Result bad = read_text("digraph x { " + name + " -> ");
-                if (!good.diagnostics.empty() || good.picture.edges.at(0).label.text != name || bad.diagnostics.empty()) ++wrong;
+                if (!good.diagnostics.empty() || good.picture.edges.at(0).label.text != name || bad.diagnostics.empty())
+                    ++wrong;
             }
         });
     for (std::thread& thread : threads) thread.join();

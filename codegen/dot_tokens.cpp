@@ -5,8 +5,12 @@
 namespace lockstep::codegen {
 namespace {
 
-bool starts_name(char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || (static_cast<unsigned char>(c) & 0x80U); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool starts_name(char c) {
+    return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || (static_cast<unsigned char>(c) & 0x80U);
+}
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 class Lexer {
  public:
@@ -31,15 +35,24 @@ class Lexer {
 
     void next() {
         const char c = peek();
-        if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f') ++at_;
-        else if (c == '/' && peek(1) == '*') block_comment();
-        else if (c == '/' && peek(1) == '/') line_comment(2);
-        else if (c == '#' && at_line_start()) line_comment(1);
-        else if (c == '"') quoted();
-        else if (c == '<') html();
-        else if (starts_name(c)) name();
-        else if (is_digit(c) || c == '.' || (c == '-' && (is_digit(peek(1)) || peek(1) == '.'))) number();
-        else mark();
+        if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f')
+            ++at_;
+        else if (c == '/' && peek(1) == '*')
+            block_comment();
+        else if (c == '/' && peek(1) == '/')
+            line_comment(2);
+        else if (c == '#' && at_line_start())
+            line_comment(1);
+        else if (c == '"')
+            quoted();
+        else if (c == '<')
+            html();
+        else if (starts_name(c))
+            name();
+        else if (is_digit(c) || c == '.' || (c == '-' && (is_digit(peek(1)) || peek(1) == '.')))
+            number();
+        else
+            mark();
     }
 
     void block_comment() {
@@ -53,7 +66,8 @@ class Lexer {
         std::uint32_t line_begin = begin + 2;
         for (auto i = line_begin; i <= close; ++i) {
             if (i != close && text_[i] != '\n') continue;
-            while (line_begin < i && (std::isspace(static_cast<unsigned char>(text_[line_begin])) || text_[line_begin] == '*')) {
+            while (line_begin < i &&
+                   (std::isspace(static_cast<unsigned char>(text_[line_begin])) || text_[line_begin] == '*')) {
                 if (text_[line_begin++] == '*') break;  // the star that begins each line of a boxed comment
             }
             comment_line(line_begin, i);
@@ -87,9 +101,12 @@ class Lexer {
             if (text_[i] == '\0') return bad_byte(i);
             if (text_[i] == '\\' && i + 1 < text_.size()) {
                 const char escaped = text_[i + 1];
-                if (escaped == '"') token.text.append('"', i++);
-                else if (escaped == '\n') ++i;
-                else if (escaped == '\r' && i + 2 < text_.size() && text_[i + 2] == '\n') i += 2;
+                if (escaped == '"')
+                    token.text.append('"', i++);
+                else if (escaped == '\n')
+                    ++i;
+                else if (escaped == '\r' && i + 2 < text_.size() && text_[i + 2] == '\n')
+                    i += 2;
                 else {
                     token.text.append('\\', i);
                     token.text.append(escaped, ++i);
@@ -158,21 +175,24 @@ class Lexer {
     void mark() {
         const char c = peek();
         if (c == '-' && (peek(1) == '>' || peek(1) == '-')) return plain(DotToken::Kind::mark, at_ + 2);
-        if (c != '\0' && std::string_view("{}[];,=:+@").find(c) != std::string_view::npos) return plain(DotToken::Kind::mark, at_ + 1);
+        if (c != '\0' && std::string_view("{}[];,=:+@").find(c) != std::string_view::npos)
+            return plain(DotToken::Kind::mark, at_ + 1);
         bad_byte(at_);
     }
 
     void bad_byte(std::uint32_t offset) {
         const char c = text_[offset];
         const bool shown = c > ' ' && c < 0x7F;
-        error(offset, 1, "bad-character", shown ? std::string("`") + c + "` has no meaning here" : "a control byte has no place in a DOT file",
+        error(offset, 1, "bad-character",
+              shown ? std::string("`") + c + "` has no meaning here" : "a control byte has no place in a DOT file",
               shown ? "put quotes around a name that has such characters" : "");
         at_ = offset + 1;
     }
 
     void error(std::uint32_t offset, std::uint32_t length, std::string code, std::string message, std::string hint) {
         if (diagnostics_.size() >= 100) return;  // a binary file is told once, not a million times
-        diagnostics_.push_back({Severity::error, std::move(code), source_.position(offset), length, std::move(message), std::move(hint)});
+        diagnostics_.push_back(
+            {Severity::error, std::move(code), source_.position(offset), length, std::move(message), std::move(hint)});
     }
 
     const SourceText& source_;
@@ -185,6 +205,8 @@ class Lexer {
 
 }  // namespace
 
-DotTokens tokenise_dot(const SourceText& source, std::vector<Diagnostic>& diagnostics) { return Lexer(source, diagnostics).run(); }
+DotTokens tokenise_dot(const SourceText& source, std::vector<Diagnostic>& diagnostics) {
+    return Lexer(source, diagnostics).run();
+}
 
 }  // namespace lockstep::codegen

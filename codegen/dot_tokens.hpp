@@ -1,5 +1,5 @@
-// The words of a DOT file with their places, and its comments. First stage of the front end: nothing reaches libcgraph that
-// did not pass here (an unclosed comment there breaks every later parse of the process; facts: libcgraph 2.42).
+// The words of a DOT file with their places, and its comments. First stage of the front end: nothing reaches libcgraph
+// that did not pass here (an unclosed comment there breaks every later parse of the process; facts: libcgraph 2.42).
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,9 @@ namespace lockstep::codegen {
 struct DotToken {
     enum class Kind : std::uint8_t { name, quoted, html, mark, end };
     Kind kind = Kind::end;
-    LocatedText text;  // decoded: without quotes, `\"` is `"`, a line continued with `\` is joined; `\n` stays two characters
-    Span span;         // in the source, quotes included
+    LocatedText
+        text;   // decoded: without quotes, `\"` is `"`, a line continued with `\` is joined; `\n` stays two characters
+    Span span;  // in the source, quotes included
 
     bool is(std::string_view mark) const { return kind == Kind::mark && text.text == mark; }
     bool is_id() const { return kind == Kind::name || kind == Kind::quoted || kind == Kind::html; }

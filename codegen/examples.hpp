@@ -1,4 +1,5 @@
-// Runs the examples of a model on the interpreter: `accept:` must pass whole, `reject:` must be violated by its last event.
+// Runs the examples of a model on the interpreter: `accept:` must pass whole, `reject:` must be violated by its last
+// event.
 #pragma once
 
 #include <string>
@@ -18,7 +19,8 @@ struct ExampleResult {
 // One result for each of Model::examples. Throws std::invalid_argument when a parameter has no value.
 std::vector<ExampleResult> run_examples(const Model& model);
 
-// An example's event as the interpreter takes it. time_ns: when the former happened; used where the example gives no time.
+// An example's event as the interpreter takes it. time_ns: when the former happened; used where the example gives no
+// time.
 Occurrence occurrence_of(const Model& model, const ExampleEvent& event, std::uint64_t time_ns);
 
 // "grant(owner=a/1, mode=5)", for messages.

@@ -13,9 +13,12 @@ using Kind = Expression::Kind;
 
 // An expression as a key: equal text, equal value, whatever it is.
 std::string canonical(const Expression& e) {
-    std::string key = std::to_string(static_cast<int>(e.kind)) + "." + std::to_string(e.index) + "." + std::to_string(static_cast<int>(e.origin));
+    std::string key = std::to_string(static_cast<int>(e.kind)) + "." + std::to_string(e.index) + "." +
+                      std::to_string(static_cast<int>(e.origin));
     if (e.kind == Kind::literal) {
-        key += e.type.type == Type::string ? "'" + e.text + "'" : std::to_string(static_cast<std::int64_t>(e.integer)) + (e.integer > 0 ? "+" : "-");
+        key += e.type.type == Type::string
+                   ? "'" + e.text + "'"
+                   : std::to_string(static_cast<std::int64_t>(e.integer)) + (e.integer > 0 ? "+" : "-");
     }
     key += "(";
     for (const Expression& operand : e.operands) key += canonical(operand) + ",";
@@ -33,13 +36,20 @@ enum Relation : unsigned { below = 1, same = 2, above = 4 };
 
 unsigned relations_of(Kind kind) {
     switch (kind) {
-        case Kind::equal: return same;
-        case Kind::not_equal: return below | above;
-        case Kind::less: return below;
-        case Kind::less_equal: return below | same;
-        case Kind::greater: return above;
-        case Kind::greater_equal: return above | same;
-        default: return 0;
+        case Kind::equal:
+            return same;
+        case Kind::not_equal:
+            return below | above;
+        case Kind::less:
+            return below;
+        case Kind::less_equal:
+            return below | same;
+        case Kind::greater:
+            return above;
+        case Kind::greater_equal:
+            return above | same;
+        default:
+            return 0;
     }
 }
 
@@ -119,7 +129,8 @@ class Knowledge {
 
     void learn_truth(const Expression& e, bool holds) {
         if (e.kind == Kind::empty) return limit(bounds(size_key(e.index), true), holds ? same : above, 0);
-        if (holds && (e.kind == Kind::contains || e.kind == Kind::conflicts)) limit(bounds(size_key(e.index), true), above, 0);
+        if (holds && (e.kind == Kind::contains || e.kind == Kind::conflicts))
+            limit(bounds(size_key(e.index), true), above, 0);
         const auto [known, added] = truths_.try_emplace(canonical(e), holds);
         if (!added && known->second != holds) contradiction_ = true;
     }
@@ -162,7 +173,8 @@ class Knowledge {
     }
 
     static bool is_natural(const Expression& term) {
-        return term.kind == Kind::size || term.type.type == Type::duration || (term.type.type == Type::integer && !term.type.is_signed);
+        return term.kind == Kind::size || term.type.type == Type::duration ||
+               (term.type.type == Type::integer && !term.type.is_signed);
     }
 
     Bounds& bounds(const std::string& key, bool natural) {
@@ -172,9 +184,12 @@ class Knowledge {
     }
 
     void learn_text(Bounds& known, bool equal, const std::string& text) {
-        if (!equal) known.excluded_texts.insert(text);
-        else if (known.text && *known.text != text) contradiction_ = true;
-        else known.text = text;
+        if (!equal)
+            known.excluded_texts.insert(text);
+        else if (known.text && *known.text != text)
+            contradiction_ = true;
+        else
+            known.text = text;
         if (known.text && known.excluded_texts.contains(*known.text)) contradiction_ = true;
     }
 
@@ -182,8 +197,10 @@ class Knowledge {
         if (relations == (below | above)) {
             known.excluded.insert(constant);
         } else {
-            if (!(relations & above)) known.highest = std::min(known.highest, (relations & same) ? constant : constant - 1);
-            if (!(relations & below)) known.lowest = std::max(known.lowest, (relations & same) ? constant : constant + 1);
+            if (!(relations & above))
+                known.highest = std::min(known.highest, (relations & same) ? constant : constant - 1);
+            if (!(relations & below))
+                known.lowest = std::max(known.lowest, (relations & same) ? constant : constant + 1);
         }
         while (known.excluded.contains(known.lowest)) ++known.lowest;
         while (known.excluded.contains(known.highest)) --known.highest;

@@ -9,10 +9,13 @@ namespace {
 
 // Whether the checker takes two edges of `open` with these guards.
 bool taken(const std::string& first, const std::string& second) {
-    const std::string registers = "users: set of who\nmodes: map who -> mode\ncount: int\ntotal: unsigned\nfull: flag\nage: clock\nheld: ranges of who\n"
-                                  "parameter limit = 5ms\n";
+    const std::string registers =
+        "users: set of who\nmodes: map who -> mode\ncount: int\ntotal: unsigned\nfull: flag\nage: clock\nheld: ranges "
+        "of who\n"
+        "parameter limit = 5ms\n";
     const auto clause = [](const std::string& guard) { return guard.empty() ? "" : "; " + guard; };
-    const Reading reading = read(graph(door_note + registers, "idle -> used [label=\"open" + clause(first) + "\"]; idle -> idle [label=\"open" + clause(second) +
+    const Reading reading = read(graph(door_note + registers, "idle -> used [label=\"open" + clause(first) +
+                                                                  "\"]; idle -> idle [label=\"open" + clause(second) +
                                                                   "\"]; used -> idle [label=\"close\"];"));
     for (const Diagnostic& diagnostic : reading.diagnostics) {
         if (diagnostic.code == "nondeterminism") return false;
@@ -81,9 +84,14 @@ TEST(Exclusivity, GivesUpOnGuardsThatExplode) {
 }
 
 TEST(Exclusivity, FindsGuardsThatNeverHold) {
-    const auto body = [](const std::string& guard) { return "idle -> used [label=\"open; " + guard + "\"]; used -> idle [label=\"close\"];"; };
-    for (const char* guard : {"floor < 1 && floor > 1", "total < 0", "full && !full", "1 == 2", "false", "count < count"})
-        EXPECT_EQ(codes_of(graph(door_note + "full: flag\ntotal: unsigned\ncount: int\n", body(guard))), std::vector<std::string>{"impossible-guard"}) << guard;
+    const auto body = [](const std::string& guard) {
+        return "idle -> used [label=\"open; " + guard + "\"]; used -> idle [label=\"close\"];";
+    };
+    for (const char* guard :
+         {"floor < 1 && floor > 1", "total < 0", "full && !full", "1 == 2", "false", "count < count"})
+        EXPECT_EQ(codes_of(graph(door_note + "full: flag\ntotal: unsigned\ncount: int\n", body(guard))),
+                  std::vector<std::string>{"impossible-guard"})
+            << guard;
 }
 
 }  // namespace

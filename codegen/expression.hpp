@@ -96,8 +96,8 @@ struct Action {
         clear,  // set, map, ranges: empty it
         reset,  // clock: now
         lock,   // operands: owner, first, last, mode → ranges: the owner holds first…last in that mode, replacing,
-               // splitting and merging its own intervals (adjacent or overlapping ones of equal mode become one);
-               // others' are untouched; first > last: nothing
+                // splitting and merging its own intervals (adjacent or overlapping ones of equal mode become one);
+                // others' are untouched; first > last: nothing
         unlock  // operands: owner, first, last → ranges: the owner holds nothing in first…last; may split an interval
     };
 

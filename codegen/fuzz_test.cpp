@@ -1,5 +1,5 @@
-// Runs the fuzz target over the corpus (codegen/corpus, dot, dot/bad) and over seeded mutations of it: what a compiler without
-// libFuzzer can do. LOCKSTEP_FUZZ_SEED and LOCKSTEP_FUZZ_ROUNDS let it run longer.
+// Runs the fuzz target over the corpus (codegen/corpus, dot, dot/bad) and over seeded mutations of it: what a compiler
+// without libFuzzer can do. LOCKSTEP_FUZZ_SEED and LOCKSTEP_FUZZ_ROUNDS let it run longer.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -32,7 +32,9 @@ std::vector<std::string> corpus() {
     return texts;
 }
 
-void run(const std::string& text) { lockstep_dot_fuzz(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()); }
+void run(const std::string& text) {
+    lockstep_dot_fuzz(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+}
 
 unsigned number_of(const char* variable, unsigned otherwise) {
     const char* text = std::getenv(variable);
@@ -53,23 +55,50 @@ class Mutator {
     std::size_t below(std::size_t limit) { return limit == 0 ? 0 : random_() % limit; }
 
     void mutate(std::string& text) {
-        static constexpr std::array<std::string_view, 42> words = {
-            "{", "}", "[", "]", ";", "\"", "/*", "*/", "//", "->", "=", ":=", ":", "\\n", "\\l", "\\", "(", ")", "!", "&&", "||", "in", "size(",
-            "reset(", "start", "when", "per ", "label=", "shape=note", "__init_", "subgraph", "strict ", "digraph x {", "node [", "edge [", "+", "<b>",
-            "18446744073709551616", "-1", "5ms", "'", "accept: "};
+        static constexpr std::array<std::string_view, 42> words = {"{",           "}",
+                                                                   "[",           "]",
+                                                                   ";",           "\"",
+                                                                   "/*",          "*/",
+                                                                   "//",          "->",
+                                                                   "=",           ":=",
+                                                                   ":",           "\\n",
+                                                                   "\\l",         "\\",
+                                                                   "(",           ")",
+                                                                   "!",           "&&",
+                                                                   "||",          "in",
+                                                                   "size(",       "reset(",
+                                                                   "start",       "when",
+                                                                   "per ",        "label=",
+                                                                   "shape=note",  "__init_",
+                                                                   "subgraph",    "strict ",
+                                                                   "digraph x {", "node [",
+                                                                   "edge [",      "+",
+                                                                   "<b>",         "18446744073709551616",
+                                                                   "-1",          "5ms",
+                                                                   "'",           "accept: "};
         const std::size_t at = below(text.size() + 1);
         const std::size_t length = std::min(below(30), text.size() - at);
         switch (below(6)) {
-            case 0: text.insert(at, words[below(words.size())]); break;
-            case 1: text.erase(at, length); break;
-            case 2: text.insert(at, text.substr(below(text.size() + 1), below(60))); break;
-            case 3: if (at < text.size()) text[at] = static_cast<char>(random_()); break;
+            case 0:
+                text.insert(at, words[below(words.size())]);
+                break;
+            case 1:
+                text.erase(at, length);
+                break;
+            case 2:
+                text.insert(at, text.substr(below(text.size() + 1), below(60)));
+                break;
+            case 3:
+                if (at < text.size()) text[at] = static_cast<char>(random_());
+                break;
             case 4: {
                 const std::string& other = texts_[below(texts_.size())];
                 text.replace(at, length, other.substr(below(other.size() + 1), below(200)));
                 break;
             }
-            default: text.replace(at, length, words[below(words.size())]); break;
+            default:
+                text.replace(at, length, words[below(words.size())]);
+                break;
         }
     }
 

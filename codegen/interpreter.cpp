@@ -23,7 +23,8 @@ void Interpreter::set_parameter(const std::string& name, Integer value) {
     parameters_[static_cast<std::size_t>(found - model_.parameters.begin())] = value;
 }
 
-// --- steps -------------------------------------------------------------------------------------------------------------
+// --- steps
+// -------------------------------------------------------------------------------------------------------------
 
 Outcome Interpreter::step(const Occurrence& occurrence) {
     advance(occurrence.circumstances.time_ns);
@@ -41,7 +42,8 @@ Outcome Interpreter::step(const Occurrence& occurrence) {
 Outcome Interpreter::process(const ContextKey& key, const Occurrence& occurrence) {
     Context& context = contexts_[key];
     for (const Edge& edge : model_.edges) {
-        if (edge.source != context.state || edge.event != occurrence.event || !enabled(edge, context, occurrence)) continue;
+        if (edge.source != context.state || edge.event != occurrence.event || !enabled(edge, context, occurrence))
+            continue;
         for (const Action& action : edge.actions) apply(action, context, occurrence);
         context.state = edge.target;
         if (!fits(context)) {
@@ -93,7 +95,8 @@ std::optional<std::uint64_t> Interpreter::deadline(const Context& context) const
     return earliest;
 }
 
-std::optional<Outcome> Interpreter::deliver(std::uint32_t index, const std::vector<Value>& tracepoint_fields, const Circumstances& circumstances) {
+std::optional<Outcome> Interpreter::deliver(std::uint32_t index, const std::vector<Value>& tracepoint_fields,
+                                            const Circumstances& circumstances) {
     const Binding& binding = model_.bindings[index];
     const View view{tracepoint_fields, circumstances, nullptr};
     if (binding.when && !holds(*binding.when, view)) return std::nullopt;
@@ -112,10 +115,18 @@ ContextKey Interpreter::key_of(const Occurrence& occurrence) const {
             continue;
         }
         switch (*part.origin) {
-            case Origin::process: key.push_back({where.process, {}}); break;
-            case Origin::thread: key.push_back({where.thread, {}}); break;
-            case Origin::cpu: key.push_back({where.cpu, {}}); break;
-            case Origin::net_ns: key.push_back({where.net_ns, {}}); break;
+            case Origin::process:
+                key.push_back({where.process, {}});
+                break;
+            case Origin::thread:
+                key.push_back({where.thread, {}});
+                break;
+            case Origin::cpu:
+                key.push_back({where.cpu, {}});
+                break;
+            case Origin::net_ns:
+                key.push_back({where.net_ns, {}});
+                break;
         }
     }
     return key;
@@ -139,66 +150,96 @@ std::vector<ContextKey> Interpreter::pending() const {
     return keys;
 }
 
-void Interpreter::report(const ContextKey& key, const Context& context, std::uint32_t event, std::uint64_t time_ns, std::string reason) {
+void Interpreter::report(const ContextKey& key, const Context& context, std::uint32_t event, std::uint64_t time_ns,
+                         std::string reason) {
     violations_.push_back({key, context.state, event, time_ns, std::move(reason)});
 }
 
-// --- expressions -------------------------------------------------------------------------------------------------------
+// --- expressions
+// -------------------------------------------------------------------------------------------------------
 
-bool Interpreter::holds(const Expression& expression, const View& view) const { return evaluate(expression, view).integer != 0; }
+bool Interpreter::holds(const Expression& expression, const View& view) const {
+    return evaluate(expression, view).integer != 0;
+}
 
 Value Interpreter::evaluate(const Expression& e, const View& view) const {
     const auto number = [&](std::size_t operand) { return evaluate(e.operands[operand], view).integer; };
     const auto content = [&]() -> const RegisterValue& { return view.context->registers[e.index]; };
     const auto flag = [](bool value) { return Value{value ? 1 : 0, {}}; };
     switch (e.kind) {
-        case Kind::literal: return e.type.type == Type::string ? Value{0, e.text} : Value{e.integer, {}};
-        case Kind::field: return view.fields[e.index];
+        case Kind::literal:
+            return e.type.type == Type::string ? Value{0, e.text} : Value{e.integer, {}};
+        case Kind::field:
+            return view.fields[e.index];
         case Kind::origin:
             switch (e.origin) {
-                case Origin::process: return {view.circumstances.process, {}};
-                case Origin::thread: return {view.circumstances.thread, {}};
-                case Origin::cpu: return {view.circumstances.cpu, {}};
-                case Origin::net_ns: return {view.circumstances.net_ns, {}};
+                case Origin::process:
+                    return {view.circumstances.process, {}};
+                case Origin::thread:
+                    return {view.circumstances.thread, {}};
+                case Origin::cpu:
+                    return {view.circumstances.cpu, {}};
+                case Origin::net_ns:
+                    return {view.circumstances.net_ns, {}};
             }
             break;
-        case Kind::variable: return content().scalar;
-        case Kind::clock: return {subtract(view.circumstances.time_ns, content().reset_ns.value_or(0)), {}};
+        case Kind::variable:
+            return content().scalar;
+        case Kind::clock:
+            return {subtract(view.circumstances.time_ns, content().reset_ns.value_or(0)), {}};
         case Kind::parameter:
-            if (!parameters_[e.index]) throw std::invalid_argument("parameter " + model_.parameters[e.index].name + " has no value");
+            if (!parameters_[e.index])
+                throw std::invalid_argument("parameter " + model_.parameters[e.index].name + " has no value");
             return {*parameters_[e.index], {}};
-        case Kind::logical_not: return flag(!holds(e.operands[0], view));
-        case Kind::logical_and: return flag(holds(e.operands[0], view) && holds(e.operands[1], view));
-        case Kind::logical_or: return flag(holds(e.operands[0], view) || holds(e.operands[1], view));
+        case Kind::logical_not:
+            return flag(!holds(e.operands[0], view));
+        case Kind::logical_and:
+            return flag(holds(e.operands[0], view) && holds(e.operands[1], view));
+        case Kind::logical_or:
+            return flag(holds(e.operands[0], view) || holds(e.operands[1], view));
         case Kind::equal:
         case Kind::not_equal:
         case Kind::less:
         case Kind::less_equal:
         case Kind::greater:
-        case Kind::greater_equal: return flag(compare(e, view));
-        case Kind::negate: return {subtract(0, number(0)), {}};
-        case Kind::add: return {codegen::add(number(0), number(1)), {}};
-        case Kind::subtract: return {codegen::subtract(number(0), number(1)), {}};
-        case Kind::multiply: return {codegen::multiply(number(0), number(1)), {}};
-        case Kind::divide: return {codegen::divide(number(0), number(1)), {}};
-        case Kind::remainder: return {codegen::remainder(number(0), number(1)), {}};
+        case Kind::greater_equal:
+            return flag(compare(e, view));
+        case Kind::negate:
+            return {subtract(0, number(0)), {}};
+        case Kind::add:
+            return {codegen::add(number(0), number(1)), {}};
+        case Kind::subtract:
+            return {codegen::subtract(number(0), number(1)), {}};
+        case Kind::multiply:
+            return {codegen::multiply(number(0), number(1)), {}};
+        case Kind::divide:
+            return {codegen::divide(number(0), number(1)), {}};
+        case Kind::remainder:
+            return {codegen::remainder(number(0), number(1)), {}};
         case Kind::contains: {
             const Register& declared = model_.registers[e.index];
             const Value member = stored(evaluate(e.operands[0], view), declared.key);
-            return flag(declared.kind == Register::Kind::ranges ? content().ranges.contains(member) : content().entries.contains(member));
+            return flag(declared.kind == Register::Kind::ranges ? content().ranges.contains(member)
+                                                                : content().entries.contains(member));
         }
         case Kind::element: {
-            const auto found = content().entries.find(stored(evaluate(e.operands[0], view), model_.registers[e.index].key));
+            const auto found =
+                content().entries.find(stored(evaluate(e.operands[0], view), model_.registers[e.index].key));
             return found == content().entries.end() ? Value{} : found->second;
         }
-        case Kind::size: return {static_cast<Integer>(size_of(content(), model_.registers[e.index])), {}};
-        case Kind::empty: return flag(size_of(content(), model_.registers[e.index]) == 0);
-        case Kind::compatible: return flag(modes_compatible(number(0), number(1)));
-        case Kind::compatible_with_all: return flag(compatible_with_all(e, view));
+        case Kind::size:
+            return {static_cast<Integer>(size_of(content(), model_.registers[e.index])), {}};
+        case Kind::empty:
+            return flag(size_of(content(), model_.registers[e.index]) == 0);
+        case Kind::compatible:
+            return flag(modes_compatible(number(0), number(1)));
+        case Kind::compatible_with_all:
+            return flag(compatible_with_all(e, view));
         case Kind::conflicts:
-            return flag(content().ranges.conflicts(stored(evaluate(e.operands[0], view), model_.registers[e.index].key), to_unsigned(number(1)),
-                                                   to_unsigned(number(2)), number(3)));
-        case Kind::leaves_empty: return flag(leaves_empty(e, view));
+            return flag(content().ranges.conflicts(stored(evaluate(e.operands[0], view), model_.registers[e.index].key),
+                                                   to_unsigned(number(1)), to_unsigned(number(2)), number(3)));
+        case Kind::leaves_empty:
+            return flag(leaves_empty(e, view));
     }
     return {};
 }
@@ -209,12 +250,18 @@ bool Interpreter::compare(const Expression& e, const View& view) const {
     const Value left = evaluate(e.operands[0], view);
     const Value right = evaluate(e.operands[1], view);
     switch (e.kind) {
-        case Kind::equal: return left == right;
-        case Kind::not_equal: return left != right;
-        case Kind::less: return left.integer < right.integer;
-        case Kind::less_equal: return left.integer <= right.integer;
-        case Kind::greater: return left.integer > right.integer;
-        default: return left.integer >= right.integer;
+        case Kind::equal:
+            return left == right;
+        case Kind::not_equal:
+            return left != right;
+        case Kind::less:
+            return left.integer < right.integer;
+        case Kind::less_equal:
+            return left.integer <= right.integer;
+        case Kind::greater:
+            return left.integer > right.integer;
+        default:
+            return left.integer >= right.integer;
     }
 }
 
@@ -223,17 +270,21 @@ bool Interpreter::compatible_with_all(const Expression& e, const View& view) con
     std::optional<Value> own;
     if (e.operands.size() > 1) own = stored(evaluate(e.operands[1], view), model_.registers[e.index].key);
     const auto& holders = view.context->registers[e.index].entries;
-    return std::ranges::all_of(holders, [&](const auto& holder) { return (own && holder.first == *own) || modes_compatible(mode, holder.second.integer); });
+    return std::ranges::all_of(holders, [&](const auto& holder) {
+        return (own && holder.first == *own) || modes_compatible(mode, holder.second.integer);
+    });
 }
 
 bool Interpreter::leaves_empty(const Expression& e, const View& view) const {
     RangeTable<Value> after = view.context->registers[e.index].ranges;
-    after.unlock(stored(evaluate(e.operands[0], view), model_.registers[e.index].key), to_unsigned(evaluate(e.operands[1], view).integer),
+    after.unlock(stored(evaluate(e.operands[0], view), model_.registers[e.index].key),
+                 to_unsigned(evaluate(e.operands[1], view).integer),
                  to_unsigned(evaluate(e.operands[2], view).integer));
     return after.ranges().empty();
 }
 
-// --- actions -----------------------------------------------------------------------------------------------------------
+// --- actions
+// -----------------------------------------------------------------------------------------------------------
 
 // A register holds 64 bits: the nearest value that its type can hold.
 Value Interpreter::stored(const Value& value, ValueType type) const {
@@ -253,9 +304,15 @@ void Interpreter::apply(const Action& action, Context& context, const Occurrence
     for (const Expression& operand : action.operands) operands.push_back(evaluate(operand, view));
 
     switch (action.kind) {
-        case Action::Kind::assign: content.scalar = declared.kind == Register::Kind::flag ? operands[0] : stored(operands[0], declared.value); break;
-        case Action::Kind::assign_element: content.entries[stored(operands[0], declared.key)] = stored(operands[1], declared.value); break;
-        case Action::Kind::insert: content.entries[stored(operands[0], declared.key)] = {}; break;
+        case Action::Kind::assign:
+            content.scalar = declared.kind == Register::Kind::flag ? operands[0] : stored(operands[0], declared.value);
+            break;
+        case Action::Kind::assign_element:
+            content.entries[stored(operands[0], declared.key)] = stored(operands[1], declared.value);
+            break;
+        case Action::Kind::insert:
+            content.entries[stored(operands[0], declared.key)] = {};
+            break;
         case Action::Kind::erase:
             content.entries.erase(stored(operands[0], declared.key));
             content.ranges.erase(stored(operands[0], declared.key));
@@ -264,12 +321,16 @@ void Interpreter::apply(const Action& action, Context& context, const Occurrence
             content.entries.clear();
             content.ranges.clear();
             break;
-        case Action::Kind::reset: content.reset_ns = occurrence.circumstances.time_ns; break;
+        case Action::Kind::reset:
+            content.reset_ns = occurrence.circumstances.time_ns;
+            break;
         case Action::Kind::lock:
-            content.ranges.lock(stored(operands[0], declared.key), to_unsigned(operands[1].integer), to_unsigned(operands[2].integer), operands[3].integer);
+            content.ranges.lock(stored(operands[0], declared.key), to_unsigned(operands[1].integer),
+                                to_unsigned(operands[2].integer), operands[3].integer);
             break;
         case Action::Kind::unlock:
-            content.ranges.unlock(stored(operands[0], declared.key), to_unsigned(operands[1].integer), to_unsigned(operands[2].integer));
+            content.ranges.unlock(stored(operands[0], declared.key), to_unsigned(operands[1].integer),
+                                  to_unsigned(operands[2].integer));
             break;
     }
 }

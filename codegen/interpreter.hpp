@@ -1,5 +1,6 @@
-// The reference interpreter: what a model means, executable. It is written to be read as the specification; compiled monitors must
-// agree with it at every step. Nothing here is fast, and nothing is bounded but what the model itself bounds.
+// The reference interpreter: what a model means, executable. It is written to be read as the specification; compiled
+// monitors must agree with it at every step. Nothing here is fast, and nothing is bounded but what the model itself
+// bounds.
 #pragma once
 
 #include <compare>
@@ -40,9 +41,9 @@ struct Occurrence {
 
 // The contents of one register.
 struct RegisterValue {
-    Value scalar;                            // integer, flag
-    std::optional<std::uint64_t> reset_ns;   // clock; empty: never reset
-    std::map<Value, Value> entries;          // set (values unused) and map
+    Value scalar;                           // integer, flag
+    std::optional<std::uint64_t> reset_ns;  // clock; empty: never reset
+    std::map<Value, Value> entries;         // set (values unused) and map
     RangeTable<Value> ranges;
 };
 
@@ -56,19 +57,19 @@ using ContextKey = std::vector<Value>;
 
 struct Violation {
     ContextKey key;
-    std::uint32_t state = 0;           // in which it happened
-    std::uint32_t event = no_event;    // no_event: a timer, that is, an invariant was passed without an event
+    std::uint32_t state = 0;         // in which it happened
+    std::uint32_t event = no_event;  // no_event: a timer, that is, an invariant was passed without an event
     std::uint64_t time_ns = 0;
-    std::string reason;                // a sentence
+    std::string reason;  // a sentence
 };
 
 // What a step did.
 enum class Outcome : std::uint8_t {
-    ignored,       // the context is unknown and the event does not start it
-    started,       // the context's state is now known; the event was not processed
-    moved,         // an edge was taken (started or not before)
-    violation,     // no edge, or an invariant was violated; the context is unknown now
-    inconclusive   // a register is fuller than its capacity: nothing can be said; the context is unknown now
+    ignored,      // the context is unknown and the event does not start it
+    started,      // the context's state is now known; the event was not processed
+    moved,        // an edge was taken (started or not before)
+    violation,    // no edge, or an invariant was violated; the context is unknown now
+    inconclusive  // a register is fuller than its capacity: nothing can be said; the context is unknown now
 };
 
 class Interpreter {
@@ -85,9 +86,10 @@ class Interpreter {
     // Time passes: invariants whose bound is passed are violations, in the order of their deadlines.
     void advance(std::uint64_t time_ns);
 
-    // A tracepoint of the model fired: applies the binding's `when` and `:=`. tracepoint_fields: of Binding::tracepoint_fields.
-    // nullopt: `when` does not hold, so it is no event.
-    std::optional<Outcome> deliver(std::uint32_t binding, const std::vector<Value>& tracepoint_fields, const Circumstances& circumstances);
+    // A tracepoint of the model fired: applies the binding's `when` and `:=`. tracepoint_fields: of
+    // Binding::tracepoint_fields. nullopt: `when` does not hold, so it is no event.
+    std::optional<Outcome> deliver(std::uint32_t binding, const std::vector<Value>& tracepoint_fields,
+                                   const Circumstances& circumstances);
 
     const std::map<ContextKey, Context>& contexts() const { return contexts_; }
     const std::vector<Violation>& violations() const { return violations_; }
@@ -119,7 +121,8 @@ class Interpreter {
     bool fits(const Context& context) const;
     Value stored(const Value& value, ValueType type) const;
     std::size_t size_of(const RegisterValue& value, const Register& declared) const;
-    void report(const ContextKey& key, const Context& context, std::uint32_t event, std::uint64_t time_ns, std::string reason);
+    void report(const ContextKey& key, const Context& context, std::uint32_t event, std::uint64_t time_ns,
+                std::string reason);
 
     const Model& model_;
     std::vector<std::optional<Integer>> parameters_;

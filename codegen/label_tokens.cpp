@@ -9,17 +9,28 @@
 namespace lockstep::codegen {
 namespace {
 
-bool starts_name(char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_'; }
-bool in_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool starts_name(char c) {
+    return std::isalpha(static_cast<unsigned char>(c)) || c == '_';
+}
+bool in_name(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+}
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 std::optional<Integer> nanoseconds_of(std::string_view unit) {
     struct Unit {
         std::string_view name;
         std::int64_t ns;
     };
-    static constexpr std::array<Unit, 7> units = {{{"ns", 1}, {"us", 1'000}, {"ms", 1'000'000}, {"s", 1'000'000'000},
-                                                   {"min", 60'000'000'000}, {"h", 3'600'000'000'000}, {"j", 4'000'000}}};
+    static constexpr std::array<Unit, 7> units = {{{"ns", 1},
+                                                   {"us", 1'000},
+                                                   {"ms", 1'000'000},
+                                                   {"s", 1'000'000'000},
+                                                   {"min", 60'000'000'000},
+                                                   {"h", 3'600'000'000'000},
+                                                   {"j", 4'000'000}}};
     for (const Unit& candidate : units)
         if (candidate.name == unit) return candidate.ns;
     return std::nullopt;
@@ -41,12 +52,18 @@ class Lexer {
 
     void next() {
         const char c = peek();
-        if (c == '\n') push(LabelToken::Kind::newline, at_ + 1);
-        else if (std::isspace(static_cast<unsigned char>(c))) ++at_;
-        else if (starts_name(c)) name();
-        else if (is_digit(c)) number();
-        else if (c == '\'' || c == '"') quoted(c);
-        else mark();
+        if (c == '\n')
+            push(LabelToken::Kind::newline, at_ + 1);
+        else if (std::isspace(static_cast<unsigned char>(c)))
+            ++at_;
+        else if (starts_name(c))
+            name();
+        else if (is_digit(c))
+            number();
+        else if (c == '\'' || c == '"')
+            quoted(c);
+        else
+            mark();
     }
 
     LabelToken& push(LabelToken::Kind kind, std::size_t end) {
@@ -76,9 +93,12 @@ class Lexer {
         const std::size_t first_digit = end;
         for (; end < text_.size(); ++end) {
             const char c = static_cast<char>(std::tolower(static_cast<unsigned char>(text_[end])));
-            if (is_digit(c)) value = value * (hexadecimal ? 16 : 10) + (c - '0');
-            else if (hexadecimal && c >= 'a' && c <= 'f') value = value * 16 + (c - 'a' + 10);
-            else break;
+            if (is_digit(c))
+                value = value * (hexadecimal ? 16 : 10) + (c - '0');
+            else if (hexadecimal && c >= 'a' && c <= 'f')
+                value = value * 16 + (c - 'a' + 10);
+            else
+                break;
             value = std::min<Integer>(value, integer_highest + 1);
         }
         const std::size_t digits_end = end;
@@ -92,7 +112,8 @@ class Lexer {
         const auto ns = nanoseconds_of(unit);
         if (!ns) {
             token.broken = true;
-            error(token.span, "bad-number", "`" + unit + "` is no unit of time", "units are ns, us, ms, s, min, h and j (a jiffy)");
+            error(token.span, "bad-number", "`" + unit + "` is no unit of time",
+                  "units are ns, us, ms, s, min, h and j (a jiffy)");
         }
         token.number = multiply(std::min(value, integer_highest), ns.value_or(1));
     }
@@ -105,13 +126,17 @@ class Lexer {
         LabelToken& token = push(LabelToken::Kind::text, closed ? end + 1 : end);
         token.text = std::move(content);
         token.broken = !closed;
-        if (!closed) error(token.span, "unclosed-quote", "this text is never closed", std::string("add `") + quote + "` where it ends");
+        if (!closed)
+            error(token.span, "unclosed-quote", "this text is never closed",
+                  std::string("add `") + quote + "` where it ends");
     }
 
     void mark() {
-        static constexpr std::array<std::string_view, 11> long_marks = {"&&", "||", "==", "!=", "<=", ">=", ":=", "->", "+=", "-=", "=>"};
+        static constexpr std::array<std::string_view, 11> long_marks = {
+            "&&", "||", "==", "!=", "<=", ">=", ":=", "->", "+=", "-=", "=>"};
         for (const std::string_view mark : long_marks)
-            if (text_.compare(at_, mark.size(), mark) == 0) return void(push(LabelToken::Kind::mark, at_ + mark.size()));
+            if (text_.compare(at_, mark.size(), mark) == 0)
+                return void(push(LabelToken::Kind::mark, at_ + mark.size()));
         static constexpr std::string_view short_marks = ";,()[]:=<>!+-*/%@";
         if (short_marks.find(peek()) != std::string_view::npos) return void(push(LabelToken::Kind::mark, at_ + 1));
         std::size_t end = at_ + 1;
@@ -119,7 +144,8 @@ class Lexer {
         const std::string shown = text_.substr(at_, end - at_);
         const Span span{label_.offset_of(at_), label_.offset_of(end - 1) + 1};
         const std::string_view meant = probably_meant(shown);
-        error(span, "bad-character", "`" + shown + "` has no meaning here", meant.empty() ? "" : "write `" + std::string(meant) + "`");
+        error(span, "bad-character", "`" + shown + "` has no meaning here",
+              meant.empty() ? "" : "write `" + std::string(meant) + "`");
         // Read on as if the right one stood there, so that this is the only message.
         if (!meant.empty()) push(LabelToken::Kind::mark, end).text = meant;
         at_ = end;
@@ -148,7 +174,8 @@ class Lexer {
 
 }  // namespace
 
-std::vector<LabelToken> tokenise_label(const LocatedText& label, const SourceText& source, std::vector<Diagnostic>& diagnostics) {
+std::vector<LabelToken> tokenise_label(const LocatedText& label, const SourceText& source,
+                                       std::vector<Diagnostic>& diagnostics) {
     return Lexer(label, source, diagnostics).run();
 }
 

@@ -134,7 +134,7 @@ struct ExampleField {
 inline constexpr std::uint32_t no_event = 0xFFFFFFFF;  // in an example: nothing happens, time passes
 
 struct ExampleEvent {
-    std::uint32_t event = 0;  // or no_event
+    std::uint32_t event = 0;               // or no_event
     std::vector<ExampleField> fields;      // those not given are 0 or ""
     std::optional<std::uint64_t> time_ns;  // `@5ms`: since the example's start; without: the former's
     SourcePosition position;

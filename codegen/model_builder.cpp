@@ -25,7 +25,8 @@ Role role_of(const PictureNode& node) {
 
 class Builder {
  public:
-    Builder(const Picture& picture, const SourceText& source, const TracepointDeclarations& tracepoints, std::vector<Diagnostic>& diagnostics)
+    Builder(const Picture& picture, const SourceText& source, const TracepointDeclarations& tracepoints,
+            std::vector<Diagnostic>& diagnostics)
         : picture_(picture), source_(source), tracepoints_(tracepoints), diagnostics_(diagnostics) {}
 
     BuiltModel run() {
@@ -47,8 +48,9 @@ class Builder {
 
  private:
     void error(Span span, std::string code, std::string message, std::string hint = {}) {
-        diagnostics_.push_back({Severity::error, std::move(code), source_.position(span.begin), std::max<std::uint32_t>(1, span.end - span.begin),
-                                std::move(message), std::move(hint)});
+        diagnostics_.push_back({Severity::error, std::move(code), source_.position(span.begin),
+                                std::max<std::uint32_t>(1, span.end - span.begin), std::move(message),
+                                std::move(hint)});
     }
 
     // --- the picture -------------------------------------------------------------------------------------------------
@@ -61,8 +63,11 @@ class Builder {
                     has_note_ = true;
                     parse_note(node.label, source_, note_, diagnostics_);
                     break;
-                case Role::initial_mark: break;
-                case Role::state: read_state(i, node); break;
+                case Role::initial_mark:
+                    break;
+                case Role::state:
+                    read_state(i, node);
+                    break;
             }
         }
         if (states_.empty()) error(picture_.name_span, "no-states", "the graph has no states", "draw one: `idle;`");
@@ -72,12 +77,15 @@ class Builder {
         LabelledState state;
         state.span = node.span;
         state.final = node.shape == "doublecircle" || node.shape == "ellipse";
-        if (node.has_label) state.label = parse_state_label(node.label, source_, diagnostics_);
-        else state.label.name = name_of_node(node);
+        if (node.has_label)
+            state.label = parse_state_label(node.label, source_, diagnostics_);
+        else
+            state.label.name = name_of_node(node);
         const std::string& name = state.label.name.text;
         const auto [former, added] = state_names_.try_emplace(name, states_.size());
         if (!added && !name.empty())
-            error(state.label.name.span, "duplicate-state", "two states are drawn with the name `" + name + "`", "give each its own name");
+            error(state.label.name.span, "duplicate-state", "two states are drawn with the name `" + name + "`",
+                  "give each its own name");
         state_of_node_[node_index] = static_cast<std::uint32_t>(states_.size());
         states_.push_back(std::move(state));
     }
@@ -94,19 +102,26 @@ class Builder {
             const PictureNode& tail = picture_.nodes[edge.tail];
             const PictureNode& head = picture_.nodes[edge.head];
             if (role_of(tail) == Role::initial_mark) {
-                if (role_of(head) == Role::state) initial_edges_.push_back(&edge);
-                else error(edge.span, "bad-edge", "`" + head.name + "` is not a state, so it can't be the initial one", "let the edge lead to a state");
-                if (!edge.label.text.empty()) error(edge.span, "bad-edge", "the edge that marks the initial state has no event", "remove its label");
+                if (role_of(head) == Role::state)
+                    initial_edges_.push_back(&edge);
+                else
+                    error(edge.span, "bad-edge", "`" + head.name + "` is not a state, so it can't be the initial one",
+                          "let the edge lead to a state");
+                if (!edge.label.text.empty())
+                    error(edge.span, "bad-edge", "the edge that marks the initial state has no event",
+                          "remove its label");
                 continue;
             }
             // A line between the note and whatever it explains is decoration.
             if (role_of(tail) == Role::note || role_of(head) == Role::note) continue;
             if (role_of(head) == Role::initial_mark) {
-                error(edge.span, "bad-edge", "no edge leads to the mark of the initial state", "let it lead to the state itself");
+                error(edge.span, "bad-edge", "no edge leads to the mark of the initial state",
+                      "let it lead to the state itself");
                 continue;
             }
             const std::size_t errors_before = diagnostics_.size();
-            LabelledEdge labelled{state_of_node_[edge.tail], state_of_node_[edge.head], parse_edge_label(edge.label, source_, diagnostics_), edge.span};
+            LabelledEdge labelled{state_of_node_[edge.tail], state_of_node_[edge.head],
+                                  parse_edge_label(edge.label, source_, diagnostics_), edge.span};
             doubtful_labels_.push_back(diagnostics_.size() > errors_before);
             drawn_edges_.emplace_back(labelled.source, labelled.target);
             if (edge.label.text.find_first_not_of(" \t\n") == std::string::npos)
@@ -130,8 +145,9 @@ class Builder {
         }
         model_.initial = found.front().first;
         for (std::size_t i = 1; i < found.size(); ++i)
-            error(found[i].second, "two-initial-states", "a second initial state is declared; the first is `" +
-                      states_[found.front().first].label.name.text + "` on line " + std::to_string(source_.position(found.front().second.begin).line),
+            error(found[i].second, "two-initial-states",
+                  "a second initial state is declared; the first is `" + states_[found.front().first].label.name.text +
+                      "` on line " + std::to_string(source_.position(found.front().second.begin).line),
                   "keep one of them");
     }
 
@@ -147,7 +163,8 @@ class Builder {
                 found.emplace_back(state_of_node_[i], node.span);
                 return;
             }
-        error(node.span, "undeclared-name", "`" + node.name + "` marks the initial state, but there is no state `" + name + "`",
+        error(node.span, "undeclared-name",
+              "`" + node.name + "` marks the initial state, but there is no state `" + name + "`",
               "draw an edge from it to the initial state");
     }
 
@@ -168,7 +185,8 @@ class Builder {
         Resolver resolver(model_, source_, diagnostics_, gaps_.broken_names, !has_note_);
         for (std::size_t i = 0; i < states_.size(); ++i)
             for (const syntax::Term& term : states_[i].label.invariants)
-                for (Invariant& invariant : resolver.invariants(term)) model_.states[i].invariants.push_back(std::move(invariant));
+                for (Invariant& invariant : resolver.invariants(term))
+                    model_.states[i].invariants.push_back(std::move(invariant));
     }
 
     void add_edges(const LabelledEdge& labelled, bool doubtful) {
@@ -189,7 +207,8 @@ class Builder {
     // Returns whether all of them could be resolved.
     bool add_clauses(const syntax::EventPart& part, const Event& event, Edge& edge) {
         Resolver resolver(model_, source_, diagnostics_, gaps_.broken_names, !has_note_);
-        const bool incomplete = gaps_.incomplete_events.contains(edge.event) || (has_bindings() && !is_bound(edge.event));
+        const bool incomplete =
+            gaps_.incomplete_events.contains(edge.event) || (has_bindings() && !is_bound(edge.event));
         const Scope scope{&event.fields, "`" + event.name + "`", true, incomplete};
         bool resolved = true;
         for (const syntax::Clause& clause : part.clauses) {
@@ -197,7 +216,8 @@ class Builder {
                 edge.start = true;
             } else if (clause.kind == syntax::Clause::Kind::guard) {
                 if (!edge.actions.empty())
-                    error(clause.span, "guard-after-action", "a guard stands after an action, but all guards are evaluated before any action",
+                    error(clause.span, "guard-after-action",
+                          "a guard stands after an action, but all guards are evaluated before any action",
                           "move it before `" + edge.actions.front().text + "`");
                 auto guard = resolver.condition(clause.value, scope);
                 resolved &= guard.has_value();
@@ -221,9 +241,10 @@ class Builder {
             const bool used = std::ranges::any_of(model_.edges, [i](const Edge& edge) { return edge.event == i; });
             if (used) continue;
             const Event& event = model_.events[i];
-            diagnostics_.push_back({Severity::warning, "unused-event", event.position, static_cast<std::uint32_t>(event.name.size()),
-                                    "no edge has the event `" + event.name + "`, so it is a violation whenever it occurs",
-                                    "draw an edge for it, or remove its binding"});
+            diagnostics_.push_back(
+                {Severity::warning, "unused-event", event.position, static_cast<std::uint32_t>(event.name.size()),
+                 "no edge has the event `" + event.name + "`, so it is a violation whenever it occurs",
+                 "draw an edge for it, or remove its binding"});
         }
     }
 
@@ -248,7 +269,7 @@ class Builder {
 }  // namespace
 
 BuiltModel build_model(const Picture& picture, const SourceText& source, const TracepointDeclarations& tracepoints,
-                  std::vector<Diagnostic>& diagnostics) {
+                       std::vector<Diagnostic>& diagnostics) {
     return Builder(picture, source, tracepoints, diagnostics).run();
 }
 

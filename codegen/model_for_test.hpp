@@ -37,18 +37,22 @@ inline TracepointDeclarations test_tracepoints() {
 
 // A graph with a note: `note` lines are separated by \n, `body` is DOT. The initial state is `idle`.
 inline std::string graph(const std::string& note, const std::string& body) {
-    return "digraph test {\n    binding [shape=note, label=\"" + note + "\"];\n    __init_idle [shape=point];\n    __init_idle -> idle;\n" + body + "}\n";
+    return "digraph test {\n    binding [shape=note, label=\"" + note +
+           "\"];\n    __init_idle [shape=point];\n    __init_idle -> idle;\n" + body + "}\n";
 }
 
 inline const std::string door_note = "per door_id\nopen = door:opened\nclose = door:closed\n";
 
-inline Reading read(const std::string& source) { return read_model(source, "test.dot", test_tracepoints()); }
+inline Reading read(const std::string& source) {
+    return read_model(source, "test.dot", test_tracepoints());
+}
 
 // The model, which must have no errors.
 inline Model model_of(const std::string& source) {
     Reading reading = read(source);
     for (const Diagnostic& diagnostic : reading.diagnostics)
-        if (diagnostic.severity == Severity::error) ADD_FAILURE() << format_diagnostic(diagnostic, "test.dot", source, false);
+        if (diagnostic.severity == Severity::error)
+            ADD_FAILURE() << format_diagnostic(diagnostic, "test.dot", source, false);
     return reading.model ? std::move(*reading.model) : Model{};
 }
 

@@ -23,7 +23,8 @@ std::vector<Property> properties() {
     EXPECT_TRUE(declarations.read_folder(root / "tracepoints").empty());
     std::vector<Property> all;
     for (const auto& entry : fs::directory_iterator(root / "dot"))
-        if (entry.path().extension() == ".dot") all.push_back({entry.path().filename().string(), read_model_file(entry.path(), declarations)});
+        if (entry.path().extension() == ".dot")
+            all.push_back({entry.path().filename().string(), read_model_file(entry.path(), declarations)});
     return all;
 }
 
@@ -32,7 +33,8 @@ TEST(Properties, HaveNoErrorsAndNoWarnings) {
     EXPECT_GE(all.size(), 3U);
     for (const Property& property : all) {
         EXPECT_TRUE(property.reading.model) << property.name;
-        for (const Diagnostic& diagnostic : property.reading.diagnostics) ADD_FAILURE() << property.name << ": " << diagnostic.message;
+        for (const Diagnostic& diagnostic : property.reading.diagnostics)
+            ADD_FAILURE() << property.name << ": " << diagnostic.message;
     }
 }
 
@@ -42,7 +44,8 @@ TEST(Properties, AcceptAndRejectWhatTheirExamplesSay) {
         const Model& model = *property.reading.model;
         const auto results = run_examples(model);
         for (std::size_t i = 0; i < results.size(); ++i)
-            EXPECT_TRUE(results[i].passed) << property.name << ":" << results[i].position.line << ": " << results[i].explanation << "\n  " << model.examples[i].text;
+            EXPECT_TRUE(results[i].passed) << property.name << ":" << results[i].position.line << ": "
+                                           << results[i].explanation << "\n  " << model.examples[i].text;
         for (const bool accept : {true, false})
             EXPECT_NE(std::ranges::count(model.examples, accept, &Example::accept), 0) << property.name;
     }
@@ -61,7 +64,8 @@ TEST(Properties, ForgetTheirContexts) {
     for (const Property& property : properties()) {
         ASSERT_TRUE(property.reading.model) << property.name;
         const auto& states = property.reading.model->states;
-        EXPECT_TRUE(std::ranges::any_of(states, [](const State& state) { return state.ends || state.reclaimable; })) << property.name;
+        EXPECT_TRUE(std::ranges::any_of(states, [](const State& state) { return state.ends || state.reclaimable; }))
+            << property.name;
     }
 }
 

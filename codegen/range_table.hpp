@@ -62,7 +62,8 @@ class RangeTable {
     // Another owner holds a part of first…last in an incompatible mode.
     bool conflicts(const Owner& owner, std::uint64_t first, std::uint64_t last, Integer mode) const {
         for (const Range& range : ranges_)
-            if (!(range.owner == owner) && overlap(range, first, last) && !modes_compatible(range.mode, mode)) return true;
+            if (!(range.owner == owner) && overlap(range, first, last) && !modes_compatible(range.mode, mode))
+                return true;
         return false;
     }
 

@@ -69,8 +69,10 @@ TEST(RangeTable, AgreesWithATablePerByte) {
             const int last = static_cast<int>(random() % bytes);
             const int mode = random() % 2 == 0 ? PR : EX;
             const bool lock = random() % 3 != 0;
-            if (lock) table.lock(owner, first, last, mode);
-            else table.unlock(owner, first, last);
+            if (lock)
+                table.lock(owner, first, last, mode);
+            else
+                table.unlock(owner, first, last);
             for (int byte = first; byte <= last; ++byte) plain[owner][byte] = lock ? mode : 0;
 
             std::size_t intervals = 0;
@@ -80,8 +82,10 @@ TEST(RangeTable, AgreesWithATablePerByte) {
             ASSERT_EQ(table.ranges().size(), intervals) << "seed " << seed << " run " << run << " step " << step;
             for (int byte = 0; byte < bytes; ++byte) {
                 bool conflict = false;
-                for (int o = 0; o < owners; ++o) conflict |= o != owner && plain[o][byte] != 0 && (plain[o][byte] == EX || mode == EX);
-                ASSERT_EQ(table.conflicts(owner, byte, byte, mode), conflict) << "seed " << seed << " run " << run << " step " << step << " byte " << byte;
+                for (int o = 0; o < owners; ++o)
+                    conflict |= o != owner && plain[o][byte] != 0 && (plain[o][byte] == EX || mode == EX);
+                ASSERT_EQ(table.conflicts(owner, byte, byte, mode), conflict)
+                    << "seed " << seed << " run " << run << " step " << step << " byte " << byte;
             }
         }
     }

@@ -14,12 +14,6 @@ using syntax::Clause;
 using syntax::Term;
 using Kind = Expression::Kind;
 
-constexpr ValueType flag_type{Type::flag, false};
-constexpr ValueType integer_type{Type::integer, true};
-constexpr ValueType unsigned_type{Type::integer, false};
-constexpr ValueType duration_type{Type::duration, false};
-constexpr ValueType string_type{Type::string, false};
-
 std::optional<int> mode_of_name(std::string_view name) {
     static constexpr std::array<std::string_view, mode_count> modes = {"NL", "CR", "CW", "PR", "PW", "EX"};
     const auto found = std::ranges::find(modes, name);
@@ -28,9 +22,9 @@ std::optional<int> mode_of_name(std::string_view name) {
 }
 
 const std::map<std::string, Kind, std::less<>>& comparison_kinds() {
-    static const std::map<std::string, Kind, std::less<>> kinds = {
-        {"==", Kind::equal}, {"!=", Kind::not_equal},     {"<", Kind::less},
-        {"<=", Kind::less_equal}, {">", Kind::greater}, {">=", Kind::greater_equal}};
+    static const std::map<std::string, Kind, std::less<>> kinds = {{"==", Kind::equal},  {"!=", Kind::not_equal},
+                                                                   {"<", Kind::less},    {"<=", Kind::less_equal},
+                                                                   {">", Kind::greater}, {">=", Kind::greater_equal}};
     return kinds;
 }
 
@@ -44,26 +38,36 @@ bool is_comparison(Kind kind) {
     return std::ranges::any_of(comparison_kinds(), [kind](const auto& entry) { return entry.second == kind; });
 }
 
-std::string kind_name(Register::Kind kind) {
+}  // namespace
+
+std::string describe(Register::Kind kind) {
     switch (kind) {
-        case Register::Kind::integer: return "an integer";
-        case Register::Kind::flag: return "a flag";
-        case Register::Kind::clock: return "a clock";
-        case Register::Kind::set: return "a set";
-        case Register::Kind::map: return "a map";
-        case Register::Kind::ranges: return "a ranges register";
+        case Register::Kind::integer:
+            return "an integer";
+        case Register::Kind::flag:
+            return "a flag";
+        case Register::Kind::clock:
+            return "a clock";
+        case Register::Kind::set:
+            return "a set";
+        case Register::Kind::map:
+            return "a map";
+        case Register::Kind::ranges:
+            return "a ranges register";
     }
     return {};
 }
 
-}  // namespace
-
 std::string describe(Type type) {
     switch (type) {
-        case Type::flag: return "a flag";
-        case Type::integer: return "an integer";
-        case Type::duration: return "a duration";
-        case Type::string: return "a string";
+        case Type::flag:
+            return "a flag";
+        case Type::integer:
+            return "an integer";
+        case Type::duration:
+            return "a duration";
+        case Type::string:
+            return "a string";
     }
     return {};
 }
@@ -78,12 +82,14 @@ std::optional<Origin> origin_of_name(std::string_view name) {
 }
 
 void Resolver::error(Span span, std::string code, std::string message, std::string hint) {
-    diagnostics_.push_back({Severity::error, std::move(code), position(span), std::max<std::uint32_t>(1, span.end - span.begin),
-                            std::move(message), std::move(hint)});
+    diagnostics_.push_back({Severity::error, std::move(code), position(span),
+                            std::max<std::uint32_t>(1, span.end - span.begin), std::move(message), std::move(hint)});
 }
 
 std::string Resolver::written(Span span) const {
-    return span.end <= source_.text().size() && span.begin < span.end ? source_.text().substr(span.begin, span.end - span.begin) : "";
+    return span.end <= source_.text().size() && span.begin < span.end
+               ? source_.text().substr(span.begin, span.end - span.begin)
+               : "";
 }
 
 Expression Resolver::make(Kind kind, ValueType type, const Term& term) const {
@@ -111,18 +117,25 @@ std::vector<std::string> Resolver::visible_names(const Scope& scope) const {
     return names;
 }
 
-// --- values ------------------------------------------------------------------------------------------------------------
+// --- values
+// ------------------------------------------------------------------------------------------------------------
 
 Resolver::Resolved Resolver::value(const Term& term, const Scope& scope) {
     switch (term.kind) {
         case Term::Kind::number:
         case Term::Kind::duration:
-        case Term::Kind::text: return literal(term);
-        case Term::Kind::name: return name(term, scope);
-        case Term::Kind::call: return call(term, scope);
-        case Term::Kind::index: return element(term, scope);
-        case Term::Kind::unary: return unary(term, scope);
-        case Term::Kind::binary: return binary(term, scope);
+        case Term::Kind::text:
+            return literal(term);
+        case Term::Kind::name:
+            return name(term, scope);
+        case Term::Kind::call:
+            return call(term, scope);
+        case Term::Kind::index:
+            return element(term, scope);
+        case Term::Kind::unary:
+            return unary(term, scope);
+        case Term::Kind::binary:
+            return binary(term, scope);
     }
     return std::nullopt;
 }
@@ -145,13 +158,17 @@ Resolver::Resolved Resolver::typed(const Term& term, const Scope& scope, ValueTy
     if (!resolved) return std::nullopt;
     adopt_type(*resolved, type);
     if (resolved->type.type == type.type) return resolved;
-    error(term.span, "type-mismatch", "`" + written(term.span) + "` is " + describe(resolved->type.type) + ", " + what + " is " + describe(type.type));
+    error(term.span, "type-mismatch",
+          "`" + written(term.span) + "` is " + describe(resolved->type.type) + ", " + what + " is " +
+              describe(type.type));
     return std::nullopt;
 }
 
 Resolver::Resolved Resolver::literal(const Term& term) const {
     if (term.broken) return std::nullopt;
-    const ValueType type = term.kind == Term::Kind::text ? string_type : term.kind == Term::Kind::duration ? duration_type : unsigned_type;
+    const ValueType type = term.kind == Term::Kind::text       ? string_type
+                           : term.kind == Term::Kind::duration ? duration_type
+                                                               : unsigned_type;
     Expression expression = make(Kind::literal, type, term);
     expression.integer = term.number;
     return expression;
@@ -180,7 +197,7 @@ Resolver::Resolved Resolver::name(const Term& term, const Scope& scope) {
         const Register& found = model_.registers[*index];
         const bool scalar = found.kind == Register::Kind::integer || found.kind == Register::Kind::flag;
         if (!scalar && found.kind != Register::Kind::clock) {
-            error(term.span, "type-mismatch", "`" + term.text + "` is " + kind_name(found.kind) + ", not a value",
+            error(term.span, "type-mismatch", "`" + term.text + "` is " + describe(found.kind) + ", not a value",
                   "ask for `size(" + term.text + ")` or `… in " + term.text + "`");
             return std::nullopt;
         }
@@ -211,14 +228,16 @@ Resolver::Resolved Resolver::unknown_name(const Term& term, const Scope& scope) 
         if (std::ranges::find(event.fields, term.text, &Field::name) == event.fields.end()) continue;
         std::vector<std::string> names;
         for (const Field& field : *scope.fields) names.push_back(field.name);
-        error(term.span, "missing-field", "`" + term.text + "` is a field of `" + event.name + "`, but " + scope.owner + " has no such field",
+        error(term.span, "missing-field",
+              "`" + term.text + "` is a field of `" + event.name + "`, but " + scope.owner + " has no such field",
               names.empty() ? "" : "its fields are " + list_names(names));
         return std::nullopt;
     }
     const auto names = visible_names(scope);
     error(term.span, "undeclared-name", "`" + term.text + "` is not declared",
-          suggest(term.text, names, names.empty() ? "declare it in the binding note: `" + term.text + ": int`"
-                                                  : "known here: " + list_names(names)));
+          suggest(term.text, names,
+                  names.empty() ? "declare it in the binding note: `" + term.text + ": int`"
+                                : "known here: " + list_names(names)));
     return std::nullopt;
 }
 
@@ -241,11 +260,13 @@ void Resolver::adopt_type(Expression& parameter, ValueType type) {
     model_.parameters[parameter.index].type = type;
 }
 
-// --- operators ---------------------------------------------------------------------------------------------------------
+// --- operators
+// ---------------------------------------------------------------------------------------------------------
 
 Resolver::Resolved Resolver::unary(const Term& term, const Scope& scope) {
     const bool negation = term.text == "!";
-    Resolved operand = negation ? typed(term.operands[0], scope, flag_type, "what `!` negates") : value(term.operands[0], scope);
+    Resolved operand =
+        negation ? typed(term.operands[0], scope, flag_type, "what `!` negates") : value(term.operands[0], scope);
     if (!operand) return std::nullopt;
     if (!negation && operand->type.type != Type::integer && operand->type.type != Type::duration) {
         error(term.span, "type-mismatch", "`-` needs an integer, this is " + describe(operand->type.type));
@@ -288,17 +309,22 @@ Resolver::Resolved Resolver::comparison(const Term& term, const Scope& scope) {
     adopt_type(*right, left->type);
     const Type type = left->type.type;
     if (type != right->type.type) {
-        const bool unit = (type == Type::duration && right->type.type == Type::integer) || (type == Type::integer && right->type.type == Type::duration);
+        const bool unit = (type == Type::duration && right->type.type == Type::integer) ||
+                          (type == Type::integer && right->type.type == Type::duration);
         const bool flag = type == Type::flag || right->type.type == Type::flag;
         error(term.span, "type-mismatch",
-              "`" + written(term.operands[0].span) + "` is " + describe(type) + ", `" + written(term.operands[1].span) + "` is " + describe(right->type.type),
-              unit ? "give the number a unit: ns, us, ms, s" : flag ? "a flag is compared with true or false" : "");
+              "`" + written(term.operands[0].span) + "` is " + describe(type) + ", `" + written(term.operands[1].span) +
+                  "` is " + describe(right->type.type),
+              unit   ? "give the number a unit: ns, us, ms, s"
+              : flag ? "a flag is compared with true or false"
+                     : "");
         return std::nullopt;
     }
     const Kind kind = comparison_kinds().find(term.text)->second;
     const bool ordered = kind != Kind::equal && kind != Kind::not_equal;
     if (ordered && (type == Type::string || type == Type::flag)) {
-        error(term.span, "type-mismatch", describe(type) + " has no order", "strings and flags can be compared with `==` and `!=` only");
+        error(term.span, "type-mismatch", describe(type) + " has no order",
+              "strings and flags can be compared with `==` and `!=` only");
         return std::nullopt;
     }
     if (left->kind == Kind::clock && right->kind == Kind::clock) {
@@ -317,7 +343,8 @@ Resolver::Resolved Resolver::arithmetic(const Term& term, const Scope& scope) {
     if (!left || !right) return std::nullopt;
     const bool scaled = term.text == "*" || term.text == "/" || term.text == "%";
     const Type type = left->type.type;
-    const bool numbers = (type == Type::integer || type == Type::duration) && (right->type.type == type || (scaled && right->type.type == Type::integer));
+    const bool numbers = (type == Type::integer || type == Type::duration) &&
+                         (right->type.type == type || (scaled && right->type.type == Type::integer));
     if (!numbers || left->kind == Kind::clock || right->kind == Kind::clock) {
         error(term.span, "type-mismatch", "`" + term.text + "` needs integers, or durations",
               left->kind == Kind::clock || right->kind == Kind::clock ? "a clock can only be compared" : "");
@@ -334,7 +361,8 @@ Resolver::Resolved Resolver::arithmetic(const Term& term, const Scope& scope) {
     return expression;
 }
 
-// A comparison with a clock that was never reset holds, whichever way it points; under `!` it would not, so it may not stand there.
+// A comparison with a clock that was never reset holds, whichever way it points; under `!` it would not, so it may not
+// stand there.
 bool Resolver::clocks_stand_alone(const Expression& expression, bool allowed) {
     if (is_comparison(expression.kind)) {
         for (const Expression& operand : expression.operands) {
@@ -343,158 +371,24 @@ bool Resolver::clocks_stand_alone(const Expression& expression, bool allowed) {
                 continue;
             }
             if (allowed) continue;
-            diagnostics_.push_back({Severity::error, "negated-clock", expression.position, static_cast<std::uint32_t>(expression.text.size()),
-                                    "a comparison with a clock can't be negated: it holds while the clock was never reset", "write the opposite comparison"});
+            diagnostics_.push_back(
+                {Severity::error, "negated-clock", expression.position,
+                 static_cast<std::uint32_t>(expression.text.size()),
+                 "a comparison with a clock can't be negated: it holds while the clock was never reset",
+                 "write the opposite comparison"});
             return false;
         }
         return true;
     }
     if (expression.kind == Kind::clock) {
-        diagnostics_.push_back({Severity::error, "type-mismatch", expression.position, static_cast<std::uint32_t>(expression.text.size()),
+        diagnostics_.push_back({Severity::error, "type-mismatch", expression.position,
+                                static_cast<std::uint32_t>(expression.text.size()),
                                 "a clock can only be compared with a duration", "`" + expression.text + " < 5ms`"});
         return false;
     }
     const bool passes = allowed && (expression.kind == Kind::logical_and || expression.kind == Kind::logical_or);
-    return std::ranges::all_of(expression.operands, [&](const Expression& operand) { return clocks_stand_alone(operand, passes); });
-}
-
-// --- containers --------------------------------------------------------------------------------------------------------
-
-std::optional<std::uint32_t> Resolver::container(const Term& term, std::initializer_list<Register::Kind> kinds, const std::string& wanted,
-                                                 const std::string& type_example) {
-    const bool named = term.kind == Term::Kind::name || term.kind == Term::Kind::index || term.kind == Term::Kind::call;
-    const auto index = named ? find_register(term.text) : std::nullopt;
-    if (!index && named && broken_.contains(term.text)) return std::nullopt;
-    if (!index) {
-        std::vector<std::string> names;
-        for (const Register& declared : model_.registers)
-            if (std::ranges::find(kinds, declared.kind) != kinds.end()) names.push_back(declared.name);
-        error(term.name_span, "undeclared-name", "`" + written(term.name_span) + "` is not declared; " + wanted + " is expected here",
-              suggest(term.text, names, "declare it in the binding note: `" + (named ? term.text : "name") + ": " + type_example + "`"));
-        return std::nullopt;
-    }
-    if (std::ranges::find(kinds, model_.registers[*index].kind) == kinds.end()) {
-        error(term.name_span, "type-mismatch", "`" + term.text + "` is " + kind_name(model_.registers[*index].kind) + ", not " + wanted);
-        return std::nullopt;
-    }
-    return index;
-}
-
-Resolver::Resolved Resolver::membership(const Term& term, const Scope& scope) {
-    const auto index = container(term.operands[1], {Register::Kind::set, Register::Kind::map, Register::Kind::ranges}, "a set, a map or a ranges register", "set of int");
-    if (!index) return std::nullopt;
-    const Register& found = model_.registers[*index];
-    Resolved member = typed(term.operands[0], scope, found.key, "what `" + found.name + "` holds");
-    if (!member) return std::nullopt;
-    Expression expression = make(Kind::contains, flag_type, term);
-    expression.index = *index;
-    expression.operands.push_back(std::move(*member));
-    return expression;
-}
-
-Resolver::Resolved Resolver::element(const Term& term, const Scope& scope) {
-    const auto index = container(term, {Register::Kind::map}, "a map", "map int -> int");
-    if (!index) return std::nullopt;
-    Resolved key = typed(term.operands[0], scope, model_.registers[*index].key, "a key of `" + term.text + "`");
-    if (!key) return std::nullopt;
-    Expression expression = make(Kind::element, model_.registers[*index].value, term);
-    expression.index = *index;
-    expression.operands.push_back(std::move(*key));
-    return expression;
-}
-
-bool Resolver::argument_count(const Term& term, std::size_t least, std::size_t most, const std::string& usage) {
-    if (term.operands.size() >= least && term.operands.size() <= most) return true;
-    error(term.span, "argument-count", "`" + term.text + "` has " + std::to_string(term.operands.size()) + " arguments here", "write `" + usage + "`");
-    return false;
-}
-
-Resolver::Resolved Resolver::call(const Term& term, const Scope& scope) {
-    if (term.text == "size" || term.text == "empty") return size_or_empty(term, scope);
-    if (term.text == "compatible") return compatible(term, scope);
-    if (term.text == "conflicts" || term.text == "leaves_empty") return range_query(term, scope);
-    if (is_action_name(term.text)) {
-        error(term.span, "action-in-expression", "`" + term.text + "` is an action, not a value", "let it stand between `;` on its own");
-        return std::nullopt;
-    }
-    if (free_names_) return free_parameter(term);
-    error(term.name_span, "undeclared-name", "there is no function `" + term.text + "`",
-          suggest(term.text, {"size", "empty", "compatible", "conflicts", "leaves_empty", "reset", "erase", "insert", "clear", "lock", "unlock"},
-                  "functions are size, empty, compatible, conflicts and leaves_empty"));
-    return std::nullopt;
-}
-
-Resolver::Resolved Resolver::size_or_empty(const Term& term, const Scope&) {
-    if (!argument_count(term, 1, 1, term.text + "(register)")) return std::nullopt;
-    const auto index = container(term.operands[0], {Register::Kind::set, Register::Kind::map, Register::Kind::ranges}, "a set, a map or a ranges register", "set of int");
-    if (!index) return std::nullopt;
-    Expression expression = term.text == "size" ? make(Kind::size, unsigned_type, term) : make(Kind::empty, flag_type, term);
-    expression.index = *index;
-    return expression;
-}
-
-// compatible(mode, mode), compatible(mode, map) or compatible(mode, map, key)
-Resolver::Resolved Resolver::compatible(const Term& term, const Scope& scope) {
-    if (!argument_count(term, 2, 3, "compatible(mode, holders) or compatible(mode, holders, owner)")) return std::nullopt;
-    Resolved mode = typed(term.operands[0], scope, unsigned_type, "a mode");
-    if (!mode) return std::nullopt;
-    const auto named = find_register(term.operands[1].text);
-    const bool with_map = term.operands[1].kind == Term::Kind::name && named && model_.registers[*named].kind == Register::Kind::map;
-    Expression expression = make(with_map ? Kind::compatible_with_all : Kind::compatible, flag_type, term);
-    expression.operands.push_back(std::move(*mode));
-    if (!with_map) {
-        if (term.operands.size() == 3) {
-            container(term.operands[1], {Register::Kind::map}, "a map of modes", "map owner -> mode");
-            return std::nullopt;
-        }
-        Resolved other = typed(term.operands[1], scope, unsigned_type, "a mode");
-        if (!other) return std::nullopt;
-        expression.operands.push_back(std::move(*other));
-        return expression;
-    }
-    const Register& holders = model_.registers[*named];
-    if (holders.value.type != Type::integer) {
-        error(term.operands[1].span, "type-mismatch", "the values of `" + holders.name + "` are no modes");
-        return std::nullopt;
-    }
-    expression.index = *named;
-    if (term.operands.size() == 3) {
-        Resolved key = typed(term.operands[2], scope, holders.key, "a key of `" + holders.name + "`");
-        if (!key) return std::nullopt;
-        expression.operands.push_back(std::move(*key));
-    }
-    return expression;
-}
-
-Resolver::Resolved Resolver::range_query(const Term& term, const Scope& scope) {
-    const bool with_mode = term.text == "conflicts";
-    const std::string usage = term.text + (with_mode ? "(ranges, owner, first, last, mode)" : "(ranges, owner, first, last)");
-    if (!argument_count(term, with_mode ? 5 : 4, with_mode ? 5 : 4, usage)) return std::nullopt;
-    const auto index = container(term.operands[0], {Register::Kind::ranges}, "a ranges register", "ranges of owner");
-    if (!index) return std::nullopt;
-    auto arguments = range_arguments(term, scope, *index, with_mode);
-    if (!arguments) return std::nullopt;
-    Expression expression = make(with_mode ? Kind::conflicts : Kind::leaves_empty, flag_type, term);
-    expression.index = *index;
-    expression.operands = std::move(*arguments);
-    return expression;
-}
-
-// What follows the register in conflicts, leaves_empty, lock and unlock: owner, first, last and, for two of them, mode.
-std::optional<std::vector<Expression>> Resolver::range_arguments(const Term& term, const Scope& scope, std::uint32_t index, bool with_mode) {
-    const std::string name = model_.registers[index].name;
-    const ValueType owner_type = model_.registers[index].key;
-    std::vector<Resolved> resolved;
-    resolved.push_back(typed(term.operands[1], scope, owner_type, "an owner of `" + name + "`"));
-    resolved.push_back(typed(term.operands[2], scope, unsigned_type, "the first byte"));
-    resolved.push_back(typed(term.operands[3], scope, unsigned_type, "the last byte"));
-    if (with_mode) resolved.push_back(typed(term.operands[4], scope, unsigned_type, "a mode"));
-    std::vector<Expression> arguments;
-    for (Resolved& argument : resolved) {
-        if (!argument) return std::nullopt;
-        arguments.push_back(std::move(*argument));
-    }
-    return arguments;
+    return std::ranges::all_of(expression.operands,
+                               [&](const Expression& operand) { return clocks_stand_alone(operand, passes); });
 }
 
 }  // namespace lockstep::codegen

@@ -11,9 +11,9 @@ using syntax::Clause;
 using syntax::Term;
 
 std::optional<Action> Resolver::action(const Clause& clause, const Scope& scope) {
-    std::optional<Action> action = clause.kind == Clause::Kind::action                  ? call_action(clause, scope)
+    std::optional<Action> action = clause.kind == Clause::Kind::action       ? call_action(clause, scope)
                                    : clause.target.kind == Term::Kind::index ? assign_element(clause, scope)
-                                                                                        : assignment(clause, scope);
+                                                                             : assignment(clause, scope);
     if (action) {
         action->position = position(clause.span);
         action->text = written(clause.span);
@@ -26,13 +26,16 @@ std::optional<Action> Resolver::assignment(const Clause& clause, const Scope& sc
     const auto index = find_register(target.text);
     if (!index && broken_.contains(target.text)) return std::nullopt;
     if (!index) {
-        const bool field = scope.fields != nullptr && std::ranges::find(*scope.fields, target.text, &Field::name) != scope.fields->end();
+        const bool field = scope.fields != nullptr &&
+                           std::ranges::find(*scope.fields, target.text, &Field::name) != scope.fields->end();
         std::vector<std::string> names;
         for (const Register& declared : model_.registers) names.push_back(declared.name);
-        if (field) error(clause.span, "assigned-field", "`" + target.text + "` is a field of the event and can't be assigned", "to compare, write `==`");
+        if (field)
+            error(clause.span, "assigned-field", "`" + target.text + "` is a field of the event and can't be assigned",
+                  "to compare, write `==`");
         else if (!scope.incomplete)
             error(target.span, "undeclared-name", "`" + target.text + "` is not declared",
-                   suggest(target.text, names, "declare it in the binding note: `" + target.text + ": int`"));
+                  suggest(target.text, names, "declare it in the binding note: `" + target.text + ": int`"));
         return std::nullopt;
     }
     const Register& found = model_.registers[*index];
@@ -49,12 +52,14 @@ std::optional<Action> Resolver::assignment(const Clause& clause, const Scope& sc
     if (!clocks_stand_alone(*value, false)) return std::nullopt;
     if (clause.operation != "=") {
         if (flag) {
-            error(clause.span, "type-mismatch", "`" + clause.operation + "` needs an integer, `" + found.name + "` is a flag");
+            error(clause.span, "type-mismatch",
+                  "`" + clause.operation + "` needs an integer, `" + found.name + "` is a flag");
             return std::nullopt;
         }
         Expression old = make(Expression::Kind::variable, type, target);
         old.index = *index;
-        Expression sum = make(clause.operation == "+=" ? Expression::Kind::add : Expression::Kind::subtract, {Type::integer, true}, clause.value);
+        Expression sum = make(clause.operation == "+=" ? Expression::Kind::add : Expression::Kind::subtract,
+                              {Type::integer, true}, clause.value);
         sum.operands.push_back(std::move(old));
         sum.operands.push_back(std::move(*value));
         value = std::move(sum);
@@ -82,7 +87,8 @@ std::optional<Action> Resolver::assign_element(const Clause& clause, const Scope
             error(clause.span, "type-mismatch", "`" + clause.operation + "` needs integers");
             return std::nullopt;
         }
-        Expression sum = make(clause.operation == "+=" ? Expression::Kind::add : Expression::Kind::subtract, {Type::integer, true}, clause.value);
+        Expression sum = make(clause.operation == "+=" ? Expression::Kind::add : Expression::Kind::subtract,
+                              {Type::integer, true}, clause.value);
         sum.operands.push_back(std::move(*element_read));
         sum.operands.push_back(std::move(*value));
         value = std::move(sum);
@@ -113,12 +119,19 @@ std::optional<Action> Resolver::call_action(const Clause& clause, const Scope& s
 
     std::optional<std::uint32_t> index;
     switch (form.kind) {
-        case Action::Kind::reset: index = container(call.operands[0], {RegisterKind::clock}, "a clock", "clock"); break;
-        case Action::Kind::insert: index = container(call.operands[0], {RegisterKind::set}, "a set", "set of int"); break;
+        case Action::Kind::reset:
+            index = container(call.operands[0], {RegisterKind::clock}, "a clock", "clock");
+            break;
+        case Action::Kind::insert:
+            index = container(call.operands[0], {RegisterKind::set}, "a set", "set of int");
+            break;
         case Action::Kind::lock:
-        case Action::Kind::unlock: index = container(call.operands[0], {RegisterKind::ranges}, "a ranges register", "ranges of owner"); break;
+        case Action::Kind::unlock:
+            index = container(call.operands[0], {RegisterKind::ranges}, "a ranges register", "ranges of owner");
+            break;
         default:
-            index = container(call.operands[0], {RegisterKind::set, RegisterKind::map, RegisterKind::ranges}, "a set, a map or a ranges register", "set of int");
+            index = container(call.operands[0], {RegisterKind::set, RegisterKind::map, RegisterKind::ranges},
+                              "a set, a map or a ranges register", "set of int");
     }
     if (!index) return std::nullopt;
 
@@ -145,7 +158,8 @@ std::vector<Invariant> Resolver::invariants(const Term& term) {
         return all;
     }
     const std::string usage = "an invariant is `clock < duration` or `clock <= duration`";
-    if (term.kind != Term::Kind::binary || (term.text != "<" && term.text != "<=") || term.operands[0].kind != Term::Kind::name) {
+    if (term.kind != Term::Kind::binary || (term.text != "<" && term.text != "<=") ||
+        term.operands[0].kind != Term::Kind::name) {
         error(term.span, "bad-invariant", "this is no invariant", usage);
         return {};
     }

@@ -1,4 +1,5 @@
-// A source file and the arithmetic of places in it: byte offsets (what parsers carry) and lines and columns (what people read).
+// A source file and the arithmetic of places in it: byte offsets (what parsers carry) and lines and columns (what
+// people read).
 #pragma once
 
 #include <algorithm>
@@ -17,14 +18,18 @@ struct Span {
     std::uint32_t end = 0;
 };
 
-inline Span join(Span a, Span b) { return {a.begin, b.end}; }
+inline Span join(Span a, Span b) {
+    return {a.begin, b.end};
+}
 
 // Text decoded from the source (a quoted string, a label, a comment) that still knows where each byte of it stood.
 struct LocatedText {
     std::string text;
     std::vector<std::uint32_t> offsets;  // one for each byte of text, plus one: where the text ends
 
-    std::uint32_t offset_of(std::size_t index) const { return offsets.empty() ? 0 : offsets[std::min(index, offsets.size() - 1)]; }
+    std::uint32_t offset_of(std::size_t index) const {
+        return offsets.empty() ? 0 : offsets[std::min(index, offsets.size() - 1)];
+    }
     void append(char byte, std::uint32_t offset) {
         text.push_back(byte);
         offsets.push_back(offset);

@@ -19,10 +19,12 @@ void use_marks(Model& model, std::vector<Diagnostic>& diagnostics) {
         Event& event = model.events[edge.event];
         const Edge*& former = first[edge.event];
         if (former != nullptr && former->source != edge.source) {
-            diagnostics.push_back({Severity::error, "ambiguous-start", edge.position, static_cast<std::uint32_t>(event.name.size()),
-                                   "`" + event.name + "` would start an unknown context in `" + model.states[edge.source].name +
-                                       "` here, but in `" + model.states[former->source].name + "` on line " + std::to_string(former->position.line),
-                                   "keep the `start` mark on the edges of one state"});
+            diagnostics.push_back(
+                {Severity::error, "ambiguous-start", edge.position, static_cast<std::uint32_t>(event.name.size()),
+                 "`" + event.name + "` would start an unknown context in `" + model.states[edge.source].name +
+                     "` here, but in `" + model.states[former->source].name + "` on line " +
+                     std::to_string(former->position.line),
+                 "keep the `start` mark on the edges of one state"});
             continue;
         }
         former = &edge;
@@ -35,7 +37,9 @@ bool infer_enter(Model& model) {
     bool found = false;
     for (std::uint32_t i = 0; i < model.events.size(); ++i) {
         const auto edges = edges_of_event(model, i);
-        if (edges.empty() || !std::ranges::all_of(edges, [&](const Edge* edge) { return edge->target == model.initial; })) continue;
+        if (edges.empty() ||
+            !std::ranges::all_of(edges, [&](const Edge* edge) { return edge->target == model.initial; }))
+            continue;
         model.events[i].start = StartRule::enter;
         model.events[i].start_state = model.initial;
         found = true;
@@ -70,8 +74,9 @@ bool forgetting_is_unnoticed(const Model& model, std::uint32_t state) {
     for (std::uint32_t event = 0; event < model.events.size(); ++event) {
         const Event& candidate = model.events[event];
         const bool same = candidate.start == StartRule::process ? candidate.start_state == state
-                          : candidate.start == StartRule::none  ? ignores(model, state, event)
-                                                                : candidate.start_state == state && ignores(model, state, event);
+                          : candidate.start == StartRule::none
+                              ? ignores(model, state, event)
+                              : candidate.start_state == state && ignores(model, state, event);
         if (!same) return false;
     }
     return true;

@@ -1,5 +1,5 @@
-// What labels, notes and examples say, before any name in them has been looked up. The parser (codegen/parser.hpp) makes these
-// trees, the resolver (codegen/resolver.hpp) reads them.
+// What labels, notes and examples say, before any name in them has been looked up. The parser (codegen/parser.hpp)
+// makes these trees, the resolver (codegen/resolver.hpp) reads them.
 //
 //   edge label   part { NEWLINE part }         part    name { ";" clause }
 //   clause       "start" | expression (a guard) | target ("=" | "+=" | "-=") expression | action "(" … ")"
@@ -8,10 +8,11 @@
 //              | name "=" provider ":" tracepoint [ "when" expression ] { [","] name ":=" expression }
 //              | name ":" type [ "[" capacity "]" ] … [ "=" initial ]
 //              | "parameter" name "=" literal
-//   expression   "||" < "&&" < comparison, "in" < "+" "-" < "*" "/" "%" < "!" "-" < name, literal, call, map[key], ( … )
+//   expression   "||" < "&&" < comparison, "in" < "+" "-" < "*" "/" "%" < "!" "-" < name, literal, call, map[key], ( …
+//   )
 //
-// A line of an edge label that ends with `;`, or is followed by one that begins with `;`, goes on in the next line; so does an
-// expression within parentheses or after an operator.
+// A line of an edge label that ends with `;`, or is followed by one that begins with `;`, goes on in the next line; so
+// does an expression within parentheses or after an operator.
 #pragma once
 
 #include <optional>
@@ -31,12 +32,12 @@ struct Name {
 struct Term {
     enum class Kind : std::uint8_t { number, duration, text, name, call, index, unary, binary };
     Kind kind = Kind::name;
-    std::string text;    // a name, a call's or map's name, an operator as spelled, a text literal's content
-    Integer number = 0;  // number, duration (ns)
-    bool broken = false; // a literal of which an error was reported
+    std::string text;     // a name, a call's or map's name, an operator as spelled, a text literal's content
+    Integer number = 0;   // number, duration (ns)
+    bool broken = false;  // a literal of which an error was reported
     std::vector<Term> operands;
-    Span span;           // of the whole
-    Span name_span;      // of the name or operator in it
+    Span span;       // of the whole
+    Span name_span;  // of the name or operator in it
 };
 
 struct Clause {

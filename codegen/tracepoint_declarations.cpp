@@ -1,5 +1,6 @@
 // A reader for the part of C that .tp files use: comments, strings, words, and the TRACEPOINT_EVENT macros with nested
-// parentheses. Preprocessor lines are skipped; everything else that is not an event declaration is none of our business.
+// parentheses. Preprocessor lines are skipped; everything else that is not an event declaration is none of our
+// business.
 #include "codegen/tracepoint_declarations.hpp"
 
 #include <algorithm>
@@ -24,8 +25,10 @@ std::string_view trim(std::string_view text) {
 std::string squeeze(std::string_view text) {
     std::string squeezed;
     for (const char c : trim(text)) {
-        if (!std::isspace(static_cast<unsigned char>(c))) squeezed += c;
-        else if (squeezed.back() != ' ') squeezed += ' ';
+        if (!std::isspace(static_cast<unsigned char>(c)))
+            squeezed += c;
+        else if (squeezed.back() != ' ')
+            squeezed += ' ';
     }
     return squeezed;
 }
@@ -61,7 +64,8 @@ std::size_t end_of_quoted(std::string_view text, std::size_t begin) {
 
 std::size_t end_of_line(std::string_view text, std::size_t begin, bool continued) {
     std::size_t end = text.find('\n', begin);
-    while (continued && end != std::string_view::npos && end > begin && text[end - 1] == '\\') end = text.find('\n', end + 1);
+    while (continued && end != std::string_view::npos && end > begin && text[end - 1] == '\\')
+        end = text.find('\n', end + 1);
     return std::min(end, text.size());
 }
 
@@ -103,10 +107,14 @@ std::vector<Piece> split(Piece whole) {
     };
     for (std::size_t i = 0; i < whole.text.size(); ++i) {
         const char c = whole.text[i];
-        if (c == '"' || c == '\'') i = end_of_quoted(whole.text, i) - 1;
-        else if (c == '(') ++depth;
-        else if (c == ')') --depth;
-        else if (c == ',' && depth == 0) add(i);
+        if (c == '"' || c == '\'')
+            i = end_of_quoted(whole.text, i) - 1;
+        else if (c == '(')
+            ++depth;
+        else if (c == ')')
+            --depth;
+        else if (c == ',' && depth == 0)
+            add(i);
     }
     add(whole.text.size());
     if (pieces.size() == 1 && pieces.front().text.empty()) pieces.clear();
@@ -130,10 +138,14 @@ std::optional<Call> parse_call(Piece piece) {
     const std::size_t open = i;
     int depth = 0;
     for (; i < text.size(); ++i) {
-        if (text[i] == '"' || text[i] == '\'') i = end_of_quoted(text, i) - 1;
-        else if (text[i] == '(') ++depth;
+        if (text[i] == '"' || text[i] == '\'')
+            i = end_of_quoted(text, i) - 1;
+        else if (text[i] == '(')
+            ++depth;
         else if (text[i] == ')' && --depth == 0)
-            return Call{name, {text.substr(open + 1, i - open - 1), piece.offset + static_cast<std::uint32_t>(open + 1)}, i + 1};
+            return Call{name,
+                        {text.substr(open + 1, i - open - 1), piece.offset + static_cast<std::uint32_t>(open + 1)},
+                        i + 1};
     }
     return std::nullopt;
 }
@@ -147,11 +159,14 @@ std::string_view without_prefix(std::string_view name) {
 
 std::optional<ValueType> value_type(std::string_view c_type) {
     static const std::set<std::string, std::less<>> unsigned_types = {
-        "uint8_t", "uint16_t", "uint32_t", "uint64_t", "unsigned", "unsigned int", "unsigned long", "unsigned long long",
-        "unsigned char", "unsigned short", "size_t", "uintptr_t", "bool", "_Bool", "uid_t", "gid_t", "mode_t", "dev_t", "ino_t"};
+        "uint8_t",       "uint16_t",       "uint32_t",      "uint64_t",
+        "unsigned",      "unsigned int",   "unsigned long", "unsigned long long",
+        "unsigned char", "unsigned short", "size_t",        "uintptr_t",
+        "bool",          "_Bool",          "uid_t",         "gid_t",
+        "mode_t",        "dev_t",          "ino_t"};
     static const std::set<std::string, std::less<>> signed_types = {
-        "int8_t", "int16_t", "int32_t", "int64_t", "int", "long", "long long", "short", "signed char", "char", "ssize_t", "intptr_t",
-        "off_t", "pid_t", "time_t", "long int", "long long int"};
+        "int8_t", "int16_t", "int32_t",  "int64_t", "int",   "long",   "long long", "short",        "signed char",
+        "char",   "ssize_t", "intptr_t", "off_t",   "pid_t", "time_t", "long int",  "long long int"};
     if (unsigned_types.contains(c_type)) return ValueType{Type::integer, false};
     if (signed_types.contains(c_type)) return ValueType{Type::integer, true};
     return std::nullopt;
@@ -166,7 +181,8 @@ bool is_string_type(std::string_view c_type) {
 
 class Parser {
  public:
-    Parser(std::string_view source, const std::string& path) : text_(std::string(source)), stripped_(strip(source)), path_(path) {}
+    Parser(std::string_view source, const std::string& path)
+        : text_(std::string(source)), stripped_(strip(source)), path_(path) {}
 
     void run() {
         const std::string_view text = stripped_.text;
@@ -186,7 +202,8 @@ class Parser {
     // Returns how much of the text is done with.
     std::size_t word(Piece piece) {
         std::size_t length = 0;
-        while (length < piece.text.size() && (std::isalnum(static_cast<unsigned char>(piece.text[length])) || piece.text[length] == '_'))
+        while (length < piece.text.size() &&
+               (std::isalnum(static_cast<unsigned char>(piece.text[length])) || piece.text[length] == '_'))
             ++length;
         const std::string_view name = without_prefix(piece.text.substr(0, length));
         const bool event = name == "TRACEPOINT_EVENT";
@@ -213,8 +230,8 @@ class Parser {
         return call->length;
     }
 
-    // LTTNG_UST_TRACEPOINT_EVENT_INSTANCE(template provider, template, provider, name, LTTNG_UST_TP_ARGS(…)), or the older
-    // TRACEPOINT_EVENT_INSTANCE(provider, template, name, TP_ARGS(…)).
+    // LTTNG_UST_TRACEPOINT_EVENT_INSTANCE(template provider, template, provider, name, LTTNG_UST_TP_ARGS(…)), or the
+    // older TRACEPOINT_EVENT_INSTANCE(provider, template, name, TP_ARGS(…)).
     void add_instance(const std::vector<Piece>& arguments, std::uint32_t offset) {
         const bool two_providers = arguments.size() == 5;
         const auto found = classes_.find({std::string(arguments[0].text), std::string(arguments[1].text)});
@@ -253,7 +270,8 @@ class Parser {
         declaration.signature = squeeze(call->arguments.text);
         if (parts.size() == 1 && parts[0].text == "void") return;
         if (parts.size() % 2 != 0) {
-            error(call->arguments.offset, call->arguments.text.size(), "malformed-tracepoint", "arguments come in pairs: a type and a name");
+            error(call->arguments.offset, call->arguments.text.size(), "malformed-tracepoint",
+                  "arguments come in pairs: a type and a name");
             return;
         }
         for (std::size_t i = 0; i < parts.size(); i += 2) {
@@ -300,7 +318,8 @@ class Parser {
                 declaration.fields.push_back(std::move(field));
                 return;
             }
-            error(parts[0].offset, parts[0].text.size(), "unknown-c-type", "this integer type is not known here; use one of <stdint.h>");
+            error(parts[0].offset, parts[0].text.size(), "unknown-c-type",
+                  "this integer type is not known here; use one of <stdint.h>");
         } else if (kind == "string" && parts.size() == 2) {
             field.name = parts[0].text;
             field.c_expression = squeeze(parts[1].text);
@@ -326,8 +345,12 @@ class Parser {
     }
 
     void error(std::uint32_t offset, std::size_t length, std::string code, std::string message) {
-        diagnostics.push_back({Severity::error, std::move(code), text_.position(offset), static_cast<std::uint32_t>(length),
-                               std::move(message), {}});
+        diagnostics.push_back({Severity::error,
+                               std::move(code),
+                               text_.position(offset),
+                               static_cast<std::uint32_t>(length),
+                               std::move(message),
+                               {}});
     }
 
     SourceText text_;
@@ -346,8 +369,13 @@ std::vector<Diagnostic> TracepointDeclarations::parse(std::string_view text, con
         const SourcePosition position = declaration.position;
         const auto [existing, added] = declarations_.try_emplace(key, std::move(declaration));
         if (!added)
-            parser.diagnostics.push_back({Severity::error, "duplicate-tracepoint", position, 1,
-                                          key.first + ":" + key.second + " is declared already in " + existing->second.path, {}});
+            parser.diagnostics.push_back(
+                {Severity::error,
+                 "duplicate-tracepoint",
+                 position,
+                 1,
+                 key.first + ":" + key.second + " is declared already in " + existing->second.path,
+                 {}});
     }
     return std::move(parser.diagnostics);
 }
@@ -355,11 +383,16 @@ std::vector<Diagnostic> TracepointDeclarations::parse(std::string_view text, con
 std::vector<Diagnostic> TracepointDeclarations::read_folder(const std::filesystem::path& folder) {
     std::error_code error;
     std::vector<std::filesystem::path> files;
-    for (auto entry = std::filesystem::directory_iterator(folder, error); !error && entry != std::filesystem::directory_iterator();
-         entry.increment(error))
+    for (auto entry = std::filesystem::directory_iterator(folder, error);
+         !error && entry != std::filesystem::directory_iterator(); entry.increment(error))
         if (entry->path().extension() == ".tp") files.push_back(entry->path());
     if (error)
-        return {{Severity::error, "unreadable", {}, 1, "tracepoint folder " + folder.string() + ": " + error.message(), {}}};
+        return {{Severity::error,
+                 "unreadable",
+                 {},
+                 1,
+                 "tracepoint folder " + folder.string() + ": " + error.message(),
+                 {}}};
     std::ranges::sort(files);
     std::vector<Diagnostic> diagnostics;
     for (const auto& file : files) {

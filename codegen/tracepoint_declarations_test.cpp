@@ -25,7 +25,8 @@ LTTNG_UST_TRACEPOINT_EVENT(
         lttng_ust_field_string(who, who)
         lttng_ust_field_integer_hex(int, depth, where->depth + f(1, 2))
         lttng_ust_field_float(double, share, 0.5)
-    )))", "lock.tp");
+    )))",
+                                                "lock.tp");
     ASSERT_TRUE(diagnostics.empty()) << diagnostics.front().message;
     const auto* taken = declarations.find("lock", "taken");
     ASSERT_NE(taken, nullptr);
@@ -51,7 +52,8 @@ TRACEPOINT_EVENT_CLASS(old, shape, TP_ARGS(int, a, char *, s), TP_FIELDS(ctf_int
 TRACEPOINT_EVENT_INSTANCE(old, shape, round, TP_ARGS(int, a, char *, s))
 LTTNG_UST_TRACEPOINT_EVENT_INSTANCE(old, shape, fresh, square, LTTNG_UST_TP_ARGS(int, a, char *, s))
 LTTNG_UST_TRACEPOINT_EVENT(old, bare, LTTNG_UST_TP_ARGS(void), LTTNG_UST_TP_FIELDS())
-)", "old.tp");
+)",
+                                                "old.tp");
     ASSERT_TRUE(diagnostics.empty()) << diagnostics.front().message;
     EXPECT_NE(declarations.find("fresh", "square"), nullptr);
     ASSERT_NE(declarations.find("old", "plain"), nullptr);
@@ -63,18 +65,20 @@ LTTNG_UST_TRACEPOINT_EVENT(old, bare, LTTNG_UST_TP_ARGS(void), LTTNG_UST_TP_FIEL
 
 TEST(TracepointDeclarations, WhatIsMalformedIsADiagnosticWithItsPlace) {
     TracepointDeclarations declarations;
-    const auto diagnostics = declarations.parse("\nTRACEPOINT_EVENT(a, b)\n"
-                                                "TRACEPOINT_EVENT(a, c, TP_ARGS(int), TP_FIELDS())\n"
-                                                "TRACEPOINT_EVENT(a, d, TP_ARGS(int, x), TP_FIELDS(ctf_integer(quux_t, x, x)))\n"
-                                                "TRACEPOINT_EVENT(a, d, TP_ARGS(int, x), TP_FIELDS(ctf_integer(int, x, x)))\n"
-                                                "TRACEPOINT_EVENT(a, e, TP_ARGS(int, x), TP_FIELDS(", "bad.tp");
+    const auto diagnostics = declarations.parse(
+        "\nTRACEPOINT_EVENT(a, b)\n"
+        "TRACEPOINT_EVENT(a, c, TP_ARGS(int), TP_FIELDS())\n"
+        "TRACEPOINT_EVENT(a, d, TP_ARGS(int, x), TP_FIELDS(ctf_integer(quux_t, x, x)))\n"
+        "TRACEPOINT_EVENT(a, d, TP_ARGS(int, x), TP_FIELDS(ctf_integer(int, x, x)))\n"
+        "TRACEPOINT_EVENT(a, e, TP_ARGS(int, x), TP_FIELDS(",
+        "bad.tp");
     std::vector<std::string> codes;
     for (const auto& diagnostic : diagnostics) {
         codes.push_back(diagnostic.code);
         EXPECT_GT(diagnostic.position.line, 1U);
     }
-    EXPECT_EQ(codes, (std::vector<std::string>{"malformed-tracepoint", "malformed-tracepoint", "unknown-c-type", "malformed-tracepoint",
-                                               "duplicate-tracepoint"}));
+    EXPECT_EQ(codes, (std::vector<std::string>{"malformed-tracepoint", "malformed-tracepoint", "unknown-c-type",
+                                               "malformed-tracepoint", "duplicate-tracepoint"}));
 }
 
 TEST(TracepointDeclarations, AMissingFolderIsADiagnostic) {
@@ -84,8 +88,8 @@ TEST(TracepointDeclarations, AMissingFolderIsADiagnostic) {
     EXPECT_EQ(diagnostics[0].code, "unreadable");
 }
 
-// LTTng compares signatures byte for byte: a wrong one would silence the event for everybody. Field `signature` is what the
-// provider library itself exports.
+// LTTng compares signatures byte for byte: a wrong one would silence the event for everybody. Field `signature` is what
+// the provider library itself exports.
 TEST(TracepointDeclarations, SignaturesAreThoseOfTheProviderLibrary) {
     struct ExportedTracepoint {  // the head of struct lttng_ust_tracepoint, <lttng/tracepoint-types.h>
         std::uint32_t struct_size;
@@ -100,7 +104,8 @@ TEST(TracepointDeclarations, SignaturesAreThoseOfTheProviderLibrary) {
     void* library = dlopen((build / "lib" / "liblockstep_tracepoints.so").c_str(), RTLD_NOW);
     ASSERT_NE(library, nullptr) << dlerror();
     TracepointDeclarations declarations;
-    ASSERT_TRUE(declarations.read_folder(std::filesystem::path(std::getenv("LOCKSTEP_SOURCE_DIR")) / "tracepoints").empty());
+    ASSERT_TRUE(
+        declarations.read_folder(std::filesystem::path(std::getenv("LOCKSTEP_SOURCE_DIR")) / "tracepoints").empty());
     const auto all = declarations.all();
     EXPECT_GT(all.size(), 20U);
     for (const TracepointDeclaration* declaration : all) {

@@ -19,9 +19,12 @@ constexpr std::uint32_t largest_capacity = 65'536;
 
 class Builder {
  public:
-    Builder(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints, const SourceText& source, Model& model,
-            std::vector<Diagnostic>& diagnostics)
-        : vocabulary_(vocabulary), note_(vocabulary.note), tracepoints_(tracepoints), model_(model),
+    Builder(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints, const SourceText& source,
+            Model& model, std::vector<Diagnostic>& diagnostics)
+        : vocabulary_(vocabulary),
+          note_(vocabulary.note),
+          tracepoints_(tracepoints),
+          model_(model),
           resolver_(model, source, diagnostics, broken_, false) {}
 
     VocabularyGaps run() {
@@ -34,7 +37,8 @@ class Builder {
         for (const auto& line : note_.registers) add_register(line);
         if (!vocabulary_.has_note) infer_clocks();
         for (const std::string& name : declared_)
-            if (!resolver_.find_register(name) && std::ranges::find(model_.parameters, name, &Parameter::name) == model_.parameters.end())
+            if (!resolver_.find_register(name) &&
+                std::ranges::find(model_.parameters, name, &Parameter::name) == model_.parameters.end())
                 broken_.insert(name);
         return {std::move(broken_), std::move(unresolved_)};
     }
@@ -51,7 +55,8 @@ class Builder {
             return false;
         }
         if (!declared_.insert(name.text).second) {
-            error(name.span, "duplicate-name", "`" + name.text + "` is declared twice", "choose another name, or remove one");
+            error(name.span, "duplicate-name", "`" + name.text + "` is declared twice",
+                  "choose another name, or remove one");
             return false;
         }
         return true;
@@ -62,7 +67,8 @@ class Builder {
         const auto value = resolver_.value(line.value, Scope{});
         if (!value) return;
         if (value->kind != Expression::Kind::literal || value->type.type == Type::string) {
-            error(line.value.span, "type-mismatch", "a parameter is a number, a duration or a flag", "`parameter limit = 30s`");
+            error(line.value.span, "type-mismatch", "a parameter is a number, a duration or a flag",
+                  "`parameter limit = 30s`");
             return;
         }
         model_.parameters.push_back({line.name.text, value->type, value->integer, resolver_.position(line.name.span)});
@@ -71,7 +77,8 @@ class Builder {
     // --- events and bindings -----------------------------------------------------------------------------------------
 
     std::uint32_t event_of(const Name& name) {
-        const auto [found, added] = event_indices_.try_emplace(name.text, static_cast<std::uint32_t>(model_.events.size()));
+        const auto [found, added] =
+            event_indices_.try_emplace(name.text, static_cast<std::uint32_t>(model_.events.size()));
         if (added) {
             Event event;
             event.name = name.text;
@@ -83,7 +90,8 @@ class Builder {
 
     void add_binding(const syntax::BindingLine& line) {
         if (is_reserved_word(line.event.text) && !is_action_name(line.event.text))
-            return error(line.event.span, "reserved-name", "`" + line.event.text + "` is a word of the language", "choose another name for the event");
+            return error(line.event.span, "reserved-name", "`" + line.event.text + "` is a word of the language",
+                         "choose another name for the event");
         const std::uint32_t event = event_of(line.event);
         bound_.insert(line.event.text);
         const TracepointDeclaration* declaration = find_tracepoint(line);
@@ -120,10 +128,13 @@ class Builder {
         }
         const std::string whole = line.provider.text + ":" + line.tracepoint.text;
         if (names.empty())
-            error(join(line.provider.span, line.tracepoint.span), "unknown-tracepoint", "no tracepoint `" + whole + "` is declared",
-                  suggest(line.provider.text, {providers.begin(), providers.end()}, "declared providers are " + list_names({providers.begin(), providers.end()})));
+            error(join(line.provider.span, line.tracepoint.span), "unknown-tracepoint",
+                  "no tracepoint `" + whole + "` is declared",
+                  suggest(line.provider.text, {providers.begin(), providers.end()},
+                          "declared providers are " + list_names({providers.begin(), providers.end()})));
         else
-            error(line.tracepoint.span, "unknown-tracepoint", "provider `" + line.provider.text + "` has no tracepoint `" + line.tracepoint.text + "`",
+            error(line.tracepoint.span, "unknown-tracepoint",
+                  "provider `" + line.provider.text + "` has no tracepoint `" + line.tracepoint.text + "`",
                   suggest(line.tracepoint.text, names, "it has " + list_names(names)));
         return nullptr;
     }
@@ -149,13 +160,16 @@ class Builder {
             auto value = resolver_.value(assignment.value, scope);
             if (!value) continue;
             if (is_reserved_word(assignment.name.text)) {
-                error(assignment.name.span, "reserved-name", "`" + assignment.name.text + "` is a word of the language", "choose another name");
+                error(assignment.name.span, "reserved-name", "`" + assignment.name.text + "` is a word of the language",
+                      "choose another name");
                 continue;
             }
             Field field{assignment.name.text, value->type, {}, {}};
             const auto same = std::ranges::find(provided, field.name, [](const Provided& p) { return p.field.name; });
-            if (same != provided.end()) *same = {std::move(field), std::move(*value)};
-            else provided.push_back({std::move(field), std::move(*value)});
+            if (same != provided.end())
+                *same = {std::move(field), std::move(*value)};
+            else
+                provided.push_back({std::move(field), std::move(*value)});
         }
         return provided;
     }
@@ -170,12 +184,14 @@ class Builder {
             for (const Provided& candidate : provided_[of_event.front()])
                 if (all_provide(candidate.field, of_event)) model_.events[event].fields.push_back(candidate.field);
             for (const std::size_t i : of_event)
-                for (const Field& field : model_.events[event].fields) model_.bindings[i].values.push_back(find_provided(i, field.name)->value);
+                for (const Field& field : model_.events[event].fields)
+                    model_.bindings[i].values.push_back(find_provided(i, field.name)->value);
         }
     }
 
     const Provided* find_provided(std::size_t binding, const std::string& name) const {
-        const auto found = std::ranges::find(provided_[binding], name, [](const Provided& p) -> const std::string& { return p.field.name; });
+        const auto found = std::ranges::find(provided_[binding], name,
+                                             [](const Provided& p) -> const std::string& { return p.field.name; });
         return found == provided_[binding].end() ? nullptr : &*found;
     }
 
@@ -185,8 +201,9 @@ class Builder {
             if (other == nullptr) return false;
             if (other->field.type.type == field.type.type) continue;
             error(lines_[i]->span, "type-mismatch",
-                  "field `" + field.name + "` of `" + lines_[i]->event.text + "` is " + describe(other->field.type.type) + " here and " +
-                      describe(field.type.type) + " in the other binding",
+                  "field `" + field.name + "` of `" + lines_[i]->event.text + "` is " +
+                      describe(other->field.type.type) + " here and " + describe(field.type.type) +
+                      " in the other binding",
                   "give the event of one of them another name");
             return false;
         }
@@ -198,7 +215,8 @@ class Builder {
         event_of(name);
         if (known || note_.bindings.empty()) return;
         error(name.span, "unbound-event", "event `" + name.text + "` is bound to no tracepoint",
-              suggest(name.text, {bound_.begin(), bound_.end()}, "add to the binding note: `" + name.text + " = provider:tracepoint`"));
+              suggest(name.text, {bound_.begin(), bound_.end()},
+                      "add to the binding note: `" + name.text + " = provider:tracepoint`"));
     }
 
     // --- keys --------------------------------------------------------------------------------------------------------
@@ -215,7 +233,9 @@ class Builder {
 
     void add_key(const Name& name) {
         Key key{name.text, {Type::integer, false}, std::nullopt, resolver_.position(name.span)};
-        const auto is_field = [&](const Event& event) { return std::ranges::find(event.fields, name.text, &Field::name) != event.fields.end(); };
+        const auto is_field = [&](const Event& event) {
+            return std::ranges::find(event.fields, name.text, &Field::name) != event.fields.end();
+        };
         const bool field_somewhere = std::ranges::any_of(model_.events, is_field);
         if (!field_somewhere) key.origin = origin_of_name(name.text);
         if (key.origin) {
@@ -227,20 +247,23 @@ class Builder {
         for (std::uint32_t i = 0; i < model_.events.size(); ++i) {
             Event& event = model_.events[i];
             const auto field = std::ranges::find(event.fields, name.text, &Field::name);
-            event.key_fields.push_back(field == event.fields.end() ? 0 : static_cast<std::uint32_t>(field - event.fields.begin()));
+            event.key_fields.push_back(
+                field == event.fields.end() ? 0 : static_cast<std::uint32_t>(field - event.fields.begin()));
             if (field == event.fields.end()) {
                 // An event without a binding has its own error; here it would be told twice.
                 if (!unresolved_.contains(i) && bound_.contains(event.name)) missing_key(name, event);
                 continue;
             }
             if (typed && key.type.type != field->type.type)
-                error(name.span, "type-mismatch", "key `" + name.text + "` is " + describe(field->type.type) + " in `" + event.name + "` and " +
-                                                       describe(key.type.type) + " in another event");
+                error(name.span, "type-mismatch",
+                      "key `" + name.text + "` is " + describe(field->type.type) + " in `" + event.name + "` and " +
+                          describe(key.type.type) + " in another event");
             key.type = field->type;
             typed = true;
         }
         if (key.type.type != Type::integer && key.type.type != Type::string && typed)
-            error(name.span, "type-mismatch", "key `" + name.text + "` is " + describe(key.type.type) + "; keys are integers or strings");
+            error(name.span, "type-mismatch",
+                  "key `" + name.text + "` is " + describe(key.type.type) + "; keys are integers or strings");
         model_.keys.push_back(std::move(key));
     }
 
@@ -249,7 +272,9 @@ class Builder {
         for (const Field& field : event.fields) fields.push_back(field.name);
         error(name.span, "missing-field", "key `" + name.text + "` is not a field of event `" + event.name + "`",
               fields.empty() ? "keys are fields of every event, or thread, process, cpu, net_ns"
-                             : suggest(name.text, fields, "its fields are " + list_names(fields) + "; `" + name.text + " := …` in its binding gives it one"));
+                             : suggest(name.text, fields,
+                                       "its fields are " + list_names(fields) + "; `" + name.text +
+                                           " := …` in its binding gives it one"));
     }
 
     // --- registers ---------------------------------------------------------------------------------------------------
@@ -258,7 +283,8 @@ class Builder {
         if (!name_is_free(line.name)) return;
         for (const Event& event : model_.events)
             if (std::ranges::find(event.fields, line.name.text, &Field::name) != event.fields.end())
-                return error(line.name.span, "duplicate-name", "`" + line.name.text + "` is also a field of event `" + event.name + "`",
+                return error(line.name.span, "duplicate-name",
+                             "`" + line.name.text + "` is also a field of event `" + event.name + "`",
                              "choose another name for the register");
         Register declared;
         declared.name = line.name.text;
@@ -269,22 +295,28 @@ class Builder {
 
     bool read_type(const syntax::RegisterLine& line, Register& declared) {
         using Kind = Register::Kind;
-        static const std::map<std::string, Kind, std::less<>> kinds = {{"int", Kind::integer}, {"unsigned", Kind::integer}, {"flag", Kind::flag},
-                                                                       {"clock", Kind::clock}, {"set", Kind::set},          {"map", Kind::map},
-                                                                       {"ranges", Kind::ranges}};
+        static const std::map<std::string, Kind, std::less<>> kinds = {
+            {"int", Kind::integer}, {"unsigned", Kind::integer}, {"flag", Kind::flag},    {"clock", Kind::clock},
+            {"set", Kind::set},     {"map", Kind::map},          {"ranges", Kind::ranges}};
         const syntax::TypeName& type = line.type;
         const auto kind = kinds.find(type.name.text);
         if (kind == kinds.end()) {
             error(type.name.span, "undeclared-name", "`" + type.name.text + "` is no type",
-                  suggest(type.name.text, {"int", "unsigned", "flag", "clock", "set", "map", "ranges"}, "types are int, unsigned, flag, clock, set, map and ranges"));
+                  suggest(type.name.text, {"int", "unsigned", "flag", "clock", "set", "map", "ranges"},
+                          "types are int, unsigned, flag, clock, set, map and ranges"));
             return false;
         }
         declared.kind = kind->second;
         declared.value = {Type::integer, type.name.text == "int"};
-        const bool container = declared.kind == Kind::set || declared.kind == Kind::map || declared.kind == Kind::ranges;
-        const std::string usage = declared.kind == Kind::map ? "`" + declared.name + ": map owner -> mode`" : "`" + declared.name + ": " + type.name.text + " of owner`";
+        const bool container =
+            declared.kind == Kind::set || declared.kind == Kind::map || declared.kind == Kind::ranges;
+        const std::string usage = declared.kind == Kind::map
+                                      ? "`" + declared.name + ": map owner -> mode`"
+                                      : "`" + declared.name + ": " + type.name.text + " of owner`";
         if (container != type.key.has_value() || (declared.kind == Kind::map) != type.value.has_value()) {
-            error(type.key ? type.key->span : type.name.span, "bad-type", container ? "it is not said what `" + declared.name + "` holds" : "`" + type.name.text + "` has no element type",
+            error(type.key ? type.key->span : type.name.span, "bad-type",
+                  container ? "it is not said what `" + declared.name + "` holds"
+                            : "`" + type.name.text + "` has no element type",
                   container ? "write " + usage : "write `" + declared.name + ": " + type.name.text + "`");
             return false;
         }
@@ -307,7 +339,8 @@ class Builder {
     bool read_capacity(const syntax::TypeName& type, Register& declared) {
         declared.capacity = default_capacity;
         if (!type.capacity) return true;
-        if (type.capacity->kind != Term::Kind::number || type.capacity->number < 1 || type.capacity->number > largest_capacity) {
+        if (type.capacity->kind != Term::Kind::number || type.capacity->number < 1 ||
+            type.capacity->number > largest_capacity) {
             error(type.capacity->span, "bad-type", "a capacity is a number from 1 to 65536");
             return false;
         }
@@ -322,23 +355,29 @@ class Builder {
             const auto field = std::ranges::find(event.fields, name.text, &Field::name);
             if (field == event.fields.end()) continue;
             if (type && type->type != field->type.type) {
-                error(name.span, "type-mismatch", "`" + name.text + "` is " + describe(type->type) + " in one event and " + describe(field->type.type) + " in another",
+                error(name.span, "type-mismatch",
+                      "`" + name.text + "` is " + describe(type->type) + " in one event and " +
+                          describe(field->type.type) + " in another",
                       "name the type: int, unsigned or string");
                 return std::nullopt;
             }
             type = field->type;
         }
         if (type) return type;
-        static const std::map<std::string, ValueType, std::less<>> types = {
-            {"int", {Type::integer, true}}, {"unsigned", {Type::integer, false}}, {"mode", {Type::integer, false}},
-            {"string", {Type::string, false}}, {"flag", {Type::flag, false}}};
+        static const std::map<std::string, ValueType, std::less<>> types = {{"int", {Type::integer, true}},
+                                                                            {"unsigned", {Type::integer, false}},
+                                                                            {"mode", {Type::integer, false}},
+                                                                            {"string", {Type::string, false}},
+                                                                            {"flag", {Type::flag, false}}};
         if (const auto found = types.find(name.text); found != types.end()) return found->second;
         if (origin_of_name(name.text)) return ValueType{Type::integer, false};
         std::vector<std::string> names = {"int", "unsigned", "string", "flag"};
         for (const Event& event : model_.events)
             for (const Field& field : event.fields) names.push_back(field.name);
-        if (!unresolved_.empty()) return std::nullopt;  // the field may be one of a tracepoint that was not found; told already
-        error(name.span, "undeclared-name", "`" + name.text + "` is neither a type nor a field", suggest(name.text, names, "types are int, unsigned, string and flag"));
+        if (!unresolved_.empty())
+            return std::nullopt;  // the field may be one of a tracepoint that was not found; told already
+        error(name.span, "undeclared-name", "`" + name.text + "` is neither a type nor a field",
+              suggest(name.text, names, "types are int, unsigned, string and flag"));
         return std::nullopt;
     }
 
@@ -349,14 +388,18 @@ class Builder {
         const Type wanted = declared.kind == Register::Kind::flag ? Type::flag : Type::integer;
         const bool scalar = declared.kind == Register::Kind::flag || declared.kind == Register::Kind::integer;
         if (!scalar || value->kind != Expression::Kind::literal || value->type.type != wanted) {
-            error(line.initial->span, "type-mismatch", scalar ? "the initial value is not " + describe(wanted) : "only integers and flags have an initial value");
+            error(line.initial->span, "type-mismatch",
+                  scalar ? "the initial value is not " + describe(wanted)
+                         : "only integers and flags have an initial value");
             return false;
         }
-        declared.initial = declared.value.is_signed ? Integer{to_signed(value->integer)} : Integer{to_unsigned(value->integer)};
+        declared.initial =
+            declared.value.is_signed ? Integer{to_signed(value->integer)} : Integer{to_unsigned(value->integer)};
         return true;
     }
 
-    // --- a kernel model declares no clocks: they are what is reset, bounded by an invariant, or compared with a duration ----
+    // --- a kernel model declares no clocks: they are what is reset, bounded by an invariant, or compared with a
+    // duration ----
 
     void infer_clocks() {
         for (const auto& state : vocabulary_.states)
@@ -364,7 +407,8 @@ class Builder {
         for (const auto& edge : vocabulary_.edges)
             for (const auto& part : edge.parts)
                 for (const auto& clause : part.clauses) {
-                    if (clause.kind == syntax::Clause::Kind::action && clause.target.text == "reset" && clause.target.operands.size() == 1)
+                    if (clause.kind == syntax::Clause::Kind::action && clause.target.text == "reset" &&
+                        clause.target.operands.size() == 1)
                         add_clock(clause.target.operands[0]);
                     if (clause.kind == syntax::Clause::Kind::guard) infer_from(clause.value, false);
                 }
@@ -397,15 +441,15 @@ class Builder {
     std::set<std::string> declared_;
     std::map<std::string, std::uint32_t> event_indices_;
     std::set<std::string> bound_;
-    std::set<std::uint32_t> unresolved_;  // events one of whose tracepoints was not found
+    std::set<std::uint32_t> unresolved_;             // events one of whose tracepoints was not found
     std::vector<const syntax::BindingLine*> lines_;  // of Model::bindings
     std::vector<std::vector<Provided>> provided_;    // of Model::bindings
 };
 
 }  // namespace
 
-VocabularyGaps build_vocabulary(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints, const SourceText& source, Model& model,
-                      std::vector<Diagnostic>& diagnostics) {
+VocabularyGaps build_vocabulary(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints,
+                                const SourceText& source, Model& model, std::vector<Diagnostic>& diagnostics) {
     return Builder(vocabulary, tracepoints, source, model, diagnostics).run();
 }
 

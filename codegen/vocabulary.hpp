@@ -1,5 +1,5 @@
-// The model's vocabulary: what the binding note declares (events and where they come from, keys, registers, parameters), resolved
-// against the tracepoint declarations. Built before the edges, whose labels use it.
+// The model's vocabulary: what the binding note declares (events and where they come from, keys, registers,
+// parameters), resolved against the tracepoint declarations. Built before the edges, whose labels use it.
 #pragma once
 
 #include <set>
@@ -43,7 +43,7 @@ struct VocabularyGaps {
 };
 
 // Fills parameters, bindings, events, keys and registers of the model. What is wrong is added to diagnostics.
-VocabularyGaps build_vocabulary(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints, const SourceText& source, Model& model,
-                      std::vector<Diagnostic>& diagnostics);
+VocabularyGaps build_vocabulary(const Vocabulary& vocabulary, const TracepointDeclarations& tracepoints,
+                                const SourceText& source, Model& model, std::vector<Diagnostic>& diagnostics);
 
 }  // namespace lockstep::codegen
