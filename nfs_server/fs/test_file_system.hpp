@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "nfs_server/disk/faulty_disk.hpp"
 #include "nfs_server/disk/image_disk.hpp"
 #include "nfs_server/fs/check.hpp"
 #include "nfs_server/fs/file_system.hpp"
@@ -58,7 +59,11 @@ class TestFileSystem {
     FileSystem* operator->() { return &stack_->file_system(); }
     MountedStack& stack() { return *stack_; }
     ManualClock& clock() { return clock_; }
-    disk::ImageDisk& disk() { return disk_; }
+
+    /// From now on the disk keeps nothing: every barrier fails.
+    void fail_barriers() { faulty_disk_.fail_after(disk::FaultyDisk::Operation::barrier, 0); }
+    /// True when nothing that was committed would be lost in a crash.
+    bool everything_is_durable() { return stack_->journal().durable_sequence() == stack_->journal().last_sequence(); }
 
     /// A clean stop and a start.
     void remount() {
@@ -97,11 +102,12 @@ class TestFileSystem {
     }
 
  private:
-    void mount() { stack_ = std::make_unique<MountedStack>(disk_, clock_, options_); }
+    void mount() { stack_ = std::make_unique<MountedStack>(faulty_disk_, clock_, options_); }
 
     TestOptions options_;
     ManualClock clock_;
     disk::ImageDisk disk_;
+    disk::FaultyDisk faulty_disk_{disk_};
     std::unique_ptr<MountedStack> stack_;
 };
 

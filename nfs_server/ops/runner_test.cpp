@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "nfs_server/base/faults.hpp"
-#include "nfs_server/disk/faulty_disk.hpp"
 #include "nfs_server/ops/test_server.hpp"
 
 namespace lockstep::server::ops {
@@ -18,60 +17,48 @@ using test::Handle;
 // Nothing happens in the background: what is durable is durable because somebody waited for it.
 class Runner : public testing::Test {
  protected:
-    Runner() {
-        EXPECT_TRUE(journal::Journal::format(image_));
-        stack_ = std::make_unique<fs::test::MountedStack>(disk_, clock_, fs::test::TestOptions{});
-        service_ = std::make_unique<Service>(Service{stack_->file_system(), new_write_verifier()});
-        client_ = std::make_unique<test::TestClient>(*service_);
-        const fs::FileHandle handle = stack_->file_system().handle_of(stack_->file_system().root());
-        root_ = Handle(reinterpret_cast<const char*>(handle.data()), handle.size());
-    }
-    bool everything_is_durable() { return stack_->journal().durable_sequence() == stack_->journal().last_sequence(); }
+    bool everything_is_durable() { return server_.fs.everything_is_durable(); }
 
-    ManualClock clock_;
-    disk::ImageDisk image_{16384};
-    disk::FaultyDisk disk_{image_};
-    std::unique_ptr<fs::test::MountedStack> stack_;
-    std::unique_ptr<Service> service_;
-    std::unique_ptr<test::TestClient> client_;
-    Handle root_;
+    test::TestServer server_{{.background = false}};
+    test::TestClient client_ = server_.make_client();
+    const Handle root_ = server_.root();
 };
 
 TEST_F(Runner, AChangeIsDurableWhenItIsAnswered) {
-    const Handle file = client_->must_create(root_, "file");
+    const Handle file = client_.must_create(root_, "file");
     EXPECT_TRUE(everything_is_durable());
-    EXPECT_EQ(client_->write(file, 0, "x", FILE_SYNC).status, NFS3_OK);
+    EXPECT_EQ(client_.write(file, 0, "x", FILE_SYNC).status, NFS3_OK);
     EXPECT_TRUE(everything_is_durable());
-    EXPECT_EQ(client_->write(file, 0, "y", DATA_SYNC).status, NFS3_OK);
+    EXPECT_EQ(client_.write(file, 0, "y", DATA_SYNC).status, NFS3_OK);
     EXPECT_TRUE(everything_is_durable());
-    EXPECT_EQ(client_->remove(root_, "file").status, NFS3_OK);
+    EXPECT_EQ(client_.remove(root_, "file").status, NFS3_OK);
     EXPECT_TRUE(everything_is_durable());
 }
 
 TEST_F(Runner, AnUnstableWriteWaitsForTheCommit) {
-    const Handle file = client_->must_create(root_, "file");
-    EXPECT_EQ(client_->write(file, 0, "x", UNSTABLE).status, NFS3_OK);
+    const Handle file = client_.must_create(root_, "file");
+    EXPECT_EQ(client_.write(file, 0, "x", UNSTABLE).status, NFS3_OK);
     EXPECT_FALSE(everything_is_durable());
-    EXPECT_EQ(client_->getattr(file).status, NFS3_OK);
+    EXPECT_EQ(client_.getattr(file).status, NFS3_OK);
     EXPECT_FALSE(everything_is_durable());
-    EXPECT_EQ(client_->commit(file).status, NFS3_OK);
+    EXPECT_EQ(client_.commit(file).status, NFS3_OK);
     EXPECT_TRUE(everything_is_durable());
 }
 
 TEST_F(Runner, AStableReplyThatChangesNothingPromisesWhatWasBefore) {
-    const Handle file = client_->must_create(root_, "file");
-    EXPECT_EQ(client_->write(file, 0, "x", UNSTABLE).status, NFS3_OK);
-    EXPECT_EQ(client_->setattr(file, sattr3{}).status, NFS3_OK);
+    const Handle file = client_.must_create(root_, "file");
+    EXPECT_EQ(client_.write(file, 0, "x", UNSTABLE).status, NFS3_OK);
+    EXPECT_EQ(client_.setattr(file, sattr3{}).status, NFS3_OK);
     EXPECT_TRUE(everything_is_durable());
 }
 
 TEST_F(Runner, AFailedDiskKeepsNoPromiseAndStillReads) {
-    const Handle file = client_->must_create(root_, "file");
-    disk_.fail_after(disk::FaultyDisk::Operation::barrier, 0);
-    EXPECT_EQ(client_->create(root_, "other").status, NFS3ERR_IO);
-    EXPECT_EQ(client_->write(file, 0, "x").status, NFS3ERR_IO);
-    EXPECT_EQ(client_->commit(file).status, NFS3ERR_IO);
-    EXPECT_EQ(client_->getattr(file).status, NFS3_OK);
+    const Handle file = client_.must_create(root_, "file");
+    server_.fs.fail_barriers();
+    EXPECT_EQ(client_.create(root_, "other").status, NFS3ERR_IO);
+    EXPECT_EQ(client_.write(file, 0, "x").status, NFS3ERR_IO);
+    EXPECT_EQ(client_.commit(file).status, NFS3ERR_IO);
+    EXPECT_EQ(client_.getattr(file).status, NFS3_OK);
 }
 
 TEST_F(Runner, TheFaultLetsAReplyLeaveTooEarly) {
@@ -83,12 +70,12 @@ TEST_F(Runner, TheFaultLetsAReplyLeaveTooEarly) {
     (*fault)->enable(1);
     bool too_early = false;
     for (int i = 0; i < 1000 && !too_early; ++i) {
-        client_->must_create(root_, std::to_string(i));
+        client_.must_create(root_, std::to_string(i));
         too_early = !everything_is_durable();
     }
     (*fault)->disable();
     EXPECT_TRUE(too_early);
-    client_->must_create(root_, "afterwards");
+    client_.must_create(root_, "afterwards");
     EXPECT_TRUE(everything_is_durable());
 }
 
