@@ -1,7 +1,7 @@
 // What attached monitors cost the server: its calls per second and its CPU time per call, in one run, interleaved:
 //     plain     the server without the agent
 //     idle      the server with the agent preloaded, nothing attached
-//     attached  the same process with two_phase_locking and reply_after_commit attached
+//     attached  the same process with the properties attached (two_phase_locking and reply_after_commit)
 // Each round measures the three one after another, in an order that rotates; medians over the rounds are compared, so
 // what the machine does meanwhile hits all three. The disk is memory and the calls are small: the worst case for a
 // monitor.
@@ -15,6 +15,8 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "bench/nfs_load.hpp"
 #include "monitors/agent/agent_client.hpp"
@@ -29,12 +31,11 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
-constexpr const char* properties[] = {"two_phase_locking", "reply_after_commit"};
-
 struct Options {
     unsigned rounds = 9;
     unsigned connections = 4;
     unsigned duration_ms = 700;
+    std::vector<std::string> properties = {"two_phase_locking", "reply_after_commit"};
 };
 
 enum class Kind { plain, idle, attached };
@@ -89,19 +90,18 @@ class Server {
         return {result.calls_per_second(), static_cast<double>(cpu.count()) / static_cast<double>(result.calls)};
     }
 
-    void attach() {
-        for (const char* property : properties)
+    void attach(const std::vector<std::string>& properties) {
+        for (const std::string& property : properties)
             agent_->attach(monitors::find_monitor(property), {.instance = {}, .reactors = {}});
     }
 
     // Detaches and returns how many events the properties saw: a benchmark of monitors that saw nothing would mean
     // nothing.
-    std::map<std::string, std::uint64_t> detach() {
+    std::map<std::string, std::uint64_t> detach(const std::vector<std::string>& properties) {
         std::map<std::string, std::uint64_t> events;
-        for (const char* property : properties) {
+        for (const std::string& property : properties) {
             const nlohmann::json summary = agent_->detach(property);
-            if (summary.at("counters").at("violations") != 0)
-                throw harness::Error(std::string(property) + " was violated");
+            if (summary.at("counters").at("violations") != 0) throw harness::Error(property + " was violated");
             events[property] = summary.at("counters").at("events");
         }
         return events;
@@ -151,10 +151,10 @@ class Comparison {
 
  private:
     void measure(Kind kind) {
-        if (kind == Kind::attached) with_agent_.attach();
+        if (kind == Kind::attached) with_agent_.attach(options_.properties);
         samples_[kind].push_back((kind == Kind::plain ? plain_ : with_agent_).measure(operation_, options_));
         if (kind != Kind::attached) return;
-        for (const auto& [property, events] : with_agent_.detach()) {
+        for (const auto& [property, events] : with_agent_.detach(options_.properties)) {
             if (events == 0) throw harness::Error(property + " saw no event");
             events_[property] += events;
         }
@@ -202,6 +202,7 @@ int main(int argc, char** argv) {
     app.add_option("--duration-ms", options.duration_ms, "of one measurement")
         ->check(CLI::Range(10, 600'000))
         ->capture_default_str();
+    app.add_option("--property", options.properties, "attach this one; may be repeated")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     try {
         harness::SandboxOptions sandbox;

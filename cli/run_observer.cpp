@@ -1,8 +1,10 @@
 #include "cli/run_observer.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "cli/run_doubts.hpp"
 #include "cli/run_violation.hpp"
 
 namespace lockstep::cli {
@@ -64,12 +66,33 @@ void RunObserver::begin() {
         property.monitor = monitors::Monitor::load(property.file);
         live.push_back(property.monitor.get());
     }
-    if (live.empty()) return;
+    if (!live.empty()) start_live(live);
+}
+
+// LTTng's daemons sometimes hang while a session is made. Nothing was observed yet, so
+// another try is no less honest.
+void RunObserver::start_live(const std::vector<monitors::Monitor*>& live) {
+    constexpr unsigned tries = 3;
+    for (unsigned attempt = 1;; ++attempt) {
+        try {
+            return try_live(live, scratch_ / ("lttng-" + std::to_string(attempt)));
+        } catch (const monitors::LttngError& error) {
+            live_.reset();
+            lttng_.reset();
+            if (attempt == tries) throw;
+            std::fprintf(stderr, "lockstep: LTTng did not start, trying again: %s\n", error.what());
+        }
+    }
+}
+
+void RunObserver::try_live(const std::vector<monitors::Monitor*>& live, const std::filesystem::path& directory) {
+    constexpr std::chrono::milliseconds limit{6'000};
     lttng_ = std::make_unique<monitors::PrivateLttng>(
-        monitors::PrivateLttngOptions{.work_directory = scratch_ / "lttng", .own_network_namespace = true});
+        monitors::PrivateLttngOptions{.work_directory = directory, .limit = limit});
     monitors::LiveSessionOptions options;
     options.relay_url = lttng_->relay_url();
     options.viewer_url = lttng_->viewer_url();
+    options.limit = limit;
     // The live timer takes a part of the buffer at every tick, however little is in it: so many parts must outlast the
     // longest time for which a busy machine keeps the consumer daemon waiting. Here 128 ticks of 5 ms.
     options.live_timer = std::chrono::milliseconds(5);
@@ -140,37 +163,15 @@ harness::ObservedProgress RunObserver::progress() {
     return sum;
 }
 
-// What makes the live session's completeness doubtful: its own word, and the clients' count of what they fired.
-std::vector<std::string> RunObserver::doubts(const monitors::LiveResult& seen, const harness::FiredCounts& fired,
-                                             bool fired_is_complete) const {
-    std::vector<std::string> result = seen.problems;
-    if (!seen.complete && result.empty()) result.push_back("not every event was read");
-    if (!fired_is_complete) result.push_back("a client did not tell how many events it fired");
+std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fired, bool fired_is_complete) {
+    if (!live_) return {};
     std::vector<std::string> wanted;
     for (const Property& property : properties_) {
         if (!property.monitor) continue;
         for (const monitors::BindingDescriptor& binding : property.monitor->bindings())
             wanted.push_back(std::string(binding.provider) + ":" + binding.tracepoint);
     }
-    std::ranges::sort(wanted);
-    wanted.erase(std::ranges::unique(wanted).begin(), wanted.end());
-    std::uint64_t expected = 0;
-    bool all_counted = true;
-    for (const std::string& event : wanted) {
-        const auto count = fired.find(event);
-        if (count != fired.end()) expected += count->second;
-        all_counted &= event.starts_with("lock_api:");  // what clients don't fire, nobody counts
-    }
-    if (fired_is_complete && (seen.events < expected || (all_counted && seen.events > expected)))
-        result.push_back("the clients fired " + std::to_string(expected) + " events, " + std::to_string(seen.events) +
-                         " arrived");
-    return result;
-}
-
-std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fired, bool fired_is_complete) {
-    if (!live_) return {};
-    const monitors::LiveResult seen = live_->finish();
-    return doubts(seen, fired, fired_is_complete);
+    return doubts_of(live_->finish(), std::move(wanted), fired, fired_is_complete);
 }
 
 PropertyResult RunObserver::live_result(Property& property, const std::vector<std::string>& live_doubts) {

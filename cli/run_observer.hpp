@@ -43,11 +43,11 @@ class RunObserver : public harness::Observer {
         std::unique_ptr<monitors::AgentClient> client;
     };
 
+    void start_live(const std::vector<monitors::Monitor*>& live);
+    void try_live(const std::vector<monitors::Monitor*>& live, const std::filesystem::path& directory);
     bool attaches_to(const std::string& server) const;
     std::filesystem::path socket_of(const std::string& server) const { return scratch_ / (server + ".agent"); }
     harness::ObservedProgress ask_agents();
-    std::vector<std::string> doubts(const monitors::LiveResult& seen, const harness::FiredCounts& fired,
-                                    bool fired_is_complete) const;
     std::vector<std::string> finish_live(const harness::FiredCounts& fired, bool fired_is_complete);
     harness::PropertyResult result_of(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult live_result(Property& property, const std::vector<std::string>& live_doubts);

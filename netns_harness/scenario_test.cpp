@@ -29,7 +29,8 @@ std::string findings_of(const std::string& text) {
 }
 
 TEST(Scenario, TheOneInTheRepositoryIsRead) {
-    const Scenario scenario = read_scenario(std::string(std::getenv("LOCKSTEP_SOURCE_DIR")) + "/netns_harness/scenarios/locks.toml");
+    const Scenario scenario =
+        read_scenario(std::string(std::getenv("LOCKSTEP_SOURCE_DIR")) + "/netns_harness/scenarios/locks.toml");
     EXPECT_EQ(scenario.name, "locks");
     EXPECT_EQ(scenario.duration, milliseconds(3000));
     EXPECT_FALSE(scenario.seed);
