@@ -35,6 +35,7 @@ struct Options {
     unsigned rounds = 9;
     unsigned connections = 4;
     unsigned duration_ms = 700;
+    monitors::InstanceOptions instance;
     std::vector<std::string> properties = {"two_phase_locking", "reply_after_commit"};
 };
 
@@ -90,9 +91,9 @@ class Server {
         return {result.calls_per_second(), static_cast<double>(cpu.count()) / static_cast<double>(result.calls)};
     }
 
-    void attach(const std::vector<std::string>& properties) {
+    void attach(const std::vector<std::string>& properties, const monitors::InstanceOptions& instance) {
         for (const std::string& property : properties)
-            agent_->attach(monitors::find_monitor(property), {.instance = {}, .reactors = {}});
+            agent_->attach(monitors::find_monitor(property), {.instance = instance, .reactors = {}});
     }
 
     // Detaches and returns how many events the properties saw: a benchmark of monitors that saw nothing would mean
@@ -151,7 +152,7 @@ class Comparison {
 
  private:
     void measure(Kind kind) {
-        if (kind == Kind::attached) with_agent_.attach(options_.properties);
+        if (kind == Kind::attached) with_agent_.attach(options_.properties, options_.instance);
         samples_[kind].push_back((kind == Kind::plain ? plain_ : with_agent_).measure(operation_, options_));
         if (kind != Kind::attached) return;
         for (const auto& [property, events] : with_agent_.detach(options_.properties)) {
@@ -203,6 +204,8 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(10, 600'000))
         ->capture_default_str();
     app.add_option("--property", options.properties, "attach this one; may be repeated")->capture_default_str();
+    app.add_option("--contexts", options.instance.contexts, "contexts a property")->capture_default_str();
+    app.add_option("--history", options.instance.history_records, "events remembered a thread")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     try {
         harness::SandboxOptions sandbox;
