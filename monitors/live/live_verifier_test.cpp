@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "monitors/live/live_test_support.hpp"
@@ -68,6 +71,15 @@ class VerifierTest : public testing::Test {
         return monitor->summary();
     }
 
+    // `lockstep verify --json` on the same trace: its exit status and what it printed.
+    static std::pair<int, nlohmann::json> verify_by_command(const std::string& trace) {
+        const std::string program = default_marker_program().parent_path() / "lockstep";
+        FILE* output = popen((program + " verify --json " + trace + " mutual_exclusion").c_str(), "r");
+        std::string text;
+        for (int byte; (byte = std::fgetc(output)) != EOF;) text += static_cast<char>(byte);
+        return {WEXITSTATUS(pclose(output)), nlohmann::json::parse(text, nullptr, false)};
+    }
+
     static void expect_same(const Summary& live, const Summary& offline) {
         EXPECT_EQ(live.verdict, offline.verdict);
         EXPECT_EQ(live.counters.events, offline.counters.events);
@@ -114,6 +126,30 @@ TEST_F(VerifierTest, AConflictAcrossNetworkNamespacesIsAViolationThatNamesOwners
     EXPECT_THAT(reactors::to_text(reports[0]),
                 testing::AllOf(testing::HasSubstr("host1/1"), testing::HasSubstr("host2/1")));
     expect_same(live, verify_offline());
+}
+
+TEST_F(VerifierTest, TheCommandExitsWithTheVerdictAndTellsItToPrograms) {
+    {
+        const auto monitor = load();
+        LiveVerifier verifier(options, {monitor.get()});
+        EXPECT_EQ(0, start({"burst", "host/1", "10"}).wait());
+        EXPECT_TRUE(verifier.finish().complete);
+        const auto [status, told] = verify_by_command("/run/trace");
+        EXPECT_EQ(0, status);
+        EXPECT_EQ("ok", told.at("properties").at(0).at("verdict"));
+    }
+    const auto monitor = load();
+    LiveVerifier verifier(options, {monitor.get()});
+    Locker first("host1/1", 7), second("host2/1", 7);
+    first.acquire();
+    second.acquire();
+    EXPECT_TRUE(verifier.finish().complete);
+    const auto [status, told] = verify_by_command("/run/trace");
+    EXPECT_EQ(1, status);
+    EXPECT_EQ("violated", told.at("properties").at(0).at("verdict"));
+    EXPECT_EQ(1u, told.at("properties").at(0).at("reports").size());
+    EXPECT_EQ(22u, told.at("events")) << "both sessions' traces, in one order";
+    EXPECT_EQ(2, verify_by_command("/run/missing").first);
 }
 
 TEST_F(VerifierTest, TwoMonitorsOfOneTracepointBothGetEveryEvent) {
