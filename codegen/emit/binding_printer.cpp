@@ -60,7 +60,7 @@ void MonitorPrinter::print_tracepoint(std::uint32_t index) {
         line("    {} {};", cpp_type(first.tracepoint_fields[i].type), group.fields[i]);
     line("}};\n");
 
-    line("void take(Visit& visit, const {}& fields) {{", group.identifier);
+    line("[[gnu::always_inline]] inline void take(Visit& visit, const {}& fields) {{", group.identifier);
     for (const std::uint32_t binding : group.bindings) print_binding(index, binding);
     line("}}\n");
     print_probe(index);

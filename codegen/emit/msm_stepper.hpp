@@ -66,7 +66,6 @@ template <class Derived>
 struct Machine : boost::msm::front::state_machine_def<Derived> {
     using no_exception_thrown = int;
     using no_message_queue = int;
-    using activate_deferred_events = boost::mpl::false_;
 
     template <class Fsm, class Event>
     void no_transition(const Event&, Fsm&, int) noexcept {}

@@ -15,7 +15,24 @@
 
 #include "monitors/agent/agent_client.hpp"
 #include "tracepoints/lock_api.tp"
+#include "tracepoints/nfs3.tp"
+#include "tracepoints/rpc.tp"
 #include "tracepoints/txn.tp"
+
+// Counts what the program allocates while it says so: a sanitizer brings a malloc of its own, and then nothing is
+// counted.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define LOCKSTEP_COUNTS_ALLOCATIONS 1
+namespace {
+thread_local bool counting = false;
+thread_local int allocations = 0;
+}  // namespace
+extern "C" void* __libc_malloc(std::size_t);
+extern "C" void* malloc(std::size_t size) {
+    if (counting) ++allocations;
+    return __libc_malloc(size);
+}
+#endif
 
 namespace lockstep::monitors {
 namespace {
@@ -139,6 +156,27 @@ TEST_F(AgentTest, AViolationIsReportedWithBothOwnersAndReactorsRun) {
     EXPECT_THAT(text, HasSubstr("mutual_exclusion violated for file=\"/a\""));
     EXPECT_TRUE(std::filesystem::exists(folder_ / ("mutual_exclusion-" + std::to_string(getpid()) + "-0001.json")));
 }
+
+#ifdef LOCKSTEP_COUNTS_ALLOCATIONS
+TEST_F(AgentTest, AProbeAllocatesNothingNotEvenAtAViolation) {
+    client_->attach(compiled("mutual_exclusion"), options());
+    client_->attach(compiled("reply_after_commit"), options());
+    counting = true;
+    for (int i = 0; i < 100; ++i) {
+        grant("/a", "a");
+        grant("/a", "b");
+        release("/a", "a");
+        lttng_ust_tracepoint(rpc, call_received, 1, 2, 3, 4, 5, 6, 7);
+        lttng_ust_tracepoint(nfs3, operation_done, 1, 2, 0, 1);
+        lttng_ust_tracepoint(rpc, reply_sent, 1, 2, 3, 0, 7);
+    }
+    delete[] new char[1];
+    counting = false;
+    EXPECT_EQ(1, allocations) << "the one that shows that they are counted";
+    EXPECT_EQ(100, status("reply_after_commit")["counters"]["violations"]);
+    EXPECT_GT(status("mutual_exclusion")["counters"]["violations"], 10);
+}
+#endif
 
 TEST_F(AgentTest, PausedItSeesNothingAndForgets) {
     client_->attach(compiled("mutual_exclusion"), options());

@@ -2,6 +2,9 @@
 // the result back. Everything that runs in a probe is here or below: no mutex, no allocation, no system call but in the
 // first event of a thread, the wait for another thread's step, and a violation. C++17.
 //
+// The path of an event in a known context is inlined whole, so that its fields stay in registers of the processor:
+// passed through memory, they cost more than the automaton.
+//
 // What the generated Automaton provides: see codegen/emit/README.md, "The generated form".
 #pragma once
 
@@ -56,7 +59,7 @@ class Engine final : public MonitorInstance {
         std::uint64_t intern(const char* text) { return engine.strings_.intern(text); }
 
         template <class Event>
-        void take(const Event& event) {
+        [[gnu::always_inline]] void take(const Event& event) {
             engine.take(*this, event);
         }
     };
@@ -72,7 +75,7 @@ class Engine final : public MonitorInstance {
 
     // A probe's body: handle(Visit&) runs unless the monitor is paused or the thread is inside it already.
     template <class Handle>
-    void probe(std::uint32_t binding, Handle handle) {
+    [[gnu::always_inline]] void probe(std::uint32_t binding, Handle handle) {
         const std::uint32_t thread = this_thread();
         enter(thread, [&](Mine& mine) {
             Visit visit{*this, mine, {now_ns(clock_), mine.net_ns, vpid_, thread, 0}, binding};
@@ -120,7 +123,7 @@ class Engine final : public MonitorInstance {
     }
 
     template <class Handle>
-    void enter(std::uint32_t thread, Handle handle) {
+    [[gnu::always_inline]] void enter(std::uint32_t thread, Handle handle) {
         if (__builtin_expect(paused_.load(std::memory_order_acquire), 0)) return;
         Mine* const mine = threads_.mine(thread);
         if (mine == nullptr) {
@@ -140,7 +143,7 @@ class Engine final : public MonitorInstance {
     // Finds the context and steps it. A turn ends without having changed anything when another thread changed the
     // context first.
     template <class Event>
-    void take(Visit& visit, const Event& event) {
+    [[gnu::always_inline]] void take(Visit& visit, const Event& event) {
         const Key key = event.key(visit.origin);
         const std::uint64_t hash = Table::hash(key);
         for (std::uint32_t turn = 0;; ++turn) {
@@ -169,7 +172,7 @@ class Engine final : public MonitorInstance {
 
     // The context appears in the state after its first event: nobody sees it half started.
     template <class Event>
-    bool begin_at_once(Visit& visit, const Event& event, const Key& key, std::uint64_t hash) {
+    [[gnu::noinline]] bool begin_at_once(Visit& visit, const Event& event, const Key& key, std::uint64_t hash) {
         Step step{Event::start_state, Step::no_edge};
         if constexpr (Event::start == Start::process) {
             Registers none;
@@ -219,7 +222,8 @@ class Engine final : public MonitorInstance {
 
     // A known context. False when it has changed meanwhile.
     template <class Event>
-    bool go_on(Visit& visit, const Event& event, const Key& key, std::uint64_t hash, Found& found, std::uint32_t turn) {
+    [[gnu::always_inline]] bool go_on(Visit& visit, const Event& event, const Key& key, std::uint64_t hash,
+                                      Found& found, std::uint32_t turn) {
         if constexpr (has_registers) {
             if (found.control.locked()) return !Table::wait_a_little(turn) && give_up_waiting(visit, event, found);
             if (!Table::swap(found, found.control.with_lock())) return false;
@@ -232,7 +236,8 @@ class Engine final : public MonitorInstance {
     }
 
     template <class Event>
-    bool step_by_swap(Visit& visit, const Event& event, const Key& key, std::uint64_t hash, Found& found) {
+    [[gnu::always_inline]] bool step_by_swap(Visit& visit, const Event& event, const Key& key, std::uint64_t hash,
+                                             Found& found) {
         Registers none;
         At<Registers> at{none, pool_, visit.origin};
         const std::uint16_t from = found.control.state();
@@ -343,8 +348,8 @@ class Engine final : public MonitorInstance {
     }
 
     template <class Event>
-    void remember(Visit& visit, const Event& event, const Found& found, std::uint32_t steps, std::uint16_t from,
-                  std::uint16_t to) {
+    [[gnu::always_inline]] void remember(Visit& visit, const Event& event, const Found& found, std::uint32_t steps,
+                                         std::uint16_t from, std::uint16_t to) {
         const std::uint32_t ring = visit.mine.ring.load(std::memory_order_relaxed);
         if (ring > rings_) return;  // the first threads have a ring each; of later ones no history is kept
         const std::uint64_t head = visit.mine.history_head.load(std::memory_order_relaxed);
@@ -353,8 +358,8 @@ class Engine final : public MonitorInstance {
     }
 
     template <class Event>
-    void reject(Visit& visit, const Event& event, const Key& key, std::uint16_t state, Found* found,
-                const Control* before);
+    [[gnu::noinline]] void reject(Visit& visit, const Event& event, const Key& key, std::uint16_t state, Found* found,
+                                  const Control* before);
 
     std::uint64_t identity(const Found& found) const {
         return History::identity(table_.index_of(found.slot), found.control.generation());
