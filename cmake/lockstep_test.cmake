@@ -27,8 +27,11 @@ function(lockstep_test name)
     if(LOCKSTEP_SANITIZE MATCHES thread)
         set_target_properties(${name} PROPERTIES CROSSCOMPILING_EMULATOR "setarch;-R")
     endif()
+    # gtest_discover_tests takes its properties apart three times on their way to ctest: so many backslashes keep a list whole.
+    string(REPLACE ";" [[\\\\\\\;]] labels "${ARG_LABELS}")
+    string(REPLACE ";" [[\\\\\\\;]] environment "${LOCKSTEP_TEST_ENVIRONMENT}")
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 30
-        PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" ENVIRONMENT "${LOCKSTEP_TEST_ENVIRONMENT}")
+        PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${labels}" ENVIRONMENT "${environment}")
 endfunction()
 
 # lockstep_script_test(NAME COMMAND … [LABELS …] [TIMEOUT seconds] [SERIAL]): any command; exit status 0 passes.
