@@ -1,6 +1,6 @@
 // The server against the reference model: random procedures from a seed, the same answers, the same tree at the end,
 // with crashes in between.
-#include "nfs_server/ops/reference_model.hpp"
+#include "nfs_server/model/reference_model.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -13,6 +13,7 @@ namespace lockstep::server::ops {
 namespace {
 
 using namespace wire;  // status codes
+using model::ReferenceModel;
 using test::Handle;
 using test::to_handle;
 using Node = ReferenceModel::Node;

@@ -1,9 +1,9 @@
-#include "nfs_server/ops/reference_model.hpp"
+#include "nfs_server/model/reference_model.hpp"
 
 #include <algorithm>
 #include <utility>
 
-namespace lockstep::server::ops {
+namespace lockstep::server::model {
 
 using namespace wire;
 
@@ -94,6 +94,12 @@ ReferenceModel::Reply ReferenceModel::mkdir(Node directory, const std::string& n
 ReferenceModel::Reply ReferenceModel::symlink(Node directory, const std::string& name, const std::string& text) {
     if (auto status = judge_new_name(directory, name); status != NFS3_OK) return {status};
     return {NFS3_OK, add(directory, name, {.type = NF3LNK, .mode = 0777, .nlink = 1, .data = text})};
+}
+
+ReferenceModel::Reply ReferenceModel::mknod(Node directory, const std::string& name, ftype3 type,
+                                            std::uint32_t permissions) {
+    if (auto status = judge_new_name(directory, name); status != NFS3_OK) return {status};
+    return {NFS3_OK, add(directory, name, {.type = type, .mode = permissions, .nlink = 1})};
 }
 
 nfsstat3 ReferenceModel::remove(Node directory, const std::string& name) {
@@ -219,4 +225,4 @@ nfsstat3 ReferenceModel::readdir(Node directory, std::map<std::string, Node>& na
     return NFS3_OK;
 }
 
-}  // namespace lockstep::server::ops
+}  // namespace lockstep::server::model

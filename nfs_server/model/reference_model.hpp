@@ -1,6 +1,6 @@
 // What NFS version 3 means, without a disk, locks or transactions: a tree of nodes in memory, one procedure after the
 // other, as plain as it can be. The server must answer as this does. For the superuser: permissions are tested apart.
-// Layer: ops, for tests.
+// Layer: model, beside the server's own: it knows the protocol's types and nothing of the server.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 #include "nfs_server/wire/nfs3.hpp"
 
-namespace lockstep::server::ops {
+namespace lockstep::server::model {
 
 /// Nodes are named by small numbers that are never used again, as handles are. Not safe for threads.
 class ReferenceModel {
@@ -40,6 +40,8 @@ class ReferenceModel {
     Reply create_exclusive(Node directory, const std::string& name, std::uint64_t verifier);
     Reply mkdir(Node directory, const std::string& name, std::uint32_t permissions);
     Reply symlink(Node directory, const std::string& name, const std::string& text);
+    /// A socket or a fifo.
+    Reply mknod(Node directory, const std::string& name, wire::ftype3 type, std::uint32_t permissions);
     wire::nfsstat3 remove(Node directory, const std::string& name);
     wire::nfsstat3 rmdir(Node directory, const std::string& name);
     wire::nfsstat3 rename(Node from, const std::string& from_name, Node to, const std::string& to_name);
@@ -78,4 +80,4 @@ class ReferenceModel {
     std::vector<Object> nodes_;
 };
 
-}  // namespace lockstep::server::ops
+}  // namespace lockstep::server::model
