@@ -9,6 +9,7 @@ endif()
 # What every test runs with. ThreadSanitizer needs a fixed address layout on this kernel, hence setarch.
 set(LOCKSTEP_TEST_ENVIRONMENT
     "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp:halt_on_error=1:second_deadlock_stack=1"
+    "ASAN_OPTIONS=verify_asan_link_order=0"  # the agent is preloaded, and comes before the sanitizer's library
     "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/lsan.supp"
     "LOCKSTEP_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
     "LOCKSTEP_BUILD_DIR=${PROJECT_BINARY_DIR}")
