@@ -76,6 +76,8 @@ std::string compiler_of(const CompileOptions& options) {
 std::string generate(const std::filesystem::path& dot_file, const CompileOptions& options) {
     const auto tracepoints = load_tracepoints(options.tracepoints);
     const codegen::Reading reading = codegen::read_model_file(dot_file, tracepoints);
+    if (!reading.model && reading.diagnostics.front().code == "unreadable")
+        throw std::runtime_error(fmt::format("{}: {}", dot_file.string(), reading.diagnostics.front().message));
     print_diagnostics(reading, dot_file.string());
     return reading.model ? codegen::emit_monitor(*reading.model, {options.encoding}) : std::string();
 }

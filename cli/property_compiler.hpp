@@ -16,7 +16,8 @@ struct CompileOptions {
     std::string compiler;  // empty: the environment's CXX, or c++
 };
 
-// The C++ of the property. Empty when the model has errors; they are on stderr then. Throws codegen::EmitError.
+// The C++ of the property. Empty when the model has errors; they are on stderr then. Throws codegen::EmitError, and
+// std::runtime_error when the file can't be read.
 std::string generate(const std::filesystem::path& dot_file, const CompileOptions& options);
 
 // Compiles C++ into `out`, which is complete or untouched. False when the compiler refused; its messages are on stderr.

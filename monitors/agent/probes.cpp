@@ -9,6 +9,8 @@
 
 #include <cstring>
 
+#include "monitors/runtime/instance.hpp"
+
 namespace lockstep::monitors {
 namespace {
 
@@ -57,6 +59,7 @@ void Probes::unregister(std::size_t count) {
         lttng_ust_tracepoint_provider_unregister(binding.provider, binding.tracepoint, binding.probe,
                                                  monitor_.instance());
     }
+    tell_sanitizer_unregistered(monitor_.instance());
 }
 
 std::vector<std::string> Probes::absent() const {

@@ -81,6 +81,7 @@ class Engine final : public MonitorInstance {
             Visit visit{*this, mine, {now_ns(clock_), mine.net_ns, vpid_, thread, 0}, binding};
             handle(visit);
         });
+        tell_sanitizer_probe_left(this);
     }
 
     // The same for an event that happened elsewhere.

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The commands that steer an agent, from outside: compile, attach, status, react, pause, resume, detach, with their exit statuses.
+# commands_test.sh LOCKSTEP TARGET_PROGRAM PRELOADED SOURCE_DIR
+set -euo pipefail
+lockstep=$1 target=$2 preloaded=$3 source_dir=$4
+scratch=$(mktemp -d)
+target_pid=
+cleanup() {
+    exec 7>&- || true
+    [ -z "$target_pid" ] || kill "$target_pid" 2>/dev/null || true
+    wait
+    rm -rf "$scratch"
+}
+trap cleanup EXIT
+
+fail() {
+    echo "commands_test: $1" >&2
+    exit 1
+}
+# expect STATUS PATTERN COMMAND…: the exit status, and what stdout and stderr together must contain.
+expect() {
+    local status=$1 pattern=$2 got=0
+    shift 2
+    "$@" >"$scratch/out" 2>&1 || got=$?
+    [ "$got" -eq "$status" ] || fail "$* exited $got, not $status: $(cat "$scratch/out")"
+    [ -z "$pattern" ] || grep -qF -- "$pattern" "$scratch/out" || fail "$* did not say \"$pattern\" but: $(cat "$scratch/out")"
+}
+tell() {
+    echo "$1" >&7
+    read -r answer <&8 || fail "the target died at: $1"
+}
+
+expect 0 "" "$lockstep" compile "$source_dir/dot/mutual_exclusion.dot" -o "$scratch/compiled.so"
+expect 0 "struct held_grant" "$lockstep" compile "$source_dir/dot/mutual_exclusion.dot" --source -o -
+expect 2 "" "$lockstep" compile "$scratch/none.dot" -o "$scratch/none.so"
+echo 'digraph broken { a -> b [label="x"]; }' >"$scratch/broken.dot"
+expect 1 "" "$lockstep" compile "$scratch/broken.dot" -o "$scratch/broken.so"
+[ ! -e "$scratch/broken.so" ] || fail "a broken model left a file"
+expect 2 "cannot run the compiler" "$lockstep" compile "$source_dir/dot/mutual_exclusion.dot" -o "$scratch/x.so" --compiler /no/compiler
+
+mkfifo "$scratch/commands" "$scratch/answers"
+exec 8<>"$scratch/answers"
+LD_PRELOAD=$preloaded LOCKSTEP_AGENT_SOCKET=$scratch/socket "$target" <"$scratch/commands" >"$scratch/answers" 2>"$scratch/errors" &
+target_pid=$!
+exec 7>"$scratch/commands"
+for _ in $(seq 500); do [ -S "$scratch/socket" ] && break || sleep 0.01; done
+at=(--in-process "$scratch/socket")
+
+expect 2 "there is no agent at" "$lockstep" status --in-process "$scratch/nowhere"
+expect 2 "no property named nowhere" "$lockstep" attach "${at[@]}" nowhere
+expect 1 "" "$lockstep" attach "${at[@]}" "$scratch/broken.dot"
+expect 0 "compiled is attached" "$lockstep" attach "${at[@]}" "$scratch/compiled.so"
+expect 3 "saw nothing" "$lockstep" status "${at[@]}"
+tell "grant /a x 0 9 5"
+tell "release /a x 0 9"
+expect 0 "mutual_exclusion         ok" "$lockstep" status "${at[@]}"
+expect 0 "" "$lockstep" react "${at[@]}" mutual_exclusion "log:$scratch/log"
+expect 2 "no reactor named explode" "$lockstep" react "${at[@]}" mutual_exclusion explode
+expect 0 "" "$lockstep" pause "${at[@]}" mutual_exclusion
+tell "grant /a x 0 9 5"
+expect 0 "" "$lockstep" resume "${at[@]}" mutual_exclusion
+tell "grant /a y 0 9 5"
+tell "grant /a z 0 9 5"
+expect 1 "violated file=/a" "$lockstep" status "${at[@]}"
+expect 1 'lockstep_violations{pid="' "$lockstep" status "${at[@]}" --prometheus
+expect 1 '"reactors": [' "$lockstep" status "${at[@]}" --json
+expect 1 "mutual_exclusion" "$lockstep" detach "${at[@]}" mutual_exclusion
+grep -q 'owner="z"' "$scratch/log" || fail "the exchanged reactor wrote nothing"
+expect 2 "no property named" "$lockstep" detach "${at[@]}" mutual_exclusion
+expect 0 "lock_api:acquired" "$lockstep" events lock_api
+expect 2 "there is no tracepoint" "$lockstep" events nothing
+echo "commands_test: ok"
