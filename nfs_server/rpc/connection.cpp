@@ -123,6 +123,8 @@ void Connection::run(std::unique_ptr<Call> call, Calls& calls) {
                 lttng_ust_tracepoint(rpc, reply_sent, answer.request_id, id_, answer.xid, answer.accept_status,
                                      answer.size_bytes);
             state = output_.send(std::move(call), answer.size_bytes);
+        } else if (answer.kind == Answer::Kind::reply) {
+            lttng_ust_tracepoint(rpc, call_dropped, answer.request_id, id_);
         }
     }
     --in_flight_;

@@ -2,11 +2,13 @@
 #include "nfs_server/rpc/tcp_server.hpp"
 
 #include <gtest/gtest.h>
+#include <lttng/tracepoint.h>
 
 #include <random>
 
 #include "nfs_server/rpc/test_client.hpp"
 #include "nfs_server/rpc/test_program.hpp"
+#include "tracepoints/rpc.tp"
 
 namespace lockstep::server::rpc {
 namespace {
@@ -277,6 +279,73 @@ TEST_F(TcpServerTest, TimeLimitsCloseWhatIsIdleUnfinishedOrStalled) {
     EXPECT_TRUE(unfinished.is_closed_by_server());
     gate_.open();
     EXPECT_EQ(waiting.receive()->xid, 1u) << "a request under way is never idle";
+}
+
+// What becomes of requests, as an in-process probe meets it. The server's threads fire.
+class RequestEnds {
+ public:
+    RequestEnds() { each_probe(lttng_ust_tracepoint_provider_register); }
+    ~RequestEnds() { each_probe(lttng_ust_tracepoint_provider_unregister); }
+
+    std::atomic<uint64_t> received{0};
+    std::atomic<uint64_t> replied{0};
+    std::atomic<uint64_t> dropped{0};
+    std::atomic<uint64_t> last_received_id{0};
+    std::atomic<uint64_t> last_dropped_id{0};
+
+ private:
+    template <class Register>
+    void each_probe(Register probe) {
+        const auto with = [&](const char* event, auto callback, const char* signature) {
+            auto* const untyped = reinterpret_cast<void (*)()>(+callback);
+            if constexpr (std::is_invocable_v<Register, const char*, const char*, void (*)(), void*, const char*>)
+                EXPECT_EQ(probe("rpc", event, untyped, this, signature), 0) << event;
+            else
+                EXPECT_EQ(probe("rpc", event, untyped, this), 0) << event;
+        };
+        with(
+            "call_received",
+            [](void* data, uint64_t id, uint64_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t) {
+                ++static_cast<RequestEnds*>(data)->received;
+                static_cast<RequestEnds*>(data)->last_received_id = id;
+            },
+            "uint64_t, request_id, uint64_t, connection_id, uint32_t, xid, uint32_t, program, uint32_t, version, "
+            "uint32_t, procedure, uint32_t, size_bytes");
+        with(
+            "reply_sent",
+            [](void* data, uint64_t, uint64_t, uint32_t, uint32_t, uint32_t) {
+                ++static_cast<RequestEnds*>(data)->replied;
+            },
+            "uint64_t, request_id, uint64_t, connection_id, uint32_t, xid, uint32_t, accept_status, uint32_t, "
+            "size_bytes");
+        with(
+            "call_dropped",
+            [](void* data, uint64_t id, uint64_t) {
+                ++static_cast<RequestEnds*>(data)->dropped;
+                static_cast<RequestEnds*>(data)->last_dropped_id = id;
+            },
+            "uint64_t, request_id, uint64_t, connection_id");
+    }
+};
+
+TEST_F(TcpServerTest, ARequestWhoseConnectionEndsIsDroppedForAllToSee) {
+    RequestEnds ends;
+    start(2);
+    {
+        Client client(port_);
+        ASSERT_TRUE(client.send(test::record_of(test::call_message(1, test::to(test::wait_at_gate)))));
+        gate_.await(1);
+        const linger reset{.l_onoff = 1, .l_linger = 0};
+        setsockopt(client.socket(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }
+    while (server_->counts().open_connections != 0) std::this_thread::yield();
+    EXPECT_EQ(ends.dropped, 0u) << "it is still running";
+    gate_.open();
+    server_->stop();
+    EXPECT_EQ(ends.received, 1u);
+    EXPECT_EQ(ends.replied, 0u);
+    EXPECT_EQ(ends.dropped, 1u);
+    EXPECT_EQ(ends.last_dropped_id, ends.last_received_id);
 }
 
 TEST_F(TcpServerTest, StopAnswersWhatIsUnderWayAndTakesNothingNew) {
