@@ -35,6 +35,9 @@ class Target {
             dup2(err[1], 2);
             setenv("LD_PRELOAD", PRELOADED, 1);
             setenv("LOCKSTEP_AGENT_SOCKET", agent_socket.c_str(), 1);
+            // The agent starts a thread in a forked child, which ThreadSanitizer forbids unless told.
+            const char* options = getenv("TSAN_OPTIONS");
+            setenv("TSAN_OPTIONS", (std::string(options == nullptr ? "" : options) + ":die_after_fork=0").c_str(), 1);
             execl(TARGET_PROGRAM, TARGET_PROGRAM, nullptr);
             _exit(127);
         }
