@@ -131,6 +131,30 @@ TEST_F(ProcessTest, AnUnknownDiskImageIsRefusedUnchanged) {
     }
 }
 
+// One byte anywhere is somebody's; a sparse image costs no reading.
+TEST_F(ProcessTest, OnlyADiskWithNothingOnItIsFormatted) {
+    const auto disk = directory_.path() / "sparse";
+    constexpr uint64_t size_bytes = uint64_t{64} << 20;
+    for (const uint64_t offset : {uint64_t{2} << 20, uint64_t{40'000'000}, size_bytes - 1}) {
+        std::ofstream(disk, std::ios::binary).put('\0');
+        stdfs::resize_file(disk, size_bytes);
+        std::fstream(disk, std::ios::binary | std::ios::in | std::ios::out)
+            .seekp(static_cast<std::streamoff>(offset))
+            .put('x');
+        const std::string image = content_of(disk);
+        const Refusal refusal = refuse({"--disk", "file:" + disk.string(), "--bind", "127.0.0.1", "--port", "0"});
+        EXPECT_EQ(refusal.status, 2);
+        EXPECT_NE(refusal.message.find("byte " + std::to_string(offset)), std::string::npos) << refusal.message;
+        EXPECT_TRUE(content_of(disk) == image) << "the image has changed: " << refusal.message;
+        stdfs::remove(disk);
+    }
+    std::ofstream(disk, std::ios::binary).put('\0');
+    stdfs::resize_file(disk, uint64_t{2} << 30);
+    ServerProcess server(directory_.path(), "file:" + disk.string());
+    EXPECT_TRUE(is_served(server.port())) << "holes are blank";
+    EXPECT_EQ(server.stop(), 0) << server.errors();
+}
+
 TEST_F(ProcessTest, ADamagedImageIsRefusedUnchanged) {
     const auto disk = directory_.path() / "disk";
     ServerProcess(directory_.path(), "file:" + disk.string() + ":16M").stop();

@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "nfs_server/base/faults.hpp"
+#include "nfs_server/disk/blank.hpp"
 #include "nfs_server/disk/disk_spec.hpp"
 #include "nfs_server/fs/file_system.hpp"
 #include "nfs_server/journal/journal.hpp"
@@ -82,10 +83,11 @@ Result<void, std::string> make_room_for_descriptors(uint32_t max_connections) {
     return {};
 }
 
-// Opens the log, making an empty one on a blank disk.
+// Opens the log, making an empty one on a disk on which there is nothing at all.
 Result<std::unique_ptr<journal::Journal>, StorageFailure> open_or_format(disk::Disk& disk) {
     auto opened = journal::Journal::open(disk);
     if (opened || opened.error().code != StorageError::blank) return opened;
+    LOCKSTEP_TRY(disk::expect_blank(disk));
     LOCKSTEP_TRY(journal::Journal::format(disk));
     return journal::Journal::open(disk);
 }

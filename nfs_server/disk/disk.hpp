@@ -40,6 +40,10 @@ class Disk {
 
     virtual uint64_t size_blocks() const = 0;
 
+    /// The first block from `from` on that may hold something but zeros; size_blocks(): none does. What the device
+    /// can't tell without reading it says may hold something. Errors: io.
+    [[nodiscard]] virtual Result<uint64_t, StorageError> next_data(uint64_t from) { return from; }
+
     /// One block, as a new buffer. Errors: io, out_of_range.
     [[nodiscard]] Result<BlockBuffer, StorageError> read_block(uint64_t block);
 

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -173,6 +174,15 @@ Result<void, StorageError> FileDisk::write(uint64_t first_block, std::span<const
     }));
     lttng_ust_tracepoint(disk, written, first_block, static_cast<uint32_t>(blocks.size()));
     return {};
+}
+
+Result<uint64_t, StorageError> FileDisk::next_data(uint64_t from) {
+    if (from >= size_blocks_) return size_blocks_;
+    const off_t found = ::lseek(file_, static_cast<off_t>(from * block_size_bytes), SEEK_DATA);
+    if (found >= 0) return std::min(static_cast<uint64_t>(found) / block_size_bytes, size_blocks_);
+    if (errno == ENXIO) return size_blocks_;
+    if (errno == EINVAL || errno == EOPNOTSUPP) return from;  // no file system of holes
+    return fail(StorageError::io);
 }
 
 Result<void, StorageError> FileDisk::barrier() {

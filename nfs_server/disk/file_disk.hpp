@@ -28,6 +28,8 @@ class FileDisk final : public Disk {
     Result<void, StorageError> write(uint64_t first_block, std::span<const std::byte* const> blocks) override;
     Result<void, StorageError> barrier() override;
     uint64_t size_blocks() const override { return size_blocks_; }
+    /// Passes over the holes of a sparse file.
+    Result<uint64_t, StorageError> next_data(uint64_t from) override;
 
     /// True when the page cache is passed by.
     bool direct() const { return direct_; }

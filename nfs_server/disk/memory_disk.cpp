@@ -34,6 +34,7 @@ Result<void, StorageError> MemoryDisk::read(uint64_t first_block, std::span<std:
 
 Result<void, StorageError> MemoryDisk::write(uint64_t first_block, std::span<const std::byte* const> blocks) {
     if (!has(first_block, blocks.size())) return fail(StorageError::out_of_range);
+    written_ = true;
     std::byte* to = memory_ + first_block * block_size_bytes;
     for (const std::byte* block : blocks) {
         std::memcpy(to, block, block_size_bytes);

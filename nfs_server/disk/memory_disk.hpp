@@ -21,10 +21,12 @@ class MemoryDisk final : public Disk {
     /// Costs nothing: there is nothing that survives a crash.
     Result<void, StorageError> barrier() override;
     uint64_t size_blocks() const override { return size_blocks_; }
+    Result<uint64_t, StorageError> next_data(uint64_t from) override { return written_ ? from : size_blocks_; }
 
  private:
     uint64_t size_blocks_;
     std::byte* memory_;
+    std::atomic<bool> written_{false};
     std::atomic<uint64_t> barriers_count_{0};
 };
 
