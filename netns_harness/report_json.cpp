@@ -1,5 +1,6 @@
 // The result of a run for programs. Names are those of the structs in result.hpp; keys may come, none changes its
 // meaning.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "netns_harness/result.hpp"
@@ -21,7 +22,7 @@ class JsonReport {
                 {"workload_duration_ms", result_.workload_duration.count()},
                 {"whole_duration_ms", result_.whole_duration.count()},
                 {"start_ns", result_.start_ns},
-                {"faults", result_.faults},
+                {"faults", list(result_.faults)},
                 {"problems", result_.problems},
                 {"hosts", list(result_.hosts)},
                 {"properties", list(result_.properties)},
@@ -42,6 +43,16 @@ class JsonReport {
         Json object = Json::object();
         for (const Field& field : fields) object[field.name] = field.value;
         return object;
+    }
+
+    // Of its strikes the first ones: there may be a million.
+    Json json(const ArmedFault& fault) const {
+        constexpr std::size_t told = 1000;
+        const auto& times = fault.strikes_ns;
+        return {{"fault", fault.name},
+                {"server", fault.server},
+                {"strikes", times.size()},
+                {"first_strikes_ns", std::vector(times.begin(), times.begin() + std::min(times.size(), told))}};
     }
 
     Json json(const HostInfo& host) const {

@@ -54,7 +54,7 @@ RunResult violated_run() {
                     {"client1", "10.77.0.2", 11},
                     {"client2", "10.77.0.3", 22},
                     {"client3", "10.77.0.4", 33}};
-    result.faults = {"double_grant in server"};
+    result.faults = {{"double_grant", "server", {1'000, 2'000}}};
     PropertyResult property;
     property.name = "mutual_exclusion";
     property.attached = "live";

@@ -45,7 +45,8 @@ class TextReport {
         line("{}: {}", result_.scenario, result_.description);
         line("seed {} · {} of work · {} in all · hosts: {}", result_.seed, to_text(result_.workload_duration),
              to_text(result_.whole_duration), host_names());
-        for (const std::string& fault : result_.faults) line("DELIBERATE FAULT: {}", fault);
+        for (const ArmedFault& fault : result_.faults)
+            line("DELIBERATE FAULT: {} in {}, struck {} times", fault.name, fault.server, fault.strikes_ns.size());
         line("");
     }
 

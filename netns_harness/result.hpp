@@ -75,6 +75,13 @@ struct ClientResult {
     std::vector<std::string> first_oracle_failures;
 };
 
+// A deliberate fault that was turned on in a server, and what became of it.
+struct ArmedFault {
+    std::string name;
+    std::string server;
+    std::vector<std::uint64_t> strikes_ns;  // CLOCK_MONOTONIC of each time that it struck, in order
+};
+
 // A host, for those who read the events.
 struct HostInfo {
     std::string name;
@@ -90,7 +97,7 @@ struct RunResult {
     milliseconds workload_duration{0};  // from the clients' start to the last one's end
     milliseconds whole_duration{0};     // with making and clearing away
     std::uint64_t start_ns = 0;         // CLOCK_MONOTONIC at the clients' start
-    std::vector<std::string> faults;    // that were turned on, "double_grant in server"
+    std::vector<ArmedFault> faults;
     std::vector<HostInfo> hosts;
     std::vector<PropertyResult> properties;
     std::vector<ClientResult> clients;
@@ -98,6 +105,7 @@ struct RunResult {
         problems;         // what makes the whole run inconclusive: a client that failed, an interruption, …
     std::string kept_in;  // the directory with logs and results; empty when they were thrown away
 
+    // A fault that was turned on and never struck is such a problem: the run did not show what it was made to show.
     // violated if a property or an oracle is; else inconclusive if a property is or there are problems; else ok.
     Verdict verdict() const;
     std::uint64_t oracle_failures() const;

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -29,6 +30,17 @@ Json summary_of(const Process& process) {
     const std::size_t begin = text.rfind('\n');
     const Json summary = Json::parse(begin == std::string::npos ? text : text.substr(begin + 1), nullptr, false);
     return summary.is_object() && summary.contains("events") ? summary : Json();
+}
+
+// When a fault struck, by the server's log of strikes; a last line that a kill cut short counts for nothing.
+std::vector<std::uint64_t> strikes_of(const std::string& fault, const std::string& log) {
+    std::vector<std::uint64_t> times_ns;
+    std::ifstream lines(log);
+    for (std::string line; std::getline(lines, line);) {
+        const Json strike = Json::parse(line, nullptr, false);
+        if (strike.is_object() && strike.value("fault", "") == fault) times_ns.push_back(strike.at("time_ns"));
+    }
+    return times_ns;
 }
 
 class Run {
@@ -58,6 +70,7 @@ class Run {
         take_summaries();
         result_.properties = observer_.end(fired_, fired_is_complete_);
         stop_servers();
+        take_strikes();
         result_.whole_duration = since(begin);
         return std::move(result_);
     }
@@ -92,10 +105,11 @@ class Run {
                                  "--nlm-port",   std::to_string(plan.nlm_port)};
             for (const std::string& fault : options_.faults) {
                 command.arguments.insert(command.arguments.end(), {"--fault", fault});
-                result_.faults.push_back(fault + " in " + plan.name);
+                result_.faults.push_back({fault, plan.name, {}});
             }
             if (!options_.faults.empty())
-                command.arguments.insert(command.arguments.end(), {"--fault-seed", std::to_string(options_.seed)});
+                command.arguments.insert(command.arguments.end(), {"--fault-seed", std::to_string(options_.seed),
+                                                                   "--fault-log", strike_log(plan.name)});
             command.arguments.insert(command.arguments.end(), plan.arguments.begin(), plan.arguments.end());
             servers_.push_back(std::make_unique<Process>(command, host(plan.name), options_.logs));
         }
@@ -225,6 +239,17 @@ class Run {
             const Ended how = server->stop(options_.stop_grace);
             if (!how.well())
                 add_problem(server->name() + " did not stop in good order: " + how.text() + server->last_lines());
+        }
+    }
+
+    std::string strike_log(const std::string& server) const { return options_.logs / (server + ".strikes"); }
+
+    // A run whose fault never struck shows nothing about those who should have found it.
+    void take_strikes() {
+        for (ArmedFault& fault : result_.faults) {
+            fault.strikes_ns = strikes_of(fault.name, strike_log(fault.server));
+            if (fault.strikes_ns.empty())
+                add_problem("the deliberate fault " + fault.name + " in " + fault.server + " never struck");
         }
     }
 

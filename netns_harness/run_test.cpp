@@ -134,13 +134,33 @@ TEST_F(RunTest, ArgumentsAndEnvironmentReachThePrograms) {
     EXPECT_THAT(
         server,
         HasSubstr(
-            "--disk memory:64M --port 2049 --mount-port 2049 --nlm-port 2049 --fault double_grant --fault-seed 42"));
+            "--disk memory:64M --port 2049 --mount-port 2049 --nlm-port 2049 --fault double_grant --fault-seed 42 "
+            "--fault-log "));
     EXPECT_THAT(server, HasSubstr("GIVEN=to the server"));
     const std::string client = read_file(directory_ / "client2.err");
     EXPECT_THAT(client, HasSubstr("--export /export --server 10.77.0.1 --port 2049"));
     EXPECT_THAT(client, HasSubstr("--host client2"));
     EXPECT_THAT(client, HasSubstr("--duration-ms 50"));
     EXPECT_THAT(client, HasSubstr("GIVEN=to the client"));
+}
+
+// The server's last argument is where its strikes go.
+constexpr const char* striking_server =
+    R"(for last; do :; done; printf '{"fault": "double_grant", "time_ns": 5}\n{"fault": "other", "time_ns": 6}\n{"fau' > "$last"; )"
+    R"(echo nfs_server ready; trap 'exit 0' TERM; while :; do sleep 0.01; done)";
+
+TEST_F(RunTest, AFaultThatStruckIsNoProblem) {
+    RunOptions made = options(striking_server, good_client);
+    made.faults = {"double_grant"};
+    EXPECT_THAT(run(made), HasSubstr("verdict ok"));
+}
+
+TEST_F(RunTest, AFaultThatNeverStruckMakesTheRunInconclusive) {
+    RunOptions made = options(striking_server, good_client);
+    made.faults = {"skip_barrier"};
+    const std::string found = run(made);
+    EXPECT_THAT(found, HasSubstr("verdict inconclusive"));
+    EXPECT_THAT(found, HasSubstr("problem the deliberate fault skip_barrier in server never struck"));
 }
 
 TEST_F(RunTest, ClientsHaveSeedsOfTheirOwnThatFollowFromTheRuns) {

@@ -33,6 +33,7 @@ void declare(CLI::App& app, Options& options, bool& list_faults) {
         ->capture_default_str();
     app.add_option("--fault", options.faults, "Do something wrong on purpose, once in a while; repeatable");
     app.add_option("--fault-seed", options.fault_seed, "Chooses when faults strike")->capture_default_str();
+    app.add_option("--fault-log", options.fault_log, "Append each strike of a fault to this file, a JSON line each");
     app.add_flag("--list-faults", list_faults, "List the faults there are, and end");
 }
 
@@ -50,6 +51,9 @@ Command parse_command_line(int argc, char** argv) {
         "Prints one line to stdout when it is ready to serve; stops cleanly on SIGTERM and SIGINT.\n"
         "Exit status: 0 stopped as asked, 1 failed while serving, 2 could not start (nothing has changed on disk).",
         "nfs_server"};
+    app.footer(
+        "Images that no server uses: nfs_server mkfs IMAGE, nfs_server fsck IMAGE, nfs_server dump IMAGE (see their "
+        "--help).");
     app.set_version_flag("--version", LOCKSTEP_VERSION);
     declare(app, command.options, list_faults);
     try {

@@ -22,6 +22,7 @@ struct Options {
     bool register_rpcbind = false;
     std::vector<std::string> faults;
     uint64_t fault_seed = 1;
+    std::string fault_log;  // empty: none
     std::string log_level = "info";
 };
 

@@ -178,6 +178,7 @@ Service::~Service() = default;
 
 // The ports come first: a server that could not serve leaves the disk alone.
 Result<std::unique_ptr<Service>, std::string> Service::start(const Options& options) {
+    if (!options.fault_log.empty()) LOCKSTEP_TRY(log_strikes_to(options.fault_log));
     for (const std::string& fault : options.faults) LOCKSTEP_TRY(enable_fault(fault, options.fault_seed));
     auto parts = std::make_unique<Parts>();
     try {

@@ -55,6 +55,12 @@ class Fault {
     std::atomic<uint64_t> strikes_count_{0};
 };
 
+// From now on each strike of any fault is appended to the file `path`, made if it is missing, as one JSON line,
+// {"fault": NAME, "time_ns": CLOCK_MONOTONIC}: who runs the server sees whether and when a fault did what it is for,
+// also after the server was killed. Once in a process, before threads start. Error: a message with the path and the
+// reason.
+Result<void, std::string> log_strikes_to(const std::string& path);
+
 // Turns the named fault on and announces it on stderr. Error: a message that names the faults there are.
 Result<void, std::string> enable_fault(std::string_view name, uint64_t seed);
 

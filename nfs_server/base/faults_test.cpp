@@ -1,6 +1,10 @@
 #include "nfs_server/base/faults.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 namespace lockstep::server {
 namespace {
@@ -31,6 +35,28 @@ TEST(Fault, StrikesAboutOnceInTheGivenNumber) {
     EXPECT_GT(strikes, 25);
     EXPECT_LT(strikes, 100);
     EXPECT_EQ(test_fault.strikes_count(), static_cast<uint64_t>(strikes));
+}
+
+TEST(Fault, EachStrikeIsALineOfTheLog) {
+    char directory[] = "/tmp/lockstep-faults-test-XXXXXX";
+    ASSERT_NE(mkdtemp(directory), nullptr);
+    const std::string path = std::string(directory) + "/strikes";
+    ASSERT_TRUE(log_strikes_to(path).has_value());
+    const std::string made = choices(7);
+
+    std::ifstream log(path);
+    std::string line;
+    std::ptrdiff_t lines = 0;
+    for (; std::getline(log, line); ++lines)
+        EXPECT_EQ(line.rfind(R"({"fault": "test_fault", "time_ns": )", 0), 0u) << line;
+    EXPECT_EQ(lines, std::count(made.begin(), made.end(), '1'));
+    std::filesystem::remove_all(directory);
+}
+
+TEST(Fault, ALogThatCannotBeOpenedIsAnError) {
+    const auto result = log_strikes_to("/nonexistent/strikes");
+    ASSERT_FALSE(result.has_value());
+    EXPECT_NE(result.error().find("/nonexistent/strikes"), std::string::npos) << result.error();
 }
 
 TEST(Fault, IsFoundByName) {
