@@ -122,7 +122,10 @@ void Init::run(Pipe& alive, Pipe& report) const {
     alive.write.reset();
     pollfd keeper{alive.read.get(), POLLIN, 0};
     if (poll(&keeper, 1, 0) != 0) _exit(exit_sandbox_failed);  // the keeper died before we asked
-    setsid();  // the terminal's Ctrl-C goes to the caller, who relays it
+    // The terminal's Ctrl-C goes to the caller, who relays it. A process group suffices for that: in a session of its
+    // own, which is a scheduling group of its own (sched_autogroup), one of two runs that go on at once was at times
+    // given hardly any processor time for seconds, seen on Linux 6.18.
+    setpgid(0, 0);
     SetupReport setup;
     try {
         set_up();

@@ -109,6 +109,17 @@ void wait_for_end_of_time() {
     for (;;) pause();
 }
 
+// A session is a scheduling group of its own: two runs at once would compete as groups. A process group keeps the
+// terminal's signals away.
+TEST_F(SandboxTest, StaysInTheCallersSessionInAProcessGroupOfItsOwn) {
+    const int status = run_in_sandbox({}, [](Sandbox&) {
+        const bool session_is_outside = getsid(0) == 0;  // no process of this PID namespace leads it
+        const bool group_is_inside = getpgid(0) != 0;
+        return session_is_outside && group_is_inside ? 0 : 1;
+    });
+    EXPECT_EQ(status, 0);
+}
+
 TEST_F(SandboxTest, TheBodysExitStatusComesBack) {
     EXPECT_EQ(run_in_sandbox({}, [](Sandbox&) { return 0; }), 0);
     EXPECT_EQ(run_in_sandbox({}, [](Sandbox&) { return 3; }), 3);
