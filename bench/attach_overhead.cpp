@@ -3,8 +3,8 @@
 //     idle      the server with the agent preloaded, nothing attached
 //     attached  the same process with the properties attached (two_phase_locking and reply_after_commit)
 // Each round measures the three one after another, in an order that rotates; medians over the rounds are compared, so
-// what the machine does meanwhile hits all three. The disk is memory and the calls are small: the worst case for a
-// monitor.
+// what the machine does meanwhile hits all three. The calls are small, and the disk is memory unless --directory names
+// a place for image files: the worst case for a monitor.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -35,6 +35,8 @@ struct Options {
     unsigned rounds = 9;
     unsigned connections = 4;
     unsigned duration_ms = 700;
+    unsigned threads = 32;            // of the server
+    std::filesystem::path directory;  // of image files; empty: the disk is memory
     monitors::InstanceOptions instance;
     std::vector<std::string> properties = {"two_phase_locking", "reply_after_commit"};
 };
@@ -66,11 +68,15 @@ std::chrono::nanoseconds cpu_time(pid_t pid) {
 // A server on the loopback of the sandbox, with the agent or without.
 class Server {
  public:
-    Server(const char* name, int port, bool with_agent) : port_(port), host_(loopback_host()) {
+    Server(const char* name, int port, bool with_agent, const Options& options) : port_(port), host_(loopback_host()) {
         const harness::Programs programs = harness::Programs::beside_us();
         const std::string number = std::to_string(port);
         harness::Command command{.name = name, .program = programs.nfs_server, .arguments = {}, .environment = {}};
-        command.arguments = {"--disk", "memory:256M", "--port", number, "--mount-port", number, "--nlm-port", number};
+        const std::string disk = options.directory.empty()
+                                     ? "memory:256M"
+                                     : "file:" + (options.directory / (std::string(name) + ".img")).string() + ":256M";
+        command.arguments = {"--disk", disk, "--port", number, "--mount-port", number, "--nlm-port", number};
+        command.arguments.insert(command.arguments.end(), {"--threads", std::to_string(options.threads)});
         const fs::path socket = fs::path(harness::Sandbox::scratch) / name;
         if (with_agent)
             command.environment = {
@@ -143,9 +149,11 @@ class Comparison {
                 "  {:<9} {:>9.0f} calls/s  {:>8.0f} ns of server CPU a call   of plain: {:.3f} calls/s, {:.3f} CPU\n",
                 kind_names[static_cast<int>(kind)], calls(kind), cpu(kind), calls(kind) / calls(Kind::plain),
                 cpu(kind) / cpu(Kind::plain));
-        fmt::print("  cost of attaching: {:+.1f} % calls/s, {:+.1f} % CPU; events a round:",
-                   100 * (1 - calls(Kind::attached) / calls(Kind::idle)),
-                   100 * (cpu(Kind::attached) / cpu(Kind::idle) - 1));
+        for (const Kind without : {Kind::idle, Kind::plain})
+            fmt::print("  cost of attaching, against {:<5}: {:+.1f} % calls/s, {:+.1f} % CPU\n",
+                       kind_names[static_cast<int>(without)], 100 * (1 - calls(Kind::attached) / calls(without)),
+                       100 * (cpu(Kind::attached) / cpu(without) - 1));
+        fmt::print("  events a round:");
         for (const auto& [property, events] : events_) fmt::print(" {} {}", property, events / options_.rounds);
         fmt::print("\n");
     }
@@ -178,8 +186,8 @@ class Comparison {
 };
 
 int run(const Options& options) {
-    Server plain("plain", 2049, false);
-    Server with_agent("with_agent", 2050, true);
+    Server plain("plain", 2049, false, options);
+    Server with_agent("with_agent", 2050, true, options);
     for (const auto& [operation, title] :
          {std::pair{Operation::small_file, "small files"}, std::pair{Operation::metadata, "metadata"}}) {
         Comparison comparison(operation, options, plain, with_agent);
@@ -203,6 +211,9 @@ int main(int argc, char** argv) {
     app.add_option("--duration-ms", options.duration_ms, "of one measurement")
         ->check(CLI::Range(10, 600'000))
         ->capture_default_str();
+    app.add_option("--threads", options.threads, "of the server")->capture_default_str();
+    app.add_option("--directory", options.directory, "image files of the two servers are made here, instead of memory")
+        ->check(CLI::ExistingDirectory);
     app.add_option("--property", options.properties, "attach this one; may be repeated")->capture_default_str();
     app.add_option("--contexts", options.instance.contexts, "contexts a property")->capture_default_str();
     app.add_option("--history", options.instance.history_records, "events remembered a thread")->capture_default_str();
@@ -210,6 +221,10 @@ int main(int argc, char** argv) {
     try {
         harness::SandboxOptions sandbox;
         sandbox.visible = {std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path()};
+        if (!options.directory.empty()) {
+            options.directory = std::filesystem::canonical(options.directory);
+            sandbox.visible.push_back(options.directory);
+        }
         return harness::run_in_sandbox(sandbox, [&](harness::Sandbox&) { return bench::run(options); });
     } catch (const std::exception& error) {
         std::fprintf(stderr, "attach_overhead: %s\n", error.what());

@@ -89,9 +89,10 @@ bool compile_monitor(const std::string& source, const std::filesystem::path& out
     auto unfinished = std::filesystem::absolute(out);
     unfinished += fmt::format(".{}.part", getpid());
     // Why these: cmake/lockstep_monitor.cmake.
-    const int status = run({compiler_of(options), "-std=c++17", "-O2", "-DNDEBUG", "-fPIC", "-shared",
-                            "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-fno-gnu-unique",
-                            "-I" + header_folder().string(), "-o", unfinished.string(), file.string()});
+    const int status =
+        run({compiler_of(options), "-std=c++17", "-O2", "-DNDEBUG", "-fPIC", "-shared", "-fvisibility=hidden",
+             "-fvisibility-inlines-hidden", "-fno-gnu-unique", "-fno-tree-slp-vectorize",
+             "-I" + header_folder().string(), "-o", unfinished.string(), file.string()});
     if (status != 0) {
         std::error_code ignored;
         std::filesystem::remove(unfinished, ignored);

@@ -63,7 +63,7 @@ void RunObserver::begin() {
     std::vector<monitors::Monitor*> live;
     for (Property& property : properties_) {
         if (property.plan.attach != Attach::live) continue;
-        property.monitor = monitors::Monitor::load(property.file);
+        property.monitor = monitors::Monitor::load(property.file, monitors::one_reader());
         live.push_back(property.monitor.get());
     }
     if (!live.empty()) start_live(live);

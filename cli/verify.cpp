@@ -91,7 +91,7 @@ void print_text(const VerifyOptions& options, const OfflineResult& result, const
 }
 
 int verify(const VerifyOptions& options) {
-    monitors::InstanceOptions instance;
+    auto instance = monitors::one_reader();
     instance.contexts = options.contexts;
     std::vector<std::unique_ptr<Monitor>> loaded;
     std::vector<Monitor*> borrowed;

@@ -64,6 +64,24 @@ class Agreement : public ::testing::TestWithParam<Case> {
         return {(random_() % 40 == 0 ? rare[random_() % std::size(rare)] : random_() % 3) & narrow, {}};
     }
 
+    // What `condition` compares the field with: chance alone would never meet it.
+    static void add_compared(const codegen::Expression& condition, std::uint32_t field,
+                             std::vector<std::uint64_t>& constants) {
+        using Kind = codegen::Expression::Kind;
+        for (const codegen::Expression& operand : condition.operands) add_compared(operand, field, constants);
+        if (condition.operands.size() != 2 || condition.operands[0].kind != Kind::field) return;
+        if (condition.operands[0].index == field && condition.operands[1].kind == Kind::literal)
+            constants.push_back(static_cast<std::uint64_t>(condition.operands[1].integer));
+    }
+
+    Value random_value(const codegen::Binding& binding, std::uint32_t field) {
+        std::vector<std::uint64_t> constants;
+        if (binding.when) add_compared(*binding.when, field, constants);
+        if (constants.empty() || random_() % 8 == 0) return random_value(binding.tracepoint_fields[field]);
+        const std::uint64_t constant = constants[random_() % constants.size()];
+        return {constant != 0 && random_() % 4 == 0 ? constant - 1 : constant, {}};
+    }
+
     struct Hit {
         std::uint32_t binding = 0;  // of the descriptor
         std::vector<Value> fields;
@@ -74,7 +92,8 @@ class Agreement : public ::testing::TestWithParam<Case> {
         const codegen::Binding& chosen = model_.bindings[random_() % model_.bindings.size()];
         Hit hit;
         hit.binding = monitor_->find_binding(chosen.provider, chosen.tracepoint).value();
-        for (const codegen::Field& field : chosen.tracepoint_fields) hit.fields.push_back(random_value(field));
+        for (std::uint32_t field = 0; field < chosen.tracepoint_fields.size(); ++field)
+            hit.fields.push_back(random_value(chosen, field));
         time_ns_ += random_() % 20;
         hit.where = {time_ns_, 100 + random_() % 2, 200 + random_() % 3, random_() % 2, 4026531840 + random_() % 2};
         return hit;

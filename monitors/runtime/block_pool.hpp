@@ -22,9 +22,9 @@ static_assert(sizeof(Block) == 128);
 // that was prepared before others took and gave the same block fails (no ABA within 2^32 changes between a load and its
 // swap). give() swaps with release and take() with acquire, so the former owner's last writes happen before the next
 // owner's first.
-class BlockPool {
+class BlockStore {
  public:
-    explicit BlockPool(std::uint64_t capacity) : blocks_(capacity + 1) {}
+    explicit BlockStore(std::uint64_t capacity) : blocks_(capacity + 1) {}
 
     // The index of a block that nobody else has; 0 when there is none left.
     std::uint32_t take() {
@@ -64,6 +64,38 @@ class BlockPool {
     Reserved<Block> blocks_;  // index 0 means none
     std::atomic<std::uint64_t> head_{0};
     std::atomic<std::uint32_t> fresh_{0};
+};
+
+// A few free blocks that one thread keeps for itself: a short transaction takes and gives its block without meeting
+// another thread, and finds it in its processor's cache. All zero: none.
+struct BlockCache {
+    static constexpr std::uint32_t capacity = 4;
+    std::uint32_t count;
+    std::uint32_t blocks[capacity];
+};
+
+// What registers take their blocks from: the store, through the cache of the thread that steps them, where there is
+// one. Blocks in caches of other threads are not to be had: at most `BlockCache::capacity` a thread.
+class BlockPool {
+ public:
+    explicit BlockPool(BlockStore& store, BlockCache* cache = nullptr) : store_(store), cache_(cache) {}
+
+    std::uint32_t take() {
+        return cache_ != nullptr && cache_->count > 0 ? cache_->blocks[--cache_->count] : store_.take();
+    }
+    void give(std::uint32_t index) {
+        if (cache_ != nullptr && cache_->count < BlockCache::capacity)
+            cache_->blocks[cache_->count++] = index;
+        else
+            store_.give(index);
+    }
+
+    Block& operator[](std::uint32_t index) { return store_[index]; }
+    const Block& operator[](std::uint32_t index) const { return store_[index]; }
+
+ private:
+    BlockStore& store_;
+    BlockCache* cache_;
 };
 
 }  // namespace lockstep::monitors

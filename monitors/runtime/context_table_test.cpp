@@ -44,9 +44,27 @@ TEST(ContextTable, RefusesWhenItIsFullAndKeepsWhatItHas) {
     std::uint64_t key = 0;
     while (insert(table, key, 1) == Table::Insertion::done) ++key;
     EXPECT_EQ(Table::Insertion::full, insert(table, key, 1));
-    EXPECT_LE(key, 128u);
+    EXPECT_LE(key, 512u);
     for (std::uint64_t kept = 0; kept < key; ++kept) ASSERT_TRUE(find(table, kept));
     ASSERT_TRUE(erase(table, 0));
+}
+
+// What lived long fills the near part; later contexts come and go in the far part, and are found there.
+TEST(ContextTable, FindsInTheFarPartWhatTheNearPartHadNoRoomFor) {
+    Table table(10'000);
+    constexpr std::uint64_t lasting = 5'000;
+    for (std::uint64_t key = 0; key < lasting; ++key) ASSERT_EQ(Table::Insertion::done, insert(table, key, 1));
+    for (std::uint64_t key = lasting; key < 3 * lasting; ++key) {
+        ASSERT_EQ(Table::Insertion::done, insert(table, key, 2));
+        ASSERT_EQ(Table::Insertion::exists, insert(table, key, 2));
+        ASSERT_TRUE(erase(table, key));
+        ASSERT_FALSE(find(table, key));
+    }
+    for (std::uint64_t key = 0; key < lasting; ++key) {
+        ASSERT_EQ(1, find(table, key).control.state());
+        ASSERT_TRUE(erase(table, key));
+    }
+    for (std::uint64_t key = 0; key < lasting; ++key) ASSERT_FALSE(find(table, key));
 }
 
 TEST(ContextTable, ASlotIsReusedForeverWithoutSlowingDown) {

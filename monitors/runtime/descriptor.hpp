@@ -83,12 +83,21 @@ struct KeyDescriptor {
 
 // What a host may choose when it makes an instance. Everything is allocated then and never later.
 struct InstanceOptions {
-    std::uint64_t contexts = 65536;        // contexts alive at once; one more is refused, counted, and inconclusive
-    std::uint64_t blocks = 65536;          // 128-byte blocks that all set, map and ranges registers share
-    std::uint32_t history_records = 1024;  // events remembered per thread; 0 keeps none; rounded up to a power of two
+    std::uint64_t contexts = 65536;  // contexts alive at once; one more is refused, counted, and inconclusive
+    std::uint64_t blocks = 65536;    // 128-byte blocks that all set, map and ranges registers share
+    // Events remembered per thread; 0 keeps none; rounded up to a power of two. In-process a request's events follow
+    // one another, and what many threads remember should stay in the processor's cache.
+    std::uint32_t history_records = 128;
     bool precise_time =
         false;  // in-process: CLOCK_MONOTONIC (20 ns an event) and not its coarse sister (3 ns, 4 ms steps)
 };
+
+// For an instance whose events all come through one thread, those of many contexts mixed: a live or offline reader.
+inline InstanceOptions one_reader() {
+    InstanceOptions options;
+    options.history_records = 4096;
+    return options;
+}
 
 // What an instance has counted since it was made; a consistent snapshot only while no event is being delivered.
 struct Counters {

@@ -66,7 +66,7 @@ class Engine final : public MonitorInstance {
 
     explicit Engine(const InstanceOptions& options)
         : table_(options.contexts),
-          pool_(has_registers ? options.blocks : 0),
+          blocks_(has_registers ? options.blocks : 0),
           history_mask_(round_up(options.history_records) - 1),
           rings_(options.history_records == 0 ? 0 : ring_count(options)),
           history_(rings_ * round_up(options.history_records) * record_words),
@@ -155,7 +155,7 @@ class Engine final : public MonitorInstance {
 
     // An unknown context. False when it has become known meanwhile.
     template <class Event>
-    bool begin(Visit& visit, const Event& event, const Key& key, std::uint64_t hash) {
+    [[gnu::noinline]] bool begin(Visit& visit, const Event& event, const Key& key, std::uint64_t hash) {
         if constexpr (Event::start == Start::ignored) {
             visit.mine.ignored[Event::id].add();
             return true;
@@ -177,7 +177,8 @@ class Engine final : public MonitorInstance {
         Step step{Event::start_state, Step::no_edge};
         if constexpr (Event::start == Start::process) {
             Registers none;
-            At<Registers> at{none, pool_, visit.origin};
+            BlockPool pool(blocks_, &visit.mine.blocks);
+            At<Registers> at{none, pool, visit.origin};
             step = Automaton::step(Event::start_state, event, at);
             if (step.edge == Step::no_edge) {
                 reject(visit, event, key, Event::start_state, nullptr, nullptr);
@@ -228,6 +229,10 @@ class Engine final : public MonitorInstance {
         if constexpr (has_registers) {
             if (found.control.locked()) return !Table::wait_a_little(turn) && give_up_waiting(visit, event, found);
             if (!Table::swap(found, found.control.with_lock())) return false;
+            if (__builtin_expect(Table::is_doomed(found), 0)) {
+                remove(hash, found, &visit.mine.blocks);
+                return false;
+            }
             if (expired(visit.mine, visit.origin, key, hash, found)) return false;
             step_locked(visit, event, key, hash, found);
             return true;
@@ -240,19 +245,20 @@ class Engine final : public MonitorInstance {
     [[gnu::always_inline]] bool step_by_swap(Visit& visit, const Event& event, const Key& key, std::uint64_t hash,
                                              Found& found) {
         Registers none;
-        At<Registers> at{none, pool_, visit.origin};
+        BlockPool pool(blocks_, &visit.mine.blocks);
+        At<Registers> at{none, pool, visit.origin};
         const std::uint16_t from = found.control.state();
         const Step step = Automaton::step(from, event, at);
         if (__builtin_expect(step.edge == Step::no_edge, 0)) {
             const Control before = found.control;
             if (!Table::swap(found, found.control.with_status(Control::busy))) return false;
             reject(visit, event, key, from, &found, &before);
-            bury(hash, found);
+            bury(hash, found, &visit.mine.blocks);
             return true;
         }
         if (removes(step.state, nullptr)) {
             if (!Table::swap(found, found.control.with_status(Control::busy))) return false;
-            bury(hash, found);
+            bury(hash, found, &visit.mine.blocks);
             visit.mine.reclaimed.add();
         } else {
             if (!Table::swap(found, found.control.stepped(step.state))) return false;
@@ -264,24 +270,26 @@ class Engine final : public MonitorInstance {
 
     // The caller holds the entry's lock; it is given back, or the entry is gone.
     template <class Event>
-    void step_locked(Visit& visit, const Event& event, const Key& key, std::uint64_t hash, Found& found) {
+    [[gnu::always_inline]] void step_locked(Visit& visit, const Event& event, const Key& key, std::uint64_t hash,
+                                            Found& found) {
         if constexpr (has_registers) {
             Registers& registers = found.slot->registers;
-            At<Registers> at{registers, pool_, visit.origin};
+            BlockPool pool(blocks_, &visit.mine.blocks);
+            At<Registers> at{registers, pool, visit.origin};
             const std::uint16_t from = found.control.state();
             const Step step = Automaton::step(from, event, at);
             if (step.edge == Step::no_edge) {
                 reject(visit, event, key, from, &found, &found.control);
-                remove(hash, found);
+                remove(hash, found, &visit.mine.blocks);
                 return;
             }
             count(visit, event, step);
             if (at.full || !Automaton::fits(registers)) {
                 visit.mine.register_full.add();
-                remove(hash, found);
+                remove(hash, found, &visit.mine.blocks);
             } else if (removes(step.state, &registers)) {
                 visit.mine.reclaimed.add();
-                remove(hash, found);
+                remove(hash, found, &visit.mine.blocks);
             } else {
                 const Control after = found.control.stepped(step.state);
                 remember(visit, event, found, after.steps(), from, step.state);
@@ -292,34 +300,41 @@ class Engine final : public MonitorInstance {
 
     // An invariant's time is over: a violation of its own, whatever event found it out; the context is then unknown to
     // that event. The caller holds the entry's lock.
-    bool expired(Mine& mine, const Origin& origin, const Key& key, std::uint64_t hash, Found& found) {
+    [[gnu::always_inline]] bool expired(Mine& mine, const Origin& origin, const Key& key, std::uint64_t hash,
+                                        Found& found) {
         if constexpr (Automaton::has_invariants) {
-            const At<Registers> at{found.slot->registers, pool_, origin};
+            BlockPool pool(blocks_, &mine.blocks);
+            const At<Registers> at{found.slot->registers, pool, origin};
             if (Automaton::invariants_hold(found.control.state(), at)) return false;
             tell(mine, [&](ViolationRecord& record) {
                 record.event = no_event;
                 describe(record, origin, key, found.control.state(), &found, &found.control);
             });
-            remove(hash, found);
+            remove(hash, found, &mine.blocks);
             return true;
         }
         return false;
     }
 
-    // Fails only when somebody has doomed the entry meanwhile.
-    void unlock(Visit&, std::uint64_t hash, Found& found, Control after) {
-        if (!Table::swap(found, after)) remove(hash, found);
+    [[gnu::always_inline]] void unlock(Visit& visit, std::uint64_t hash, Found& found, Control after) {
+        if (__builtin_expect(Table::is_doomed(found), 0))
+            remove(hash, found, &visit.mine.blocks);
+        else
+            Table::store(found, after);
     }
 
-    void remove(std::uint64_t hash, Found& found) {
-        while (!Table::swap(found, found.control.with_status(Control::busy))) {
+    // The caller holds the entry's lock.
+    [[gnu::noinline]] void remove(std::uint64_t hash, Found& found, BlockCache* cache) {
+        Table::store(found, found.control.with_status(Control::busy));
+        bury(hash, found, cache);
+    }
+
+    // The entry is busy, and the caller's. `cache`: of the calling thread; null outside a probe.
+    void bury(std::uint64_t hash, Found& found, BlockCache* cache) {
+        if constexpr (has_registers) {
+            BlockPool pool(blocks_, cache);
+            Automaton::clear(found.slot->registers, pool);
         }
-        bury(hash, found);
-    }
-
-    // The entry is busy, and the caller's.
-    void bury(std::uint64_t hash, Found& found) {
-        if constexpr (has_registers) Automaton::clear(found.slot->registers, pool_);
         table_.release(found, hash);
     }
 
@@ -327,13 +342,11 @@ class Engine final : public MonitorInstance {
     // sound.
     template <class Event>
     bool give_up_waiting(Visit& visit, const Event&, Found& found) {
-        if (!doom(found)) return false;
+        Table::doom(found);
         visit.mine.contended.add();
         visit.mine.rejected[Event::id].add();
         return true;
     }
-
-    static bool doom(Found& found) { return found.control.locked() && Table::swap(found, found.control.with_doom()); }
 
     static bool removes(std::uint16_t state, const Registers* registers) {
         return Automaton::ends(state) ||
@@ -377,7 +390,7 @@ class Engine final : public MonitorInstance {
     void tell_ring(const Mine& mine, ViolationRecord& record, std::uint64_t identity, std::uint32_t steps);
 
     Table table_;
-    BlockPool pool_;
+    BlockStore blocks_;
     StringTable strings_;
     ThreadSlots<Mine> threads_;
     ViolationQueue violations_;

@@ -49,7 +49,10 @@ void Engine<Automaton>::describe(ViolationRecord& record, const Origin& origin, 
     record.state = state;
     for (std::size_t i = 0; i < key.size(); ++i) record.key[i] = key[i];
     if (found == nullptr) return;
-    if constexpr (has_registers) Automaton::dump(found->slot->registers, pool_, origin.time_ns, record.registers);
+    if constexpr (has_registers) {
+        BlockPool pool(blocks_);
+        Automaton::dump(found->slot->registers, pool, origin.time_ns, record.registers);
+    }
     threads_.for_each([&](const Mine& mine) { tell_ring(mine, record, identity(*found), before->steps()); });
     record.history_omitted = before->steps() - record.history_count;
 }
@@ -141,10 +144,11 @@ void Engine<Automaton>::forget_all() {
         Key key{};
         for (Control control = table_.look(index, key); control.is_live(); control = table_.look(index, key)) {
             Found found{&table_.slot(index), control};
-            if (control.locked()) {  // its holder removes it
-                if (Table::swap(found, control.with_doom())) return;
+            if (control.locked()) {
+                Table::doom(found);
+                return;
             } else if (Table::swap(found, control.with_status(Control::busy))) {
-                bury(Table::hash(key), found);
+                bury(Table::hash(key), found, nullptr);
                 return;
             }
         }
@@ -160,8 +164,9 @@ void Engine<Automaton>::advance(std::uint64_t time_ns) {
                 Found found{&table_.slot(index), control};
                 if (control.locked() || !Table::swap(found, control.with_lock())) return;
                 const std::uint64_t hash = Table::hash(key);
+                if (Table::is_doomed(found)) return remove(hash, found, nullptr);
                 if (expired(mine, {time_ns, 0, 0, 0, 0}, key, hash, found)) return;
-                if (!Table::swap(found, found.control.unlocked())) remove(hash, found);
+                Table::store(found, found.control.unlocked());
             });
         });
     }

@@ -188,11 +188,11 @@ TEST(Engine, AFullTableRefusesNewContextsAndCountsThem) {
     InstanceOptions options = small();
     options.contexts = 1;
     Engine<Lock> engine(options);
-    for (std::uint64_t lock = 0; lock < 1000; ++lock) fire(engine, Lock::Take{{lock}});
+    for (std::uint64_t lock = 0; lock < 2000; ++lock) fire(engine, Lock::Take{{lock}});
     const Counters counters = engine.counters();
-    EXPECT_EQ(1000u, counters.table_full + counters.contexts_created);
-    EXPECT_GT(counters.table_full, 800u);
-    EXPECT_EQ(1000u, counters.events);
+    EXPECT_EQ(2000u, counters.table_full + counters.contexts_created);
+    EXPECT_GT(counters.table_full, 1500u);
+    EXPECT_EQ(2000u, counters.events);
 }
 
 TEST(Engine, LossForgetsEveryContextAndIsCounted) {

@@ -14,7 +14,8 @@ constexpr std::uint64_t pr = 3, ex = 5;
 constexpr std::uint64_t end = UINT64_MAX;
 
 TEST(SetRegister, FitsUpToItsCapacityAndNoFurther) {
-    BlockPool pool(100);
+    BlockStore store(100);
+    BlockPool pool(store);
     Set<40> set;
     for (std::uint64_t value = 0; value < 40; ++value) EXPECT_TRUE(set.insert(pool, value * 3));
     EXPECT_TRUE(set.insert(pool, 0)) << "already there";
@@ -28,7 +29,8 @@ TEST(SetRegister, FitsUpToItsCapacityAndNoFurther) {
 }
 
 TEST(SetRegister, AnEmptyPoolRefusesAndClearGivesEveryBlockBack) {
-    BlockPool pool(2);
+    BlockStore store(2);
+    BlockPool pool(store);
     Set<1000> set;
     std::uint64_t inserted = 0;
     while (set.insert(pool, inserted)) ++inserted;
@@ -40,7 +42,8 @@ TEST(SetRegister, AnEmptyPoolRefusesAndClearGivesEveryBlockBack) {
 
 TEST(MapRegister, AgreesWithStdMapOverRandomOperations) {
     std::mt19937_64 random(7);
-    BlockPool pool(1000);
+    BlockStore store(1000);
+    BlockPool pool(store);
     Map<64> map;
     std::map<std::uint64_t, std::uint64_t> expected;
     for (int i = 0; i < 20'000; ++i) {
@@ -59,7 +62,8 @@ TEST(MapRegister, AgreesWithStdMapOverRandomOperations) {
 }
 
 TEST(MapRegister, CompatibilityIsTheDlmsWithEveryValueOrAllButOnes) {
-    BlockPool pool(10);
+    BlockStore store(10);
+    BlockPool pool(store);
     Map<8> holders;
     EXPECT_TRUE(holders.compatible(pool, ex));
     ASSERT_TRUE(holders.assign(pool, 1, pr));
@@ -83,7 +87,8 @@ Rows rows(const Table& table, BlockPool& pool) {
 }
 
 TEST(RangesRegister, ReplacesSplitsAndMergesTheOwnersOwnRanges) {
-    BlockPool pool(100);
+    BlockStore store(100);
+    BlockPool pool(store);
     Table table;
     ASSERT_TRUE(table.lock(pool, 1, 0, 99, pr));
     ASSERT_TRUE(table.lock(pool, 1, 40, 59, ex));
@@ -97,7 +102,8 @@ TEST(RangesRegister, ReplacesSplitsAndMergesTheOwnersOwnRanges) {
 }
 
 TEST(RangesRegister, ReachesToTheEndOfTheFileWithoutWrappingAround) {
-    BlockPool pool(100);
+    BlockStore store(100);
+    BlockPool pool(store);
     Table table;
     ASSERT_TRUE(table.lock(pool, 1, 10, end, ex));
     ASSERT_TRUE(table.lock(pool, 1, 0, 9, ex));
@@ -109,7 +115,8 @@ TEST(RangesRegister, ReachesToTheEndOfTheFileWithoutWrappingAround) {
 }
 
 TEST(RangesRegister, ConflictsOnlyWithOthersInIncompatibleModesThatOverlap) {
-    BlockPool pool(100);
+    BlockStore store(100);
+    BlockPool pool(store);
     Table table;
     ASSERT_TRUE(table.lock(pool, 1, 10, 19, pr));
     EXPECT_FALSE(table.conflicts(pool, 1, 10, 19, ex)) << "one's own";
@@ -120,7 +127,8 @@ TEST(RangesRegister, ConflictsOnlyWithOthersInIncompatibleModesThatOverlap) {
 }
 
 TEST(RangesRegister, LeavesEmptyForetellsUnlock) {
-    BlockPool pool(100);
+    BlockStore store(100);
+    BlockPool pool(store);
     Table table;
     EXPECT_TRUE(table.leaves_empty(pool, 1, 0, 9));
     ASSERT_TRUE(table.lock(pool, 1, 0, 9, ex));
@@ -130,7 +138,8 @@ TEST(RangesRegister, LeavesEmptyForetellsUnlock) {
 }
 
 TEST(RangesRegister, ASplitMayTakeItPastItsCapacityAndTheNextUnlockBack) {
-    BlockPool pool(100);
+    BlockStore store(100);
+    BlockPool pool(store);
     Ranges<1> table;
     ASSERT_TRUE(table.lock(pool, 1, 0, 9, ex));
     ASSERT_TRUE(table.unlock(pool, 1, 4, 5));
@@ -143,7 +152,8 @@ TEST(RangesRegister, ASplitMayTakeItPastItsCapacityAndTheNextUnlockBack) {
 TEST(RangesRegister, AgreesWithAByteArrayOverRandomOperations) {
     constexpr std::uint64_t bytes = 24, owners = 3;
     std::mt19937_64 random(11);
-    BlockPool pool(1000);
+    BlockStore store(1000);
+    BlockPool pool(store);
     Table table;
     std::uint64_t held[owners][bytes] = {};  // mode + 1, or 0
     for (int i = 0; i < 20'000; ++i) {

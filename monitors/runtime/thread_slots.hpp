@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "monitors/runtime/block_pool.hpp"
 #include "monitors/runtime/reserved.hpp"
 #include "monitors/runtime/violation.hpp"
 
@@ -87,6 +88,7 @@ struct ThreadSlot {
         ring;  // which ring of history, counted from 1 in the order in which threads came; 0: not yet
     std::uint64_t net_ns;
     std::atomic<std::uint64_t> history_head;
+    BlockCache blocks;
     Counter created, reclaimed, violations, table_full, register_full, contended, reentrant, reports_dropped;
     Counter ignored[event_count == 0 ? 1 : event_count];   // in unknown contexts
     Counter entered[event_count == 0 ? 1 : event_count];   // fixed a state without a step
@@ -105,7 +107,7 @@ class ThreadSlots {
     ThreadSlots() : slots_(capacity) {}
 
     // The caller's slot; null when more than `capacity` threads are alive that met this monitor.
-    Slot* mine(std::uint32_t thread) {
+    [[gnu::always_inline]] Slot* mine(std::uint32_t thread) {
         Slot& slot = slots_[thread % capacity];
         if (__builtin_expect(slot.owner.load(std::memory_order_relaxed) == thread, 1)) return &slot;
         return search(thread);
@@ -118,7 +120,7 @@ class ThreadSlots {
     }
 
  private:
-    Slot* search(std::uint32_t thread) {
+    [[gnu::noinline]] Slot* search(std::uint32_t thread) {
         for (std::uint32_t probe = 0; probe < capacity; ++probe) {
             Slot& slot = slots_[(thread + probe) % capacity];
             std::uint32_t owner = slot.owner.load(std::memory_order_relaxed);

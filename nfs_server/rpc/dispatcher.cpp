@@ -1,16 +1,12 @@
 #include "nfs_server/rpc/dispatcher.hpp"
 
-#include <atomic>
-
+#include "nfs_server/base/unique_ids.hpp"
 #include "tracepoints/rpc.tp"
 
 namespace lockstep::server::rpc {
 namespace {
 
-uint64_t next_request_id() {
-    static std::atomic<uint64_t> last{0};
-    return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
+struct Requests;  // the sequence of their numbers
 
 Answer refuse(const Dispatcher::Origin& origin, uint32_t xid, uint32_t status, wire::XdrEncoder& encoder) {
     encoder.finish();
@@ -64,7 +60,7 @@ Answer Dispatcher::run(const CallHead& head, wire::XdrDecoder& decoder, const Or
     const void* args = procedure->decode(decoder, arena);
     if (!args) return refuse_accepted(origin, head.xid, AcceptStatus::garbage_args, arena, pieces);
 
-    const CallContext call{.request_id = next_request_id(),
+    const CallContext call{.request_id = next_unique_id<Requests>(),
                            .connection_id = origin.connection_id,
                            .xid = head.xid,
                            .program = head.program,

@@ -1,11 +1,11 @@
 #include "nfs_server/txn/transaction.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/base/faults.hpp"
+#include "nfs_server/base/unique_ids.hpp"
 #include "nfs_server/journal/journal.hpp"
 #include "nfs_server/txn/lock_table.hpp"
 #include "tracepoints/txn.tp"
@@ -35,7 +35,6 @@ struct TransactionManager::Impl {
     explicit Impl(journal::Journal& journal_of_all) : journal(journal_of_all) {}
     journal::Journal& journal;
     LockTable locks;
-    std::atomic<uint64_t> last_txn_id{0};
 };
 
 // What a transaction knows. Reused from transaction to transaction, so that its lists keep their memory.
@@ -323,7 +322,7 @@ TransactionManager::~TransactionManager() {
 
 Transaction TransactionManager::begin(uint64_t request_id) {
     auto state = spare_states.take();
-    state->start(*impl_, impl_->last_txn_id.fetch_add(1, std::memory_order_relaxed) + 1, request_id);
+    state->start(*impl_, next_unique_id<Transaction>(), request_id);
     lttng_ust_tracepoint(txn, began, state->txn_id(), request_id);
     return Transaction(std::move(state));
 }
