@@ -2,8 +2,8 @@
 //     plain     the server without the agent
 //     idle      the server with the agent preloaded, nothing attached
 //     attached  the same process with the properties attached (two_phase_locking and reply_after_commit)
-// Each round measures the three one after another, in an order that rotates; medians over the rounds are compared, so
-// what the machine does meanwhile hits all three. The calls are small, and the disk is memory unless --directory names
+// Each round measures the three one after another, in an order that rotates; the rounds' ratios are compared, so what
+// the machine does meanwhile hits all three. The calls are small, and the disk is memory unless --directory names
 // a place for image files: the worst case for a monitor.
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -150,9 +150,10 @@ class Comparison {
                 kind_names[static_cast<int>(kind)], calls(kind), cpu(kind), calls(kind) / calls(Kind::plain),
                 cpu(kind) / cpu(Kind::plain));
         for (const Kind without : {Kind::idle, Kind::plain})
-            fmt::print("  cost of attaching, against {:<5}: {:+.1f} % calls/s, {:+.1f} % CPU\n",
-                       kind_names[static_cast<int>(without)], 100 * (1 - calls(Kind::attached) / calls(without)),
-                       100 * (cpu(Kind::attached) / cpu(without) - 1));
+            fmt::print(
+                "  cost of attaching, against {:<5}: {:+.1f} % calls/s, {:+.1f} % CPU (median of the rounds' ratios)\n",
+                kind_names[static_cast<int>(without)], 100 * (1 - ratio(without, &Sample::calls_per_second)),
+                100 * (ratio(without, &Sample::cpu_ns_per_call) - 1));
         fmt::print("  events a round:");
         for (const auto& [property, events] : events_) fmt::print(" {} {}", property, events / options_.rounds);
         fmt::print("\n");
@@ -173,6 +174,13 @@ class Comparison {
         std::vector<double> values;
         for (const Sample& sample : samples_.at(kind)) values.push_back(sample.*member);
         return median(values);
+    }
+    // Attached over `without`, round by round: between rounds the machine may change its pace altogether.
+    double ratio(Kind without, double Sample::*member) const {
+        std::vector<double> ratios;
+        for (unsigned round = 0; round < options_.rounds; ++round)
+            ratios.push_back(samples_.at(Kind::attached)[round].*member / samples_.at(without)[round].*member);
+        return median(ratios);
     }
     double calls(Kind kind) const { return median_of(kind, &Sample::calls_per_second); }
     double cpu(Kind kind) const { return median_of(kind, &Sample::cpu_ns_per_call); }
