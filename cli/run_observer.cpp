@@ -1,7 +1,8 @@
 #include "cli/run_observer.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "cli/run_doubts.hpp"
@@ -59,28 +60,30 @@ RunObserver::RunObserver(const harness::Scenario& scenario, std::filesystem::pat
     if (needs_agent) agent_library_ = find_agent_library();
 }
 
-void RunObserver::begin() {
+std::vector<std::string> RunObserver::begin() {
     std::vector<monitors::Monitor*> live;
     for (Property& property : properties_) {
         if (property.plan.attach != Attach::live) continue;
         property.monitor = monitors::Monitor::load(property.file, monitors::one_reader());
         live.push_back(property.monitor.get());
     }
-    if (!live.empty()) start_live(live);
+    return live.empty() ? std::vector<std::string>{} : start_live(live);
 }
 
 // LTTng's daemons sometimes hang while a session is made. Nothing was observed yet, so
-// another try is no less honest.
-void RunObserver::start_live(const std::vector<monitors::Monitor*>& live) {
+// another try is no less honest. Returns what became of the tries before.
+std::vector<std::string> RunObserver::start_live(const std::vector<monitors::Monitor*>& live) {
     constexpr unsigned tries = 3;
+    std::vector<std::string> failures;
     for (unsigned attempt = 1;; ++attempt) {
         try {
-            return try_live(live, scratch_ / ("lttng-" + std::to_string(attempt)));
+            try_live(live, scratch_ / ("lttng-" + std::to_string(attempt)));
+            return failures;
         } catch (const monitors::LttngError& error) {
             live_.reset();
             lttng_.reset();
             if (attempt == tries) throw;
-            std::fprintf(stderr, "lockstep: LTTng did not start, trying again: %s\n", error.what());
+            failures.push_back(fmt::format("LTTng did not start at try {} of {}: {}", attempt, tries, error.what()));
         }
     }
 }

@@ -24,7 +24,7 @@ class RunObserver : public harness::Observer {
     // MonitorError when one of its properties is not there, and harness::Error when the agent is not.
     RunObserver(const harness::Scenario& scenario, std::filesystem::path scratch);
 
-    void begin() override;
+    std::vector<std::string> begin() override;
     harness::Environment server_environment(const harness::ServerPlan& server) override;
     harness::Environment client_environment() override;
     void server_ready(const harness::ServerPlan& server) override;
@@ -43,7 +43,7 @@ class RunObserver : public harness::Observer {
         std::unique_ptr<monitors::AgentClient> client;
     };
 
-    void start_live(const std::vector<monitors::Monitor*>& live);
+    std::vector<std::string> start_live(const std::vector<monitors::Monitor*>& live);
     void try_live(const std::vector<monitors::Monitor*>& live, const std::filesystem::path& directory);
     bool attaches_to(const std::string& server) const;
     std::filesystem::path socket_of(const std::string& server) const { return scratch_ / (server + ".agent"); }

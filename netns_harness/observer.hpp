@@ -28,8 +28,9 @@ class Observer {
  public:
     virtual ~Observer() = default;
 
-    // In the sandbox, its network made, before any program starts.
-    virtual void begin() = 0;
+    // In the sandbox, its network made, before any program starts. Returns remarks: what the reader of the result
+    // should know although it changes no verdict.
+    virtual std::vector<std::string> begin() = 0;
     // What the server's, or a client's, environment needs.
     virtual Environment server_environment(const ServerPlan& server) = 0;
     virtual Environment client_environment() = 0;

@@ -24,6 +24,7 @@ class JsonReport {
                 {"start_ns", result_.start_ns},
                 {"faults", list(result_.faults)},
                 {"problems", result_.problems},
+                {"remarks", result_.remarks},
                 {"hosts", list(result_.hosts)},
                 {"properties", list(result_.properties)},
                 {"clients", list(result_.clients)},

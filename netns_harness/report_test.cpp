@@ -102,6 +102,15 @@ TEST(Verdict, OneInconclusivePropertyOrAProblemIsNeverOk) {
     EXPECT_EQ(result.verdict(), Verdict::inconclusive);
 }
 
+TEST(Report, ARemarkIsToldAndJudgesNothing) {
+    RunResult result;
+    result.properties = {property_with(Verdict::ok)};
+    result.remarks = {"LTTng did not start at try 1 of 3"};
+    EXPECT_EQ(result.verdict(), Verdict::ok);
+    EXPECT_THAT(to_report(result, 80, false), HasSubstr("remark: LTTng did not start at try 1 of 3\n"));
+    EXPECT_THAT(to_json(result), HasSubstr("LTTng did not start at try 1 of 3"));
+}
+
 TEST(Counterexample, ItNamesFileRangesBothOwnersAndTheirNamespaces) {
     const RunResult result = violated_run();
     const auto lines = explain(result.properties[0].violations[0], {result.hosts, result.start_ns});

@@ -80,7 +80,8 @@ class TextReport {
 
     void problems() {
         for (const std::string& problem : result_.problems) line("PROBLEM: {}", problem);
-        if (!result_.problems.empty()) line("");
+        for (const std::string& remark : result_.remarks) line("remark: {}", remark);
+        if (!result_.problems.empty() || !result_.remarks.empty()) line("");
     }
 
     void violations(const PropertyResult& property) {

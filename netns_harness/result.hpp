@@ -102,8 +102,9 @@ struct RunResult {
     std::vector<PropertyResult> properties;
     std::vector<ClientResult> clients;
     std::vector<std::string>
-        problems;         // what makes the whole run inconclusive: a client that failed, an interruption, …
-    std::string kept_in;  // the directory with logs and results; empty when they were thrown away
+        problems;  // what makes the whole run inconclusive: a client that failed, an interruption, …
+    std::vector<std::string> remarks;  // what the reader should know although it changes no verdict
+    std::string kept_in;               // the directory with logs and results; empty when they were thrown away
 
     // A fault that was turned on and never struck is such a problem: the run did not show what it was made to show.
     // violated if a property or an oracle is; else inconclusive if a property is or there are problems; else ok.

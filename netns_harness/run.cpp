@@ -61,7 +61,7 @@ class Run {
         const auto begin = Clock::now();
         show("starting");
         make_hosts();
-        observer_.begin();
+        result_.remarks = observer_.begin();
         start_servers();
         start_clients();
         work();

@@ -35,7 +35,10 @@ workload = "w"
 // Notes what it is told; sees as many events as the clients fired.
 class NotingObserver : public Observer {
  public:
-    void begin() override { note("begin"); }
+    std::vector<std::string> begin() override {
+        note("begin");
+        return {"a remark"};
+    }
     Environment server_environment(const ServerPlan& server) override {
         note("environment of " + server.name);
         return {{"GIVEN", "to the server"}};
@@ -102,6 +105,7 @@ class RunTest : public testing::Test {
             const RunResult result = run_scenario(options, observer, sandbox);
             found =
                 "verdict " + to_text(result.verdict()) + "\nclients " + std::to_string(result.clients.size()) + "\n";
+            for (const std::string& remark : result.remarks) found += "remark " + remark + "\n";
             for (const std::string& problem : result.problems) found += "problem " + problem + "\n";
             for (const HostInfo& host : result.hosts) found += "host " + host.name + " " + host.address + "\n";
             for (const auto& [event, count] : observer.fired_)
@@ -118,7 +122,7 @@ class RunTest : public testing::Test {
 
 TEST_F(RunTest, AGoodRunIsOkAndSumsWhatTheClientsFired) {
     const std::string found = run(options(good_server, good_client));
-    EXPECT_THAT(found, HasSubstr("verdict ok\nclients 2\n"));
+    EXPECT_THAT(found, HasSubstr("verdict ok\nclients 2\nremark a remark\n"));
     EXPECT_THAT(found, HasSubstr("host server 10.77.0.1\nhost client1 10.77.0.2\nhost client2 10.77.0.3\n"));
     EXPECT_THAT(found, HasSubstr("fired lock_api:acquired 8\nfired lock_api:released 8\n"));
     EXPECT_THAT(found, HasSubstr("notes begin;environment of server;ready server;end;"));
