@@ -14,6 +14,7 @@
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/main_options.hpp"
 #include "nfs_server/main_service.hpp"
+#include "nfs_server/main_tools.hpp"
 
 namespace lockstep::server {
 namespace {
@@ -81,6 +82,7 @@ int serve(const Options& options) {
 }  // namespace lockstep::server
 
 int main(int argc, char** argv) {
+    if (const auto status = lockstep::server::run_tool(argc, argv)) return *status;
     const auto command = lockstep::server::parse_command_line(argc, argv);
     if (command.kind == lockstep::server::Command::Kind::done) return command.exit_status;
     return lockstep::server::serve(command.options);

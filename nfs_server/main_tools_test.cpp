@@ -1,0 +1,166 @@
+// nfs_server mkfs, fsck and dump as an operator runs them: exit statuses, messages, and that an image is never changed
+// by who only looks.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "nfs_server/main_server_process.hpp"
+
+namespace lockstep::server::test {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+constexpr size_t block_bytes = 4096;
+
+class ImageToolsTest : public testing::Test {
+ protected:
+    struct Outcome {
+        int status = 0;
+        std::string output;
+        std::string errors;
+    };
+
+    Outcome tool(std::vector<std::string> words) const {
+        words.insert(words.begin(), server_program());
+        const auto output = directory_.path() / "out", errors = directory_.path() / "err";
+        const int status = run_program(words, output, errors);
+        return {status, content_of(output), content_of(errors)};
+    }
+
+    json dump() const {
+        const Outcome dumped = tool({"dump", "--json", image_});
+        EXPECT_EQ(dumped.status, 0) << dumped.output << dumped.errors;
+        return json::parse(dumped.output);
+    }
+
+    // A file system with a directory, a hundred files and a log that nobody has replayed.
+    void leave_killed_server() const {
+        const auto file = directory_.path() / "file";
+        std::ofstream(file) << std::string(5000, 'x');
+        ServerProcess server(directory_.path(), "file:" + image_ + ":64M");
+        for (int i = 0; i < 20; ++i)
+            ASSERT_EQ(run_program({"nfs-cp", file.string(), server.url("/f" + std::to_string(i))}), 0);
+        server.kill_now();
+    }
+
+    void overwrite(uint64_t block, size_t offset, const std::string& bytes) const {
+        std::fstream stream(image_, std::ios::in | std::ios::out | std::ios::binary);
+        stream.seekp(static_cast<std::streamoff>(block * block_bytes + offset));
+        stream << bytes;
+        ASSERT_TRUE(stream.good());
+    }
+
+    TemporaryDirectory directory_;
+    std::string image_ = (directory_.path() / "image").string();
+};
+
+TEST_F(ImageToolsTest, WhatMkfsMadeIsCleanAndServed) {
+    const Outcome made = tool({"mkfs", image_, "--size", "64M", "--inodes", "1000", "--log-blocks", "512"});
+    EXPECT_EQ(made.status, 0) << made.errors;
+    EXPECT_THAT(made.output, HasSubstr("inodes, file system id "));
+    EXPECT_EQ(std::filesystem::file_size(image_), 64u << 20);
+    const Outcome checked = tool({"fsck", image_});
+    EXPECT_EQ(checked.status, 0) << checked.output;
+    EXPECT_THAT(checked.output, HasSubstr("clean; 0 files, 1 directories"));
+    const json shown = dump();
+    EXPECT_GE(shown.at("superblock").at("inode_count"), 1000);
+    EXPECT_EQ(shown.at("log").at("superblocks").at(0).at("log_blocks"), 512);
+
+    ServerProcess server(directory_.path(), "file:" + image_);
+    EXPECT_EQ(run_program({"nfs-ls", server.url()}), 0);
+    EXPECT_EQ(server.stop(), 0);
+}
+
+TEST_F(ImageToolsTest, MkfsOverwritesNothing) {
+    ASSERT_EQ(tool({"mkfs", image_, "--size", "16M"}).status, 0);
+    const std::string before = content_of(image_);
+    const Outcome again = tool({"mkfs", image_});
+    EXPECT_EQ(again.status, 2);
+    EXPECT_THAT(again.errors, HasSubstr("there is a file system already"));
+    EXPECT_EQ(content_of(image_), before);
+
+    const std::string foreign(1 << 20, 'f');
+    std::ofstream(image_, std::ios::binary) << foreign;
+    EXPECT_EQ(tool({"mkfs", image_}).status, 2);
+    EXPECT_EQ(content_of(image_), foreign);
+}
+
+TEST_F(ImageToolsTest, AKilledServersImageIsCheckedAndShownAndNotChanged) {
+    leave_killed_server();
+    const std::string before = content_of(image_);
+    const Outcome checked = tool({"fsck", "--json", image_});
+    EXPECT_EQ(checked.status, 0) << checked.output;
+    const json report = json::parse(checked.output);
+    EXPECT_EQ(report.at("verdict"), "clean");
+    EXPECT_EQ(report.at("files"), 20);
+    EXPECT_GT(report.at("replayed_last"), 0);
+
+    const json shown = dump();
+    EXPECT_FALSE(shown.at("log").at("groups").empty());
+    const auto files = std::ranges::count_if(
+        shown.at("inodes"), [](const json& inode) { return inode.at("type") == "file" && inode.at("size") == 5000; });
+    EXPECT_EQ(files, 20);
+    EXPECT_THAT(tool({"dump", image_}).output, HasSubstr("type directory"));
+    EXPECT_TRUE(content_of(image_) == before);
+}
+
+TEST_F(ImageToolsTest, ADamagedInodeIsFoundAndTheRestIsShown) {
+    leave_killed_server();
+    {
+        ServerProcess server(directory_.path(), "file:" + image_);  // so that all is in its place and the log is empty
+        ASSERT_EQ(server.stop(), 0);
+    }
+    const json sound = dump();
+    const uint64_t table = sound.at("superblock").at("inode_table_start");
+    // The block lies behind the log's own blocks.
+    const uint64_t data_start = sound.at("log").at("superblocks").at(0).at("data_start");
+    overwrite(data_start + table, 100, "damage");
+    const Outcome checked = tool({"fsck", image_});
+    EXPECT_EQ(checked.status, 1) << checked.output;
+    EXPECT_THAT(checked.output, HasSubstr("damaged"));
+    const Outcome shown = tool({"dump", "--json", image_});
+    EXPECT_EQ(shown.status, 1);
+    EXPECT_FALSE(json::parse(shown.output).at("problems").empty());
+}
+
+TEST_F(ImageToolsTest, EveryDamagedBlockOfTheHeadIsSurvivedWithAStatus) {
+    ASSERT_EQ(tool({"mkfs", image_, "--size", "4M", "--log-blocks", "64"}).status, 0);
+    const std::string sound = content_of(image_);
+    const uint64_t data_start = dump().at("log").at("superblocks").at(0).at("data_start");
+    for (const uint64_t block : {uint64_t{0}, uint64_t{1}, uint64_t{2}, data_start, data_start + 1, data_start + 2}) {
+        std::ofstream(image_, std::ios::binary) << sound;
+        overwrite(block, 0, std::string(block_bytes, '\xa5'));
+        for (const char* name : {"fsck", "dump"}) {
+            const Outcome outcome = tool({name, image_});
+            EXPECT_LE(outcome.status, 2) << name << " of an image whose block " << block << " is damaged";
+        }
+    }
+}
+
+TEST_F(ImageToolsTest, WhatIsNoImageIsRefusedInOneSentence) {
+    for (const char* name : {"fsck", "dump"}) {
+        const Outcome missing = tool({name, image_});
+        EXPECT_EQ(missing.status, 2);
+        EXPECT_THAT(missing.errors, HasSubstr("No such file"));
+        EXPECT_EQ(tool({name, "/dev/null"}).status, 2);
+        EXPECT_EQ(tool({name}).status, 2);
+    }
+    EXPECT_EQ(tool({"mkfs", image_, "--size", "lots"}).status, 2);
+    EXPECT_FALSE(std::filesystem::exists(image_));
+}
+
+TEST_F(ImageToolsTest, AnImageInUseIsLeftAlone) {
+    ServerProcess server(directory_.path(), "file:" + image_ + ":16M");
+    for (const char* name : {"fsck", "dump", "mkfs"}) {
+        const Outcome outcome = tool({name, image_});
+        EXPECT_EQ(outcome.status, 2) << name;
+        EXPECT_THAT(outcome.errors, HasSubstr("in use")) << name;
+    }
+    EXPECT_EQ(server.stop(), 0);
+}
+
+}  // namespace
+}  // namespace lockstep::server::test
