@@ -45,4 +45,24 @@ grep -q 'no-example' err
 sed 's/^\/\/ reject: .*/\/\/ reject: take(file=x,owner=alice)/' my_property.dot >wrong.dot
 expect 1 "$lockstep" test wrong.dot
 grep -q 'wrong.dot:5:12: error: `reject` example failed: nothing is violated' err
-echo "check, test and new do as they say"
+
+expect 0 "$lockstep" draw my_property.dot -o picture.svg
+grep -q '>taken<' picture.svg
+expect 0 "$lockstep" draw my_property.dot --format png
+[ "$(head -c 4 out | tail -c 3)" = PNG ]
+cat >coverage.json <<'END'
+{"properties": [{"name": "my_property", "edges": [
+    {"from_state": "free", "event": "take", "to_state": "taken", "line": 21, "taken": 12},
+    {"from_state": "free", "event": "give", "to_state": "free", "line": 22, "taken": 0},
+    {"from_state": "taken", "event": "give", "to_state": "free", "line": 23, "taken": 11}]}]}
+END
+expect 0 "$lockstep" draw my_property.dot --coverage coverage.json --coverage coverage.json -o visited.dot
+grep -q '×24' visited.dot
+grep -q '×22' visited.dot
+grep -q 'style=dashed' visited.dot
+echo '{"properties": []}' >other.json
+expect 2 "$lockstep" draw my_property.dot --coverage other.json
+expect 2 "$lockstep" draw my_property.dot -o picture.txt
+expect 2 "$lockstep" draw nowhere.dot
+expect 1 "$lockstep" draw "$root/dot/bad/two-keys.dot"
+echo "check, test, new and draw do as they say"

@@ -6,21 +6,11 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
+
+#include "codegen/graphviz.hpp"
 
 namespace lockstep::codegen {
 namespace {
-
-// What libcgraph complained about in the parse that holds the mutex. Its callback takes no argument of ours.
-std::string& complaints() {
-    static std::string text;
-    return text;
-}
-
-int collect_complaint(char* text) {
-    complaints() += text;
-    return 0;
-}
 
 struct CloseGraph {
     void operator()(Agraph_t* graph) const { agclose(graph); }
@@ -78,14 +68,10 @@ class Reader {
         picture_.begin = located_.begin;
         if (has_errors(diagnostics_)) return std::move(picture_);
         {
-            static std::mutex one_parse_at_a_time;
-            const std::lock_guard hold(one_parse_at_a_time);
-            complaints().clear();
-            const auto former = agseterrf(collect_complaint);
+            const GraphvizSession graphviz;
             const Graph graph(agmemread(text_for_graphviz().c_str()));
-            agseterrf(former);
-            if (graph == nullptr || complained())
-                report_complaint();
+            if (graph == nullptr || !graphviz.complaints().empty())
+                report(graphviz.complaints());
             else
                 copy(graph.get());
         }
@@ -94,8 +80,6 @@ class Reader {
     }
 
  private:
-    static bool complained() { return !complaints().empty(); }
-
     // Without a byte order mark and with line ends of one byte, which is what Graphviz knows of.
     std::string text_for_graphviz() const {
         const std::string& source = source_.text();
@@ -105,10 +89,8 @@ class Reader {
         return text;
     }
 
-    void report_complaint() {
-        std::string text = complaints().empty() ? "Graphviz can't read this file" : "Graphviz says: " + complaints();
-        std::ranges::replace(text, '\n', ' ');
-        while (text.ends_with(' ')) text.pop_back();
+    void report(const std::string& complaint) {
+        std::string text = complaint.empty() ? "Graphviz can't read this file" : "Graphviz says: " + complaint;
         diagnostics_.push_back({Severity::error, "dot-syntax", {1, 1}, 1, std::move(text), {}});
     }
 

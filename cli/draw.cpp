@@ -1,0 +1,125 @@
+// lockstep draw FILE: the automaton as a picture, with --coverage where runs have been.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "cli/command.hpp"
+#include "cli/models.hpp"
+#include "codegen/drawing.hpp"
+
+namespace lockstep::cli {
+namespace {
+
+using codegen::EdgeCount;
+using nlohmann::json;
+
+struct Options {
+    std::string file;
+    std::string out;
+    std::string format;
+    std::vector<std::string> coverage;
+    std::vector<std::string> tracepoints;
+};
+
+std::string format_of(const Options& options) {
+    if (!options.format.empty()) return options.format;
+    const std::string extension = std::filesystem::path(options.out).extension().string();
+    if (extension == ".png" || extension == ".pdf" || extension == ".dot") return extension.substr(1);
+    if (extension == ".svg" || options.out.empty()) return "svg";
+    throw std::runtime_error("what to write into " + options.out +
+                             "? Its name ends in .svg, .png, .pdf or .dot, or say --format");
+}
+
+EdgeCount edge_count_of(const json& edge) {
+    return {edge.at("from_state"), edge.at("event"), edge.at("to_state"), edge.at("line"), edge.at("taken")};
+}
+
+// Adds the counts of every object {"name": property, "edges": […]}, however deep: the outputs of status, verify and run
+// have it at different places.
+bool add_counts(const json& value, const std::string& property, std::vector<EdgeCount>& counts) {
+    bool found = false;
+    if (value.is_object() && value.contains("edges") && value.value("name", "") == property) {
+        std::size_t place = 0;
+        for (const json& edge : value.at("edges")) {
+            const EdgeCount one = edge_count_of(edge);
+            // The same property several times, in several processes: the sums.
+            if (place == counts.size())
+                counts.push_back(one);
+            else
+                counts[place].taken += one.taken;
+            ++place;
+        }
+        return true;
+    }
+    if (value.is_structured())
+        for (const json& part : value) found = add_counts(part, property, counts) || found;
+    return found;
+}
+
+std::vector<EdgeCount> read_counts(const std::vector<std::string>& files, const std::string& property) {
+    std::vector<EdgeCount> counts;
+    for (const std::string& file : files) {
+        std::ifstream stream(file, std::ios::binary);
+        if (!stream) throw std::runtime_error("can't read " + file);
+        try {
+            if (!add_counts(json::parse(stream), property, counts))
+                throw std::runtime_error(file + " has no coverage of " + property +
+                                         ": it is made by `lockstep status|verify|run … --json`");
+        } catch (const json::exception& error) {
+            throw std::runtime_error(file + " is no coverage: " + error.what());
+        }
+    }
+    return counts;
+}
+
+void write_out(const std::string& content, const std::string& out) {
+    if (out.empty()) {
+        std::fwrite(content.data(), 1, content.size(), stdout);
+        return;
+    }
+    std::ofstream stream(out, std::ios::binary);
+    stream << content;
+    if (!stream.flush()) throw std::runtime_error("can't write " + out);
+}
+
+ExitStatus draw(const Options& options) {
+    const std::string format = format_of(options);
+    const auto reading = codegen::read_model_file(options.file, load_tracepoints(options.tracepoints));
+    print_diagnostics(reading, options.file);
+    if (!reading.model) return reading.diagnostics.front().code == "unreadable" ? exit_could_not_run : exit_violated;
+    const std::string drawing =
+        options.coverage.empty()
+            ? codegen::drawing_of(*reading.model)
+            : codegen::drawing_of(*reading.model, read_counts(options.coverage, reading.model->name));
+    write_out(format == "dot" ? drawing : codegen::render(drawing, format), options.out);
+    return exit_ok;
+}
+
+Command::Run declare(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("file", options->file, "An automaton in DOT")->required();
+    app.add_option("-o,--out", options->out,
+                   "Write the picture here; its name says what it is: .svg .png .pdf .dot. "
+                   "Without: SVG on stdout");
+    app.add_option("--format", options->format, "svg, png, pdf or dot, whatever the name")
+        ->check(CLI::IsMember({"svg", "png", "pdf", "dot"}));
+    app.add_option("--coverage", options->coverage,
+                   "What `lockstep status|verify|run --json` wrote: visited states and edges are marked, with counts. "
+                   "Repeatable: the sums")
+        ->allow_extra_args(false);
+    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")
+        ->allow_extra_args(false);
+    app.footer("Exit status: 0 drawn, 1 the model has errors, 2 could not draw.");
+    return [options] { return draw(*options); };
+}
+
+const Command command{"draw", "Draw an automaton; with --coverage, where runs have been", declare};
+
+}  // namespace
+}  // namespace lockstep::cli
