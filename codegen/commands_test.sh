@@ -65,4 +65,18 @@ expect 2 "$lockstep" draw my_property.dot --coverage other.json
 expect 2 "$lockstep" draw my_property.dot -o picture.txt
 expect 2 "$lockstep" draw nowhere.dot
 expect 1 "$lockstep" draw "$root/dot/bad/two-keys.dot"
-echo "check, test, new and draw do as they say"
+
+printf 'take(file=x,owner=ann)\nstate\ngive(file=x,owner=ann)\n' >good.events
+expect 0 "$lockstep" simulate my_property.dot --events good.events
+grep -q 'holder = {ann}' out
+printf 'take(file=x,owner=ann)\ntake(file=x,owner=bob)\nundo\n' >bad.events
+expect 1 "$lockstep" simulate my_property.dot --events bad.events
+grep -q '^VIOLATION: take(file=x, owner=bob' out
+expect 1 "$lockstep" simulate my_property.dot --events bad.events --json
+grep -q '"outcome":"violation"' out
+echo 'tale(file=x)' >unknown.events
+expect 2 "$lockstep" simulate my_property.dot --events unknown.events
+grep -q 'line 1 of the events: there is no event `tale`: did you mean `take`' err
+expect 2 "$lockstep" simulate my_property.dot --events nowhere.events
+expect 2 "$lockstep" simulate my_property.dot --set limit=3 --events good.events
+echo "check, test, new, draw and simulate do as they say"

@@ -1,16 +1,11 @@
 #include "codegen/comments.hpp"
 
 #include <algorithm>
-#include <limits>
 
-#include "codegen/parser.hpp"
-#include "codegen/resolver.hpp"
-#include "codegen/suggestion.hpp"
+#include "codegen/example_events.hpp"
 
 namespace lockstep::codegen {
 namespace {
-
-using syntax::Term;
 
 constexpr std::string_view accept_word = "accept:";
 constexpr std::string_view reject_word = "reject:";
@@ -24,12 +19,7 @@ class CommentReader {
  public:
     CommentReader(const Picture& picture, const SourceText& source, const VocabularyGaps& gaps, Model& model,
                   std::vector<Diagnostic>& diagnostics)
-        : picture_(picture),
-          source_(source),
-          gaps_(gaps),
-          model_(model),
-          diagnostics_(diagnostics),
-          resolver_(model, source, diagnostics, gaps.broken_names, false) {}
+        : picture_(picture), source_(source), gaps_(gaps), model_(model), diagnostics_(diagnostics) {}
 
     void run() {
         const auto& lines = picture_.comments;
@@ -77,7 +67,7 @@ class CommentReader {
         example.accept = accept;
         example.position = source_.position(content.offset_of(indent_of(content.text)));
         example.text = one_line(content.text);
-        for (const syntax::ExampleCall& call : parse_example(content, source_, diagnostics_)) add_event(call, example);
+        example.events = read_example_events(content, source_, gaps_, model_, diagnostics_);
         if (example.events.empty() && !has_errors(diagnostics_))
             diagnostics_.push_back({Severity::error, "empty-example", source_.position(line.begin), 1,
                                     "this example has no events", "`accept: event(field=value) …`"});
@@ -97,75 +87,11 @@ class CommentReader {
         return line;
     }
 
-    void add_event(const syntax::ExampleCall& call, Example& example) {
-        ExampleEvent occurrence;
-        if (call.time) occurrence.time_ns = to_unsigned(call.time->number);
-        if (call.event.text.empty()) {
-            occurrence.event = no_event;
-            occurrence.position = source_.position(call.time->span.begin);
-            example.events.push_back(std::move(occurrence));
-            return;
-        }
-        occurrence.position = source_.position(call.event.span.begin);
-        const auto event = std::ranges::find(model_.events, call.event.text, &Event::name);
-        if (event == model_.events.end()) {
-            std::vector<std::string> names;
-            for (const Event& known : model_.events) names.push_back(known.name);
-            return resolver_.error(
-                call.event.span, "undeclared-name", "there is no event `" + call.event.text + "`",
-                suggest(call.event.text, names, names.empty() ? "" : "events are " + list_names(names)));
-        }
-        occurrence.event = static_cast<std::uint32_t>(event - model_.events.begin());
-        for (const syntax::Assignment& assignment : call.fields) add_field(assignment, *event, occurrence);
-        example.events.push_back(std::move(occurrence));
-    }
-
-    void add_field(const syntax::Assignment& assignment, const Event& event, ExampleEvent& occurrence) {
-        ExampleField given;
-        given.name = assignment.name.text;
-        const auto field = std::ranges::find(event.fields, given.name, &Field::name);
-        if (field != event.fields.end()) {
-            given.type = field->type;
-        } else if (const auto origin = origin_of_name(given.name)) {
-            given.origin = origin;
-            given.type = {Type::integer, false};
-        } else if (!gaps_.incomplete_events.contains(occurrence.event)) {
-            std::vector<std::string> names;
-            for (const Field& known : event.fields) names.push_back(known.name);
-            return resolver_.error(
-                assignment.name.span, "missing-field", "event `" + event.name + "` has no field `" + given.name + "`",
-                suggest(given.name, names, names.empty() ? "" : "its fields are " + list_names(names)));
-        } else {
-            return;
-        }
-        if (read_value(assignment.value, given)) occurrence.fields.push_back(std::move(given));
-    }
-
-    // Strings may be written as a quoted text, a bare word or a number.
-    bool read_value(const Term& term, ExampleField& given) {
-        if (given.type.type == Type::string &&
-            (term.kind == Term::Kind::text || term.kind == Term::Kind::number || term.kind == Term::Kind::name)) {
-            given.text = term.text;
-            return true;
-        }
-        const auto value = resolver_.value(term, Scope{});
-        if (!value) return false;
-        if (value->kind != Expression::Kind::literal || value->type.type != given.type.type) {
-            resolver_.error(
-                term.span, "type-mismatch",
-                "`" + given.name + "` is " + describe(given.type.type) + ", this is " + describe(value->type.type));
-            return false;
-        }
-        given.integer = value->integer;
-        return true;
-    }
-
     const Picture& picture_;
     const SourceText& source_;
     const VocabularyGaps& gaps_;
     Model& model_;
     std::vector<Diagnostic>& diagnostics_;
-    Resolver resolver_;
 };
 
 }  // namespace
