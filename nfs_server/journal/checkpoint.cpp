@@ -21,6 +21,12 @@ std::span<const DirtyBlock> run_at_front(std::span<const DirtyBlock> blocks) {
     return blocks.first(length);
 }
 
+uint64_t newest_sequence_in(std::span<const DirtyBlock> blocks) {
+    uint64_t newest = 0;
+    for (const DirtyBlock& block : blocks) newest = std::max(newest, block.last_sequence);
+    return newest;
+}
+
 }  // namespace
 
 Result<void, StorageError> Journal::checkpoint() {
@@ -32,8 +38,7 @@ Result<void, StorageError> Journal::checkpoint() {
     hold.unlock();
 
     const std::vector<DirtyBlock> blocks = cache_.take_dirty();
-    uint64_t newest_inside = through_sequence;
-    for (const DirtyBlock& block : blocks) newest_inside = std::max(newest_inside, block.last_sequence);
+    const uint64_t newest_inside = std::max(through_sequence, newest_sequence_in(blocks));
 
     // Write-ahead: nothing goes home before the log holds it durably.
     hold.lock();
@@ -59,6 +64,8 @@ Result<void, StorageError> Journal::install(std::span<const DirtyBlock> blocks) 
         const auto run = run_at_front(blocks);
         pieces.clear();
         for (const DirtyBlock& block : run) pieces.push_back(block.content.data());
+        lttng_ust_tracepoint(journal, install_began, run.front().block, static_cast<uint32_t>(run.size()),
+                             newest_sequence_in(run));
         LOCKSTEP_TRY(disk_.write(superblock_.data_start + run.front().block, pieces));
         blocks = blocks.subspan(run.size());
     }

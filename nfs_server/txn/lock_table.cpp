@@ -3,9 +3,16 @@
 #include <algorithm>
 
 #include "nfs_server/base/check.hpp"
+#include "nfs_server/base/faults.hpp"
 #include "tracepoints/txn.tp"
 
 namespace lockstep::server::txn {
+namespace {
+
+Fault share_exclusive_lock{"share_exclusive_lock",
+                           "a transaction reads under a lock that another one holds exclusively", 4};
+
+}  // namespace
 
 bool LockTable::compatible(const Lock& lock, LockMode mode) {
     return lock.holders.empty() || (mode == LockMode::shared && !lock.exclusive);
@@ -27,13 +34,22 @@ void LockTable::hand_on(Lock& lock) {
     }
 }
 
+bool LockTable::granted_at_once(Lock& lock, uint64_t txn_id, LockMode mode) {
+    if (lock.waiters.empty() && compatible(lock, mode)) {
+        grant(lock, txn_id, mode);
+        return true;
+    }
+    if (!lock.exclusive || mode == LockMode::exclusive || !share_exclusive_lock.strikes()) return false;
+    lock.holders.push_back(txn_id);
+    return true;
+}
+
 void LockTable::acquire(uint64_t txn_id, LockAddress address, LockMode mode) {
     Shard& shard = shard_of(address);
     std::unique_lock hold(shard.mutex);
     Lock& lock = shard.locks[address];
-    if (lock.waiters.empty() && compatible(lock, mode)) {
-        grant(lock, txn_id, mode);
-    } else {
+    if (!granted_at_once(lock, txn_id, mode)) {
+        lttng_ust_tracepoint(txn, lock_wait_began, txn_id, address.value(), mode == LockMode::exclusive);
         Waiter waiter{.txn_id = txn_id, .mode = mode};
         lock.waiters.push_back(&waiter);
         waiter.wake.wait(hold, [&] { return waiter.granted; });
@@ -41,6 +57,25 @@ void LockTable::acquire(uint64_t txn_id, LockAddress address, LockMode mode) {
     // Whoever waited fires here, too, in its own thread: between the grant and this nobody else can touch the lock in a
     // way that contradicts it.
     lttng_ust_tracepoint(txn, lock_acquired, txn_id, address.value(), mode == LockMode::exclusive);
+}
+
+bool LockTable::acquire_within(uint64_t txn_id, LockAddress address, LockMode mode,
+                               std::chrono::milliseconds longest_wait) {
+    Shard& shard = shard_of(address);
+    std::unique_lock hold(shard.mutex);
+    Lock& lock = shard.locks[address];
+    if (!granted_at_once(lock, txn_id, mode)) {
+        lttng_ust_tracepoint(txn, lock_wait_began, txn_id, address.value(), mode == LockMode::exclusive);
+        Waiter waiter{.txn_id = txn_id, .mode = mode};
+        lock.waiters.push_back(&waiter);
+        if (!waiter.wake.wait_for(hold, longest_wait, [&] { return waiter.granted; })) {
+            lock.waiters.erase(std::ranges::find(lock.waiters, &waiter));
+            hand_on(lock);  // those behind it may fit beside the holders
+            return false;
+        }
+    }
+    lttng_ust_tracepoint(txn, lock_acquired, txn_id, address.value(), mode == LockMode::exclusive);
+    return true;
 }
 
 bool LockTable::try_acquire(uint64_t txn_id, LockAddress address, LockMode mode) {

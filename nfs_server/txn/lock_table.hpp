@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -26,8 +27,12 @@ class LockTable {
     LockTable(const LockTable&) = delete;
     LockTable& operator=(const LockTable&) = delete;
 
-    /// Takes the lock for a transaction that does not hold it, and waits for it. Fires txn:lock_acquired.
+    /// Takes the lock for a transaction that does not hold it, and waits for it. Fires txn:lock_wait_began if it has to
+    /// wait, and txn:lock_acquired.
     void acquire(uint64_t txn_id, LockAddress address, LockMode mode);
+    /// The same, and gives up after `longest_wait`: false, the lock is not taken.
+    [[nodiscard]] bool acquire_within(uint64_t txn_id, LockAddress address, LockMode mode,
+                                      std::chrono::milliseconds longest_wait);
     /// Takes it if that needs no waiting. Fires txn:lock_acquired when it is taken.
     [[nodiscard]] bool try_acquire(uint64_t txn_id, LockAddress address, LockMode mode);
     /// Makes a shared lock that the transaction holds exclusive, if it is the only holder. Fires txn:lock_acquired
@@ -60,6 +65,7 @@ class LockTable {
 
     Shard& shard_of(LockAddress address) { return shards_[std::hash<LockAddress>{}(address) % shards_count]; }
     static bool compatible(const Lock& lock, LockMode mode);
+    static bool granted_at_once(Lock& lock, uint64_t txn_id, LockMode mode);
     static void grant(Lock& lock, uint64_t txn_id, LockMode mode);
     static void hand_on(Lock& lock);
 

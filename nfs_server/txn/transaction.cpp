@@ -1,7 +1,9 @@
 #include "nfs_server/txn/transaction.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/base/faults.hpp"
@@ -15,6 +17,11 @@ namespace {
 
 Fault release_lock_early{"release_lock_early", "a transaction gives a lock up for a moment before it takes another"};
 Fault write_without_lock{"write_without_lock", "a transaction believes that it took a lock, and writes without it"};
+Fault wait_out_of_order{"wait_out_of_order", "a transaction waits a while for a lock below one that it holds", 2};
+Fault dawdle{"dawdle", "a transaction is left open for six seconds before it commits", 512};
+
+constexpr auto longest_wait_out_of_order = std::chrono::milliseconds(20);
+constexpr auto dawdling_time = std::chrono::seconds(6);
 
 constexpr uint32_t bits_per_byte = 8;
 
@@ -113,7 +120,10 @@ bool TransactionState::acquire(LockAddress address, LockMode mode) {
         manager_->locks.acquire(txn_id_, address, mode);
         return true;
     }
-    return manager_->locks.try_acquire(txn_id_, address, mode);
+    if (manager_->locks.try_acquire(txn_id_, address, mode)) return true;
+    // The fault gives up in the end, as a server that finds deadlocks by a time limit would.
+    return wait_out_of_order.strikes() &&
+           manager_->locks.acquire_within(txn_id_, address, mode, longest_wait_out_of_order);
 }
 
 // The fault: the highest lock is free for a moment. Taking it back is in order, so that nothing deadlocks.
@@ -246,14 +256,17 @@ Result<void, StorageError> Transaction::read(uint64_t block, uint32_t offset, st
     const bool has_own = own != journal::ChangeSet::none;
     if (!has_own || !state_->changes().replaces(own)) LOCKSTEP_TRY(state_->cache().read(block, offset, out));
     if (has_own) state_->changes().overlay(own, offset, out);
+    lttng_ust_tracepoint(txn, read, id(), block, offset, static_cast<uint32_t>(out.size()));
     return {};
 }
 
 Result<BlockBuffer, StorageError> Transaction::read_block(uint64_t block) {
     const size_t own = state_->changes().find(block);
-    if (own == journal::ChangeSet::none) return state_->cache().snapshot(block);
-    if (state_->changes().replaces(own)) return BlockBuffer(state_->changes().whole(own));
+    const bool has_own = own != journal::ChangeSet::none;
+    if (has_own && state_->changes().replaces(own)) return BlockBuffer(state_->changes().whole(own));
     LOCKSTEP_TRY(BlockBuffer content, state_->cache().snapshot(block));
+    lttng_ust_tracepoint(txn, read, id(), block, 0, block_size_bytes);
+    if (!has_own) return content;
     content.make_unique();
     state_->changes().overlay(own, 0, content.mutable_span());
     return content;
@@ -298,6 +311,7 @@ Result<void, StorageError> Transaction::write_bit(LockAddress guard, uint64_t bl
 Result<Sequence, StorageError> Transaction::commit() {
     check(!state_->ended() && !state_->conflicted(), "a transaction that conflicted or ended is not committed");
     const bool changed = !state_->changes().empty();
+    if (dawdle.strikes()) std::this_thread::sleep_for(dawdling_time);
     auto sequence = state_->journal().commit(state_->changes(), id(), request_id());
     if (!sequence) {
         abort();
