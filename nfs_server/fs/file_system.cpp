@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <array>
 
 #include "nfs_server/fs/reaper.hpp"
 
@@ -70,14 +71,14 @@ Result<void, StorageFailure> FileSystem::load_bitmaps() {
     const Superblock& sb = volume_.superblock;
     auto for_each_word = [&](std::uint64_t start, std::uint64_t bits, auto visit) -> Result<void, StorageFailure> {
         const std::uint64_t words = (bits + bits_per_word - 1) / bits_per_word;
-        for (std::uint64_t word = 0; word < words; ++word) {
-            std::uint64_t value = 0;
-            auto read = txn.read(start + word / words_per_block, static_cast<std::uint32_t>(word % words_per_block * 8),
-                                 std::as_writable_bytes(std::span(&value, 1)));
+        std::array<std::uint64_t, words_per_block> values;
+        for (std::uint64_t first = 0; first < words; first += words_per_block) {
+            auto read = txn.read(start + first / words_per_block, 0, std::as_writable_bytes(std::span(values)));
             if (!read)
                 return fail(
                     StorageFailure{read.error(), fmt::format("a bitmap can't be read: {}", to_string(read.error()))});
-            if (value != 0) visit(word, value);
+            for (std::uint64_t at = 0; at < std::min(words_per_block, words - first); ++at)
+                if (values[at] != 0) visit(first + at, values[at]);
         }
         return {};
     };

@@ -44,16 +44,6 @@ void fill_random(void* out, std::size_t size, const std::optional<std::uint64_t>
     randombytes_buf_deterministic(out, size, expanded);
 }
 
-Result<void, StorageError> check_zero(txn::Transaction& txn, std::uint64_t first, std::uint64_t end) {
-    for (std::uint64_t block = first; block < end; ++block) {
-        LOCKSTEP_TRY(const BlockBuffer buffer, txn.read_block(block));
-        const auto bytes = buffer.span();
-        if (std::any_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte != std::byte{0}; }))
-            return fail(StorageError::unknown_format);
-    }
-    return {};
-}
-
 InodeRecord make_root(const FormatOptions& options, std::uint64_t now_ns) {
     InodeRecord root{};
     root.type = FileType::directory;
@@ -110,11 +100,12 @@ Result<void, Failure> format(txn::TransactionManager& transactions, const Format
     fill_random(sb.name_key.data(), sb.name_key.size(), options.seed, 3);
     sb.checksum = checksum_of(sb);
 
+    const auto zero = transactions.is_zero(0, sb.data_start);
+    if (!zero) return fail(explain_format_error(zero.error()));
+    if (!*zero) return fail(explain_format_error(StorageError::unknown_format));
     const InodeRecord root = make_root(options, now_ns);
-    auto outcome = transactions.run(0, [&](txn::Transaction& txn) -> Result<void, StorageError> {
-        LOCKSTEP_TRY(check_zero(txn, 0, sb.data_start));
-        return write_format(txn, sb, root);
-    });
+    auto outcome = transactions.run(
+        0, [&](txn::Transaction& txn) -> Result<void, StorageError> { return write_format(txn, sb, root); });
     if (!outcome) return fail(explain_format_error(outcome.error()));
     if (!outcome->result) return fail(explain_format_error(outcome->result.error()));
     if (auto durable = transactions.wait_durable(outcome->sequence, 0); !durable)

@@ -135,6 +135,37 @@ Result<PinnedBlock, StorageError> BlockCache::pin_unread(uint64_t block) {
     return PinnedBlock(&entry);
 }
 
+std::vector<uint64_t> BlockCache::cached_within(uint64_t first, uint64_t end) {
+    std::vector<uint64_t> cached;
+    for (auto& shard : shards_) {
+        std::lock_guard hold(shard->mutex);
+        for (const auto& [block, entry] : shard->entries)
+            if (block >= first && block < end) cached.push_back(block);
+    }
+    return cached;
+}
+
+Result<bool, StorageError> BlockCache::is_zero(uint64_t first, uint64_t end) {
+    if (first > end || end > size_blocks_) return fail(StorageError::out_of_range);
+    const auto is_zero_block = [&](uint64_t block) -> Result<bool, StorageError> {
+        LOCKSTEP_TRY(const BlockBuffer content, snapshot(block));
+        return std::ranges::all_of(content.span(), [](std::byte byte) { return byte == std::byte{0}; });
+    };
+    // A block that is changed and not yet at home may be a hole of the device.
+    for (const uint64_t block : cached_within(first, end)) {
+        LOCKSTEP_TRY(const bool zero, is_zero_block(block));
+        if (!zero) return false;
+    }
+    for (uint64_t block = first; block < end; ++block) {
+        LOCKSTEP_TRY(const uint64_t next, disk_.next_data(first_block_ + block));
+        block = next - first_block_;
+        if (block >= end) break;
+        LOCKSTEP_TRY(const bool zero, is_zero_block(block));
+        if (!zero) return false;
+    }
+    return true;
+}
+
 // Under the shard's mutex.
 void BlockCache::mark_dirty(Entry& entry, uint64_t sequence) {
     entry.last_sequence = std::max(entry.last_sequence, sequence);

@@ -92,6 +92,10 @@ class BlockCache {
     /// A place for a block that will be replaced whole; not read. Errors: out_of_range.
     Result<PinnedBlock, StorageError> pin_unread(uint64_t block);
 
+    /// True when the blocks from first up to end hold nothing but zeros. Holes of the device cost nothing. Of blocks
+    /// that somebody changes meanwhile nothing is said. Errors: io, out_of_range.
+    Result<bool, StorageError> is_zero(uint64_t first, uint64_t end);
+
     /// Changes a pinned block that was read in: `change` gets its 4096 bytes, under a mutex: be short.
     template <class Change>
     void modify(const PinnedBlock& pinned, uint64_t sequence, Change&& change);
@@ -114,6 +118,7 @@ class BlockCache {
     using Shard = detail::CacheShard;
 
     Shard& shard_of(uint64_t block);
+    std::vector<uint64_t> cached_within(uint64_t first, uint64_t end);
     Entry& find_or_insert(Shard& shard, uint64_t block);
     Result<Entry*, StorageError> loaded(Shard& shard, std::unique_lock<std::mutex>& hold, uint64_t block);
     void evict_from(Shard& shard);

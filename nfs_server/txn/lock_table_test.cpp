@@ -60,9 +60,8 @@ void wait_until_somebody_waits(LockTable& locks, LockAddress address) {
 TEST(LockTable, WhoGaveUpWaitingHoldsNothingAndKeepsNobodyWaiting) {
     LockTable locks;
     locks.acquire(1, a, LockMode::shared);
-    std::thread writer([&] {
-        EXPECT_FALSE(locks.acquire_within(2, a, LockMode::exclusive, std::chrono::milliseconds(50)));
-    });
+    std::thread writer(
+        [&] { EXPECT_FALSE(locks.acquire_within(2, a, LockMode::exclusive, std::chrono::milliseconds(50))); });
     wait_until_somebody_waits(locks, a);
     locks.acquire(3, a, LockMode::shared);  // behind the writer, until it gives up
     writer.join();

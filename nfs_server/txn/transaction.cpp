@@ -361,6 +361,9 @@ Result<void, StorageError> TransactionManager::wait_durable(Sequence sequence, u
 Sequence TransactionManager::last_sequence() const {
     return impl_->journal.last_sequence();
 }
+Result<bool, StorageError> TransactionManager::is_zero(uint64_t first, uint64_t end) {
+    return impl_->journal.cache().is_zero(first, end);
+}
 uint64_t TransactionManager::size_blocks() const {
     return impl_->journal.size_blocks();
 }

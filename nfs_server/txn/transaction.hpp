@@ -156,6 +156,10 @@ class TransactionManager {
     /// The sequence of the last committed transaction: what a COMMIT, or an empty transaction, has to wait for.
     Sequence last_sequence() const;
 
+    /// True when the blocks from first up to end hold nothing but zeros, as committed; holes of a sparse disk cost
+    /// nothing. For a disk that nobody changes meanwhile: it takes no lock. Errors: io, out_of_range.
+    [[nodiscard]] Result<bool, StorageError> is_zero(uint64_t first, uint64_t end);
+
     /// Blocks that transactions can address: 0 to size_blocks() - 1.
     uint64_t size_blocks() const;
 
