@@ -1,11 +1,15 @@
 // abort: stops the process in the thread that broke the property, before its next instruction, with a core dump. The
 // violation is on standard error first; the reactors listed with it get up to a second to finish theirs (the agent
-// waits before act()).
+// waits before act()). From outside the process: SIGABRT as soon as the report is there.
+#include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
+#include "reactors/culprit.hpp"
 #include "reactors/reactor.hpp"
 
 namespace lockstep::reactors {
@@ -14,6 +18,12 @@ namespace {
 class AbortReactor final : public Reactor {
  public:
     void react(const Report&) override {}
+
+    void react_from_outside(const Report& report) override {
+        const pid_t culprit = culprit_of(report);
+        if (kill(culprit, SIGABRT) != 0)
+            throw ReactorError(fmt::format("cannot abort process {}: {}", culprit, std::strerror(errno)));
+    }
 
     bool acts_in_place() const override { return true; }
 

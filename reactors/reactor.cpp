@@ -15,6 +15,13 @@ void Reactor::tell(const char* line, std::size_t size) noexcept {
     }
 }
 
+std::string reactors_in_one_line() {
+    std::string text;
+    for (const ReactorKind* kind : reactor_kinds())
+        text += std::string(text.empty() ? "" : "; ") + kind->name + ": " + kind->summary;
+    return text;
+}
+
 std::unique_ptr<Reactor> make_reactor(std::string_view specification) {
     const std::size_t colon = specification.find(':');
     const std::string_view name = specification.substr(0, colon);

@@ -27,6 +27,10 @@ class Reactor {
     // An exception is logged by the caller; the other reactors still run.
     virtual void react(const Report& report) = 0;
 
+    // The same where the event was another process's (live and offline). What acts in place acts on that process here,
+    // as soon as it can; for the others it makes no difference. Throws as react() does.
+    virtual void react_from_outside(const Report& report) { react(report); }
+
     // Whether the reactor also acts in place: in the thread that hit the tracepoint, before its next instruction. These
     // two must not allocate, lock or throw. tell() is given the violation in one line of text, ended by a newline;
     // act() follows when the report was handed to the other reactors.
@@ -44,6 +48,9 @@ struct ReactorKind {
 
 // All reactors of reactors/, in the order of their names.
 std::span<const ReactorKind* const> reactor_kinds();
+
+// "NAME: summary; NAME: summary …", for --help.
+std::string reactors_in_one_line();
 
 // `specification` is NAME or NAME:ARGUMENT. Throws ReactorError.
 std::unique_ptr<Reactor> make_reactor(std::string_view specification);

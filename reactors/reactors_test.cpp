@@ -90,7 +90,8 @@ TEST_F(Reactors, AnUnknownNameIsAnsweredWithTheKnownOnes) {
         make_reactor("explode");
         FAIL();
     } catch (const ReactorError& error) {
-        EXPECT_THAT(error.what(), HasSubstr("no reactor named explode; there are: abort, dump, log"));
+        EXPECT_THAT(error.what(),
+                    HasSubstr("no reactor named explode; there are: abort, capture, dump, exec, log, snapshot, stop"));
     }
 }
 

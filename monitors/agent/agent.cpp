@@ -87,6 +87,11 @@ Agent::~Agent() {
     close(wake_);
 }
 
+json Agent::summary() {
+    for (const auto& property : properties()) property->handle_violations();
+    return status();
+}
+
 void Agent::silence_all() noexcept {
     for (auto& slot : all_instances)
         if (MonitorInstance* instance = slot.load()) instance->pause();

@@ -29,6 +29,9 @@ class Agent {
 
     const std::filesystem::path& socket() const { return server_.path(); }
 
+    // As the control socket answers "status", with every violation so far handled.
+    nlohmann::json summary();
+
     // In a forked child, whose agent threads do not exist: every monitor of every agent of this process returns at once
     // from its probes. Async-signal-safe.
     static void silence_all() noexcept;

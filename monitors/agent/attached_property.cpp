@@ -49,7 +49,7 @@ void AttachedProperty::set_reactors(const std::vector<std::string>& specificatio
         set->all.push_back(reactors::make_reactor(specification));
         if (set->all.back()->acts_in_place()) set->in_place.push_back(set->all.back().get());
     }
-    const std::lock_guard hold(handling_);
+    const std::lock_guard hold(changing_);
     reactors_.store(set.get(), std::memory_order_release);
     reactor_sets_.push_back(std::move(set));
 }

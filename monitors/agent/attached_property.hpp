@@ -63,6 +63,7 @@ class AttachedProperty {
     std::unique_ptr<Monitor> monitor_;
     std::optional<Probes> probes_;
     const int wake_;
+    std::mutex changing_;  // reactor_sets_ grows; never held while reactors run
     std::vector<std::unique_ptr<Reactors>> reactor_sets_;
     std::atomic<Reactors*> reactors_{nullptr};
     std::atomic<std::uint64_t> told_{0};     // violations handed over by probes

@@ -2,8 +2,10 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,8 +56,21 @@ class Target {
 
     // Sends a line and returns the answer; empty when the program died instead.
     std::string tell(const std::string& line) {
+        send(line);
+        return receive();
+    }
+
+    void send(const std::string& line) {
         fprintf(in_, "%s\n", line.c_str());
         fflush(in_);
+    }
+
+    bool has_answered() const {
+        pollfd waiting{fileno(out_), POLLIN, 0};
+        return poll(&waiting, 1, 0) > 0;
+    }
+
+    std::string receive() {
         char answer[100];
         return fgets(answer, sizeof(answer), out_) == nullptr ? "" : answer;
     }
@@ -130,6 +145,54 @@ TEST_F(Preload, AbortEndsItAtTheViolationAfterTheMessageAndTheDump) {
     EXPECT_THAT(target.errors(), HasSubstr("lockstep: mutual_exclusion violated for file=\"/a\": in state held, event "
                                            "grant(file=\"/a\", owner=\"y\", first_byte=5, last_byte=5, mode=5)"));
     EXPECT_TRUE(std::filesystem::exists(folder_ / ("mutual_exclusion-" + std::to_string(target.pid()) + "-0001.json")));
+}
+
+TEST_F(Preload, StopHaltsItBeforeTheAnswerUntilItIsContinued) {
+    Target target(folder_ / "socket");
+    AgentClient client(folder_ / "socket");
+    client.attach(property(), with({"stop"}));
+    EXPECT_EQ("done\n", target.tell("grant /a x 0 9 5"));
+    target.send("grant /a y 5 5 5");
+    int status = 0;
+    ASSERT_EQ(target.pid(), waitpid(target.pid(), &status, WUNTRACED));
+    EXPECT_TRUE(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP) << status;
+    EXPECT_FALSE(target.has_answered());
+    kill(target.pid(), SIGCONT);
+    EXPECT_EQ("done\n", target.receive());
+    EXPECT_EQ(0, target.end());
+}
+
+// The reactor hangs until the test lets it go on: whatever the program got done until then, it did not wait for it.
+TEST_F(Preload, AReactorThatHangsBlocksNeitherTheProgramNorItsMonitorNorTheStatus) {
+    ASSERT_EQ(0, mkfifo((folder_ / "gate").c_str(), 0600));
+    Target target(folder_ / "socket");
+    AgentClient client(folder_ / "socket");
+    client.attach(property(), with({"exec:cat " + (folder_ / "gate").string() + " >/dev/null"}));
+    constexpr int violations = 600;  // more than the queue of reports has room for, even twice
+    for (int i = 0; i < violations; ++i) {
+        const std::string file = "/" + std::to_string(i);
+        ASSERT_EQ("done\n", target.tell("grant " + file + " x 0 9 5"));
+        ASSERT_EQ("done\n", target.tell("grant " + file + " y 5 5 5"));
+    }
+    const json counters = client.status()["properties"][0]["counters"];
+    EXPECT_EQ(violations, counters["violations"]);
+    EXPECT_GT(counters["reports_dropped"], 0);
+    client.react("mutual_exclusion", {});  // also while it hangs
+    const int gate = open((folder_ / "gate").c_str(), O_WRONLY);
+    close(gate);
+    EXPECT_EQ("violated", client.detach("mutual_exclusion")["verdict"]);
+}
+
+TEST_F(Preload, AReactorThatFailsIsCountedAndTheNextOneRuns) {
+    Target target(folder_ / "socket");
+    AgentClient client(folder_ / "socket");
+    client.attach(property(), with({"exec:exit 3", "dump:" + folder_.string()}));
+    target.tell("grant /a x 0 9 5");
+    target.tell("grant /a y 5 5 5");
+    EXPECT_EQ(1, client.detach("mutual_exclusion")["reactor_failures"]);
+    EXPECT_TRUE(std::filesystem::exists(folder_ / ("mutual_exclusion-" + std::to_string(target.pid()) + "-0001.json")));
+    target.end();
+    EXPECT_THAT(target.errors(), HasSubstr("the reactor exec:exit 3 of mutual_exclusion failed: exit status 3"));
 }
 
 TEST_F(Preload, AForkedChildIsNotJudgedAndTheParentStillIs) {
