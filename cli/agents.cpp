@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <stdexcept>
 
 namespace lockstep::cli {
 namespace {
@@ -33,6 +34,13 @@ std::unique_ptr<monitors::AgentClient> connect_to(const std::string& process) {
             fmt::format("there is no agent at {}: start the program with LD_PRELOAD=liblockstep_agent.so, or link that",
                         socket.string()));
     return std::make_unique<monitors::AgentClient>(socket);
+}
+
+std::filesystem::path library_beside_us(const std::string& name) {
+    const auto program = std::filesystem::read_symlink("/proc/self/exe");
+    const auto library = program.parent_path().parent_path() / "lib" / name;
+    if (!std::filesystem::exists(library)) throw std::runtime_error("the library " + library.string() + " is missing");
+    return library;
 }
 
 std::vector<std::string> known_agents() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,9 @@ CLI::Option* add_process_option(CLI::App& app, std::string& process);
 
 // Throws monitors::AgentError when no agent is there; says how to start one.
 std::unique_ptr<monitors::AgentClient> connect_to(const std::string& process);
+
+// A library of ours, in lib/ beside the running program's bin/. Throws std::runtime_error that names what is missing.
+std::filesystem::path library_beside_us(const std::string& name);
 
 // The sockets of the user's agents in the default place, of processes that live.
 std::vector<std::string> known_agents();

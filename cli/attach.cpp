@@ -1,15 +1,11 @@
 // lockstep attach --in-process PID PROPERTY…: verify a running process from within, by its agent.
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 
 #include "cli/agents.hpp"
 #include "cli/command.hpp"
-#include "cli/property_compiler.hpp"
-#include "monitors/runtime/monitor.hpp"
+#include "cli/loadable_property.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -18,37 +14,6 @@ struct Options {
     std::string process;
     std::vector<std::string> properties;
     monitors::AttachOptions attach;
-};
-
-// A property that is still a picture is compiled first; the process keeps the loaded code when the file is gone.
-class LoadableProperty {
- public:
-    explicit LoadableProperty(const std::string& property) {
-        if (!property.ends_with(".dot")) {
-            file_ = monitors::find_monitor(property);
-            return;
-        }
-        std::string pattern = (std::filesystem::temp_directory_path() / "lockstep-attach-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
-        scratch_ = pattern;
-        file_ = scratch_ / (std::filesystem::path(property).stem().string() + ".so");
-        const std::string source = generate(property, {});
-        sound_ = !source.empty() && compile_monitor(source, file_, {});
-    }
-    ~LoadableProperty() {
-        std::error_code ignored;
-        if (!scratch_.empty()) std::filesystem::remove_all(scratch_, ignored);
-    }
-    LoadableProperty(const LoadableProperty&) = delete;
-    LoadableProperty& operator=(const LoadableProperty&) = delete;
-
-    bool sound() const { return sound_; }
-    const std::filesystem::path& file() const { return file_; }
-
- private:
-    std::filesystem::path file_;
-    std::filesystem::path scratch_;
-    bool sound_ = true;
 };
 
 int run(const Options& options) {

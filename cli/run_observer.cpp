@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/agents.hpp"
 #include "cli/run_doubts.hpp"
 #include "cli/run_violation.hpp"
 
@@ -19,13 +20,6 @@ using nlohmann::json;
 constexpr std::size_t violations_kept = 16;  // of a property, with their histories
 
 constexpr std::chrono::milliseconds agents_period{500};
-
-std::filesystem::path find_agent_library() {
-    const auto program = std::filesystem::read_symlink("/proc/self/exe");
-    const auto library = program.parent_path().parent_path() / "lib" / "liblockstep_agent.so";
-    if (!std::filesystem::exists(library)) throw harness::Error("the agent " + library.string() + " is missing");
-    return library;
-}
 
 Verdict verdict_of(std::string_view text) {
     return text == "ok" ? Verdict::ok : text == "violated" ? Verdict::violated : Verdict::inconclusive;
@@ -57,7 +51,7 @@ RunObserver::RunObserver(const harness::Scenario& scenario, std::filesystem::pat
         properties_.push_back({plan, monitors::find_monitor(plan.name), nullptr});
     const bool needs_agent =
         std::ranges::any_of(scenario.properties, [](const auto& plan) { return plan.attach == Attach::in_process; });
-    if (needs_agent) agent_library_ = find_agent_library();
+    if (needs_agent) agent_library_ = library_beside_us("liblockstep_agent.so");
 }
 
 std::vector<std::string> RunObserver::begin() {

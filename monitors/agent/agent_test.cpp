@@ -166,7 +166,7 @@ TEST_F(AgentTest, AProbeAllocatesNothingNotEvenAtAViolation) {
         grant("/a", "a");
         grant("/a", "b");
         release("/a", "a");
-        lttng_ust_tracepoint(rpc, call_received, 1, 2, 3, 4, 5, 6, 7);
+        lttng_ust_tracepoint(rpc, call_received, 1, 2, 3, 100003, 3, 21, 7);
         lttng_ust_tracepoint(nfs3, operation_done, 1, 2, 0, 1);
         lttng_ust_tracepoint(rpc, reply_sent, 1, 2, 3, 0, 7);
     }

@@ -1,0 +1,28 @@
+// A property as commands take it: the name of a compiled one, the path of one, or an automaton that is compiled first.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace lockstep::cli {
+
+// A process that has loaded it keeps the code when the file is gone.
+class LoadableProperty {
+ public:
+    // Throws std::runtime_error when there is no such property. Diagnostics of an automaton go to stderr.
+    explicit LoadableProperty(const std::string& property);
+    ~LoadableProperty();
+    LoadableProperty(const LoadableProperty&) = delete;
+    LoadableProperty& operator=(const LoadableProperty&) = delete;
+
+    // False: the automaton has errors, and there is no file.
+    bool sound() const { return sound_; }
+    const std::filesystem::path& file() const { return file_; }
+
+ private:
+    std::filesystem::path file_;
+    std::filesystem::path scratch_;
+    bool sound_ = true;
+};
+
+}  // namespace lockstep::cli

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# lockstep run-program on a program that does right and wrong with its locks. $1: the lockstep program, $2: the program to run.
+set -euo pipefail
+lockstep=$1 target=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+expect() {  # STATUS COMMAND…
+    local wanted=$1 status=0
+    shift
+    "$@" >out 2>err || status=$?
+    if [ "$status" -ne "$wanted" ]; then
+        echo "exit status $status, not $wanted: $*" >&2
+        cat out err >&2
+        exit 1
+    fi
+}
+
+# Right: both properties saw something, and nothing wrong.
+expect 0 "$lockstep" run-program -- "$target" in-order many-threads condition cancelled-wait recursive reused-address
+grep -q '^done$' out
+grep -Eq '^pthread_mutex +ok' out
+grep -Eq '^lock_order +ok' out
+grep -q 'ended with exit status 0' err
+
+# Each wrong is found by the property that is about it, and by that alone.
+expect 1 "$lockstep" run-program -- "$target" in-order both-orders
+grep -Eq '^lock_order +violated' out
+grep -Eq '^pthread_mutex +ok' out
+for wrong in unlock-anothers unlock-twice destroy-held; do
+    expect 1 "$lockstep" run-program --property pthread_mutex -- "$target" "$wrong"
+    grep -Eq '^pthread_mutex +violated' out
+done
+
+# What could not be seen to its end is not ok. What was wrong before stays found.
+expect 3 "$lockstep" run-program -- "$target" in-order killed
+grep -q 'without saying goodbye (signal 9' out
+expect 3 "$lockstep" run-program -- "$target" in-order exit-at-once
+expect 3 "$lockstep" run-program -- "$target"          # no lock order was seen
+
+expect 1 "$lockstep" run-program --json --out result.json -- "$target" both-orders
+grep -q '"verdict": "violated"' result.json
+grep -q '^done$' out
+
+expect 2 "$lockstep" run-program -- ./nowhere
+grep -q "can't run ./nowhere: No such file" err
+expect 2 "$lockstep" run-program --property no_such_property -- "$target"
+expect 2 "$lockstep" run-program
+[ "$(find /tmp -maxdepth 1 -name 'lockstep-program-*' -newer out 2>/dev/null | wc -l)" -eq 0 ]
+echo "run-program finds what is wrong and nothing else"
