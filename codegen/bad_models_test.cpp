@@ -1,7 +1,7 @@
 // dot/bad/: one file a diagnostic, beside it exactly what `lockstep check` says of it. To add one: write the .dot and
 // let
 //   lockstep check dot/bad/x.dot 2> dot/bad/x.expected
-// make the text, then read it.
+// make the text (x.ltl likewise), then read it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -35,6 +35,12 @@ std::vector<fs::path> files_of(const fs::path& folder, const std::string& extens
     return files;
 }
 
+std::vector<fs::path> bad_models() {
+    auto files = files_of(root() / "dot" / "bad", ".dot");
+    for (const fs::path& file : files_of(root() / "dot" / "bad", ".ltl")) files.push_back(file);
+    return files;
+}
+
 TracepointDeclarations tracepoints() {
     TracepointDeclarations declarations;
     EXPECT_TRUE(declarations.read_folder(root() / "tracepoints").empty());
@@ -43,7 +49,7 @@ TracepointDeclarations tracepoints() {
 
 TEST(BadModels, GetExactlyTheTextBesideThem) {
     const auto declarations = tracepoints();
-    const auto files = files_of(root() / "dot" / "bad", ".dot");
+    const auto files = bad_models();
     ASSERT_GT(files.size(), 40U);
     for (const fs::path& file : files) {
         const std::string name = "dot/bad/" + file.filename().string();
@@ -78,7 +84,7 @@ TEST(BadModels, CoverEveryDiagnosticOfTheFrontEnd) {
 
 TEST(BadModels, EveryErrorHasAPlaceAndNoneIsToldTwice) {
     const auto declarations = tracepoints();
-    for (const fs::path& file : files_of(root() / "dot" / "bad", ".dot")) {
+    for (const fs::path& file : bad_models()) {
         std::set<std::pair<std::uint32_t, std::uint32_t>> places;
         const auto reading = read_model_file(file, declarations);
         for (const Diagnostic& diagnostic : reading.diagnostics) {

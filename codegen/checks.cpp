@@ -18,7 +18,7 @@ class Checker {
         check_dead_ends();
         check_determinism();
         check_guards();
-        check_bindings();
+        check_bindings(model_, diagnostics_);
     }
 
  private:
@@ -116,31 +116,32 @@ class Checker {
         }
     }
 
-    // One occurrence of a tracepoint is one event at most.
-    void check_bindings() {
-        const auto condition = [](const Binding& binding) {
-            return binding.when ? std::vector<Expression>{*binding.when} : std::vector<Expression>{};
-        };
-        for (std::size_t i = 0; i < model_.bindings.size(); ++i)
-            for (std::size_t j = 0; j < i; ++j) {
-                const Binding& first = model_.bindings[j];
-                const Binding& second = model_.bindings[i];
-                if (first.provider != second.provider || first.tracepoint != second.tracepoint) continue;
-                if (exclude_each_other(condition(first), condition(second))) continue;
-                report(Severity::error, "ambiguous-binding", second.position, second.text.size(),
-                       "one occurrence of " + second.provider + ":" + second.tracepoint + " may be both `" +
-                           event_name(first.event) + "` and `" + event_name(second.event) + "`",
-                       "give the bindings `when` conditions that exclude each other");
-                break;
-            }
-    }
-
     const BuiltModel& built_;
     const Model& model_;
     std::vector<Diagnostic>& diagnostics_;
 };
 
 }  // namespace
+
+void check_bindings(const Model& model, std::vector<Diagnostic>& diagnostics) {
+    const auto condition = [](const Binding& binding) {
+        return binding.when ? std::vector<Expression>{*binding.when} : std::vector<Expression>{};
+    };
+    for (std::size_t i = 0; i < model.bindings.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j) {
+            const Binding& first = model.bindings[j];
+            const Binding& second = model.bindings[i];
+            if (first.provider != second.provider || first.tracepoint != second.tracepoint) continue;
+            if (exclude_each_other(condition(first), condition(second))) continue;
+            diagnostics.push_back({Severity::error, "ambiguous-binding", second.position,
+                                   static_cast<std::uint32_t>(std::max<std::size_t>(1, second.text.size())),
+                                   "one occurrence of " + second.provider + ":" + second.tracepoint + " may be both `" +
+                                       model.events[first.event].name + "` and `" + model.events[second.event].name +
+                                       "`",
+                                   "give the bindings `when` conditions that exclude each other"});
+            break;
+        }
+}
 
 void check_model(const BuiltModel& built, std::vector<Diagnostic>& diagnostics) {
     if (built.model.states.empty()) return;

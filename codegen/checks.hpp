@@ -12,4 +12,7 @@ namespace lockstep::codegen {
 // Of edges whose guards could not all be read nothing is said.
 void check_model(const BuiltModel& built, std::vector<Diagnostic>& diagnostics);
 
+// That one occurrence of a tracepoint is one event at most; check_model does it too.
+void check_bindings(const Model& model, std::vector<Diagnostic>& diagnostics);
+
 }  // namespace lockstep::codegen

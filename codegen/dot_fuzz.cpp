@@ -1,5 +1,6 @@
 // Fuzz target of the whole front end, libcgraph included: any bytes give a model or diagnostics, never a crash, and
-// what they give is consistent. Under libFuzzer this is LLVMFuzzerTestOneInput; codegen/fuzz_test.cpp calls it too.
+// what they give is consistent. Bytes that begin with a comment of LTL or a definition are read as LTL, others as DOT.
+// Under libFuzzer this is LLVMFuzzerTestOneInput; codegen/fuzz_test.cpp calls it too.
 #include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
@@ -79,7 +80,8 @@ void check_model_is_sound(const Model& model) {
 extern "C" int LOCKSTEP_FUZZ_ENTRY(const std::uint8_t* data, std::size_t size) {
     using namespace lockstep::codegen;
     const std::string text(reinterpret_cast<const char*>(data), size);
-    const Reading reading = read_model(text, "fuzz.dot", tracepoints());
+    const bool is_ltl = text.starts_with('#') || text.starts_with("RULE");
+    const Reading reading = read_model(text, is_ltl ? "fuzz.ltl" : "fuzz.dot", tracepoints());
     require(reading.model.has_value() == !has_errors(reading.diagnostics));
     for (const Diagnostic& diagnostic : reading.diagnostics) {
         require(!diagnostic.message.empty() && diagnostic.position.line > 0 && diagnostic.position.column > 0);

@@ -7,13 +7,30 @@
 #include "codegen/checks.hpp"
 #include "codegen/dot_reader.hpp"
 #include "codegen/dot_tokens.hpp"
+#include "codegen/ltl_model.hpp"
 #include "codegen/model_builder.hpp"
 
 namespace lockstep::codegen {
+namespace {
+
+Reading read_ltl(const SourceText& source, const std::string& path, const TracepointDeclarations& tracepoints) {
+    Reading reading;
+    const syntax::LtlFile file = parse_ltl(source, reading.diagnostics);
+    const std::string name = std::filesystem::path(path).stem().string();
+    Model model = build_ltl_model(file, name, source, tracepoints, reading.diagnostics);
+    model.path = path;
+    if (!has_errors(reading.diagnostics)) check_bindings(model, reading.diagnostics);
+    if (!has_errors(reading.diagnostics)) reading.model = std::move(model);
+    sort_diagnostics(reading.diagnostics);
+    return reading;
+}
+
+}  // namespace
 
 Reading read_model(std::string text, const std::string& path, const TracepointDeclarations& tracepoints) {
     Reading reading;
     const SourceText source(std::move(text));
+    if (path.ends_with(ltl_extension)) return read_ltl(source, path, tracepoints);
     const Picture picture = read_dot(source, reading.diagnostics);
     if (!has_errors(reading.diagnostics)) {
         BuiltModel built = build_model(picture, source, tracepoints, reading.diagnostics);

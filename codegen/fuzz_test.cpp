@@ -22,7 +22,7 @@ std::vector<std::string> corpus() {
     std::vector<fs::path> files;
     for (const fs::path& folder : {root / "codegen" / "corpus", root / "dot", root / "dot" / "bad"})
         for (const auto& entry : fs::directory_iterator(folder))
-            if (entry.path().extension() == ".dot") files.push_back(entry.path());
+            if (entry.path().extension() == ".dot" || entry.path().extension() == ".ltl") files.push_back(entry.path());
     std::ranges::sort(files);
     std::vector<std::string> texts;
     for (const fs::path& file : files) {
