@@ -18,7 +18,7 @@ namespace {
 Fault release_lock_early{"release_lock_early", "a transaction gives a lock up for a moment before it takes another"};
 Fault write_without_lock{"write_without_lock", "a transaction believes that it took a lock, and writes without it"};
 Fault wait_out_of_order{"wait_out_of_order", "a transaction waits a while for a lock below one that it holds", 2};
-Fault dawdle{"dawdle", "a transaction is left open for six seconds before it commits", 512};
+Fault dawdle{"dawdle", "a transaction is left open for six seconds before it commits", 4096};
 
 constexpr auto longest_wait_out_of_order = std::chrono::milliseconds(20);
 constexpr auto dawdling_time = std::chrono::seconds(6);

@@ -1,0 +1,171 @@
+// The server's promises, watched while it runs: with all of its properties attached, a sound server under load violates
+// none, and each deliberate fault is noticed by the one property that is there for it.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "nfs_server/main_nfs_client.hpp"
+#include "nfs_server/main_server_process.hpp"
+
+namespace lockstep::server::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+const std::vector<std::string> properties = {"two_phase_locking", "reply_after_commit", "write_ahead",
+                                             "atomic_file_op",    "no_deadlock_order",  "transaction_lifecycle"};
+
+std::string lockstep_program() {
+    return server_program().substr(0, server_program().rfind('/')) + "/lockstep";
+}
+
+// While it lives, every process that is started has the agent in it.
+class Preloaded {
+ public:
+    explicit Preloaded(const std::filesystem::path& socket) {
+        setenv("LD_PRELOAD", PRELOADED, 1);
+        setenv("LOCKSTEP_AGENT_SOCKET", socket.c_str(), 1);
+    }
+    ~Preloaded() {
+        unsetenv("LD_PRELOAD");
+        unsetenv("LOCKSTEP_AGENT_SOCKET");
+    }
+    Preloaded(const Preloaded&) = delete;
+    Preloaded& operator=(const Preloaded&) = delete;
+};
+
+// A server with the agent in it and the properties attached.
+class WatchedServer {
+ public:
+    WatchedServer(const std::string& disk, std::vector<std::string> more) : socket_(directory_.path() / "agent") {
+        {
+            Preloaded preloaded(socket_);
+            server_ = std::make_unique<ServerProcess>(directory_.path(), disk, std::move(more));
+        }
+        std::vector<std::string> words = {lockstep_program(), "attach", "--in-process", socket_.string()};
+        words.insert(words.end(), properties.begin(), properties.end());
+        const auto errors = directory_.path() / "attach.err";
+        if (run_program(words, "/dev/null", errors) != 0) throw std::runtime_error(content_of(errors));
+    }
+
+    std::string url() const { return server_->url(); }
+    int stop() { return server_->stop(); }
+
+    nlohmann::json status() {
+        const auto file = directory_.path() / "status";
+        run_program({lockstep_program(), "status", "--in-process", socket_.string(), "--json"}, file);
+        return nlohmann::json::parse(content_of(file));
+    }
+    std::set<std::string> violated() {
+        std::set<std::string> names;
+        for (const auto& property : status())
+            if (property.at("verdict") == "violated") names.insert(property.at("name"));
+        return names;
+    }
+
+ private:
+    TemporaryDirectory directory_;
+    std::filesystem::path socket_;
+    std::unique_ptr<ServerProcess> server_;
+};
+
+// Four clients that get in each other's way: files are written, read, renamed between two directories and removed, all
+// with a few names. What the server answers is not looked at here: with a fault in it, anything may come.
+class Load {
+ public:
+    explicit Load(const std::string& url) {
+        NfsClient client(url);
+        client.make_directory("/a");
+        client.make_directory("/b");
+        for (unsigned seed = 1; seed <= 4; ++seed) threads_.emplace_back([this, url, seed] { work(url, seed); });
+    }
+    ~Load() {
+        stopping_ = true;
+        for (auto& thread : threads_) thread.join();
+    }
+    Load(const Load&) = delete;
+    Load& operator=(const Load&) = delete;
+
+    uint64_t rounds() const { return rounds_; }
+
+ private:
+    void work(const std::string& url, unsigned seed) {
+        std::mt19937_64 random(seed);
+        const auto path = [&] { return std::string(random() % 2 ? "/a/" : "/b/") + std::to_string(random() % 6); };
+        NfsClient client(url);
+        std::string content(20'000, 'x');
+        while (!stopping_) {
+            client.write_file(path(), content.substr(random() % content.size()), random() % 4 == 0);
+            client.rename(path(), path());
+            std::string read;
+            client.read_file(path(), read);
+            if (random() % 4 == 0) client.remove(path());
+            ++rounds_;
+        }
+    }
+
+    std::atomic<bool> stopping_{false};
+    std::atomic<uint64_t> rounds_{0};
+    std::vector<std::thread> threads_;
+};
+
+// A small log is full again and again: blocks go home all the time.
+std::string image_with_small_log(const std::filesystem::path& directory) {
+    const std::string image = (directory / "image").string();
+    if (run_program({server_program(), "mkfs", image, "--size", "32M", "--log-blocks", "128"}) != 0)
+        throw std::runtime_error("mkfs");
+    return "file:" + image;
+}
+
+TEST(ServerProperties, ASoundServerUnderLoadViolatesNone) {
+    TemporaryDirectory directory;
+    WatchedServer server(image_with_small_log(directory.path()), {});
+    {
+        Load load(server.url());
+        const auto until = Clock::now() + std::chrono::seconds(60);
+        while (load.rounds() < 400 && Clock::now() < until) std::this_thread::yield();
+        EXPECT_GE(load.rounds(), 400u);
+    }
+    for (const auto& property : server.status()) EXPECT_EQ(property.at("verdict"), "ok") << property.dump(2);
+    EXPECT_EQ(server.stop(), 0);
+}
+
+struct Case {
+    std::string fault;
+    std::string property;
+};
+
+class ServerFault : public testing::TestWithParam<Case> {};
+
+TEST_P(ServerFault, IsNoticedByItsPropertyAlone) {
+    TemporaryDirectory directory;
+    WatchedServer server(image_with_small_log(directory.path()), {"--fault", GetParam().fault});
+    std::set<std::string> violated;
+    Load load(server.url());
+    for (const auto until = Clock::now() + std::chrono::seconds(60); violated.empty() && Clock::now() < until;)
+        violated = server.violated();
+    // What goes wrong behind it must not be another property's matter, either.
+    const uint64_t rounds = load.rounds() + 100;
+    for (const auto until = Clock::now() + std::chrono::seconds(2); load.rounds() < rounds && Clock::now() < until;)
+        std::this_thread::yield();
+    violated.merge(server.violated());
+    EXPECT_EQ(violated, std::set{GetParam().property});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ServerFault,
+    testing::Values(Case{"release_lock_early", "two_phase_locking"}, Case{"write_without_lock", "two_phase_locking"},
+                    Case{"reply_before_commit", "reply_after_commit"}, Case{"skip_barrier", "write_ahead"},
+                    Case{"install_early", "write_ahead"}, Case{"share_exclusive_lock", "atomic_file_op"},
+                    Case{"wait_out_of_order", "no_deadlock_order"}, Case{"dawdle", "transaction_lifecycle"}),
+    [](const auto& instance) { return instance.param.fault; });
+
+}  // namespace
+}  // namespace lockstep::server::test
