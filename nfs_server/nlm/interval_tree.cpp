@@ -126,4 +126,15 @@ const IntervalTree::Node* IntervalTree::find(const Node* tree, uint64_t owner, c
     return find(tree->right.get(), owner, range, mode);
 }
 
+void IntervalTree::collect(const Node* tree, uint64_t owner, const ByteRange& range, LockMode mode,
+                           std::unordered_set<uint64_t>& owners) {
+    if (!tree || tree->greatest_last < range.first || tree->only_owner == owner) return;
+    if (mode == LockMode::shared && !tree->has_exclusive) return;
+    collect(tree->left.get(), owner, range, mode, owners);
+    if (tree->lock.range.first > range.last) return;
+    if (tree->lock.owner != owner && tree->lock.range.overlaps(range) && !compatible(tree->lock.mode, mode))
+        owners.insert(tree->lock.owner);
+    collect(tree->right.get(), owner, range, mode, owners);
+}
+
 }  // namespace lockstep::server::nlm

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <unordered_set>
 
 #include "nfs_server/nlm/byte_range.hpp"
 
@@ -38,6 +39,12 @@ class IntervalTree {
     // The lock with the smallest first byte that `owner` can't hold `range` in `mode` beside; nothing if there is none.
     std::optional<HeldLock> find_conflict(uint64_t owner, const ByteRange& range, LockMode mode) const;
 
+    // Adds the owners of all such locks. Logarithmic for each of them.
+    void collect_conflicting_owners(uint64_t owner, const ByteRange& range, LockMode mode,
+                                    std::unordered_set<uint64_t>& owners) const {
+        collect(root_.get(), owner, range, mode, owners);
+    }
+
  private:
     struct Node;
     using Link = std::unique_ptr<Node>;
@@ -45,6 +52,8 @@ class IntervalTree {
     static Link join(Link before, Link after);
     static void erase(Link& tree, uint64_t owner, uint64_t first_byte);
     static const Node* find(const Node* tree, uint64_t owner, const ByteRange& range, LockMode mode);
+    static void collect(const Node* tree, uint64_t owner, const ByteRange& range, LockMode mode,
+                        std::unordered_set<uint64_t>& owners);
     uint64_t next_priority();
 
     Link root_;

@@ -44,7 +44,7 @@ std::shared_ptr<LockClient> LockOwners::find_or_add_client(std::string_view name
     const std::lock_guard hold(shard.mutex);
     auto& place = shard.objects[key];
     if (auto client = place.lock()) return client;
-    std::shared_ptr<LockClient> client(new LockClient{key, std::string(address), 0}, [&shard](LockClient* gone) {
+    std::shared_ptr<LockClient> client(new LockClient{key, std::string(address)}, [&shard](LockClient* gone) {
         const std::string name_of_gone = gone->name;
         delete gone;
         forget(shard, name_of_gone);

@@ -15,11 +15,14 @@
 
 namespace lockstep::server::nlm {
 
-// A host that has locks. Immutable but for its counter.
+// A host that has locks. Immutable but for what is atomic.
 struct LockClient {
     std::string name;     // its caller_name
     std::string address;  // from where it asked first: only from there may it say that all its locks are void
     std::atomic<size_t> locks_count{0};
+    std::atomic<size_t> waits_count{0};
+    std::atomic<int32_t> nsm_state{0};      // the greatest that it has told; 0: none
+    std::atomic<bool> is_monitored{false};  // it is on the durable list
 };
 
 // A process (or what the client takes for one) that has locks. Immutable.

@@ -117,7 +117,7 @@ TEST_F(LockTableTest, AClientsLocksGoTogetherAndOnlyThose) {
         lock(gone_too, {20, 29}, shared, {number, 1});
         lock(stays, {20, 29}, shared, {number, 1});
     }
-    EXPECT_EQ(table_.release_client(1, *owners_.find_client("gone")), 10u);
+    EXPECT_EQ(table_.release_client(1, *owners_.find_client("gone"), ReleaseCause::client_restarted), 10u);
     EXPECT_EQ(table_.count(), 5u);
     EXPECT_EQ(lock(stays, {0, 9}, exclusive, {3, 1}), LockStatus::granted);
 }
@@ -137,7 +137,7 @@ struct Seen {
     std::vector<std::string> events;
 };
 void on_granted(void* data, uint64_t, uint64_t number, uint64_t, const char* client, uint64_t first, uint64_t last,
-                uint8_t mode) {
+                uint8_t mode, uint8_t, uint8_t) {
     static_cast<Seen*>(data)->events.push_back("grant " + std::to_string(number) + " " + client + " " +
                                                std::to_string(first) + "-" + std::to_string(last) + " " +
                                                std::to_string(mode));
@@ -146,7 +146,7 @@ void on_denied(void* data, uint64_t, uint64_t, uint64_t, const char* client, uin
                uint32_t status) {
     static_cast<Seen*>(data)->events.push_back(std::string("deny ") + client + " " + std::to_string(status));
 }
-void on_released(void* data, uint64_t, uint64_t, uint64_t, const char* client, uint64_t first, uint64_t last) {
+void on_released(void* data, uint64_t, uint64_t, uint64_t, const char* client, uint64_t first, uint64_t last, uint8_t) {
     static_cast<Seen*>(data)->events.push_back(std::string("release ") + client + " " + std::to_string(first) + "-" +
                                                std::to_string(last));
 }
@@ -161,13 +161,13 @@ TEST_F(LockTableTest, EveryChangeFiresItsEvent) {
     } probes[] = {
         {"lock_granted", probe(&on_granted),
          "uint64_t, request_id, uint64_t, file, uint64_t, owner, const char*, client, uint64_t, first_byte, uint64_t, "
-         "last_byte, uint8_t, mode"},
+         "last_byte, uint8_t, mode, uint8_t, reclaim, uint8_t, waited"},
         {"lock_denied", probe(&on_denied),
          "uint64_t, request_id, uint64_t, file, uint64_t, owner, const char*, client, uint64_t, first_byte, uint64_t, "
          "last_byte, uint8_t, mode, uint32_t, status"},
         {"lock_released", probe(&on_released),
          "uint64_t, request_id, uint64_t, file, uint64_t, owner, const char*, client, uint64_t, first_byte, uint64_t, "
-         "last_byte"},
+         "last_byte, uint8_t, cause"},
     };
     for (const auto& p : probes)
         ASSERT_EQ(0, lttng_ust_tracepoint_provider_register("nlm", p.event, p.function, &seen, p.signature));

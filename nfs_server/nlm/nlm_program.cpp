@@ -44,6 +44,10 @@ nlm4_stats to_nlm4_stats(LockStatus status) {
             return NLM4_DENIED;
         case LockStatus::no_locks:
             return NLM4_DENIED_NOLOCKS;
+        case LockStatus::blocked:
+            return NLM4_BLOCKED;
+        case LockStatus::deadlock:
+            return NLM4_DEADLCK;
     }
     return NLM4_FAILED;
 }
@@ -95,7 +99,8 @@ class Procedures {
     // from.
     void free_all(const CallContext& call, const nlm4_notify& args, NoValue&) {
         const auto client = manager_.owners.find_client(args.name);
-        if (client && client->address == call.peer.address()) manager_.table.release_client(call.request_id, *client);
+        if (client && client->address == call.peer.address())
+            manager_.table.release_client(call.request_id, *client, ReleaseCause::client_restarted);
     }
 
  private:

@@ -1,5 +1,7 @@
 #include "nfs_server/nlm/range_locks.hpp"
 
+#include <algorithm>
+
 namespace lockstep::server::nlm {
 
 void RangeLocks::add(const HeldLock& lock) {
@@ -68,6 +70,23 @@ bool RangeLocks::unlock_splits(uint64_t owner, const ByteRange& range) const {
 bool RangeLocks::holds_any(uint64_t owner) const {
     const auto at = by_owner_.lower_bound({owner, 0});
     return at != by_owner_.end() && at->first.first == owner;
+}
+
+std::vector<HeldLock> RangeLocks::held_within(uint64_t owner, const ByteRange& range) const {
+    std::vector<HeldLock> held;
+    auto at = by_owner_.upper_bound({owner, range.first});
+    if (at != by_owner_.begin()) --at;
+    for (; at != by_owner_.end() && at->first <= Key{owner, range.last}; ++at) {
+        const ByteRange own{at->first.second, at->second.last};
+        if (at->first.first != owner || !own.overlaps(range)) continue;
+        held.push_back({owner, {std::max(own.first, range.first), std::min(own.last, range.last)}, at->second.mode});
+    }
+    return held;
+}
+
+bool RangeLocks::stands_in_the_way(uint64_t owner, const ByteRange& range, LockMode mode) const {
+    const auto held = held_within(owner, range);
+    return std::ranges::any_of(held, [mode](const HeldLock& lock) { return !compatible(lock.mode, mode); });
 }
 
 std::vector<HeldLock> RangeLocks::all() const {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "nfs_server/nlm/byte_range.hpp"
@@ -39,6 +40,15 @@ class RangeLocks {
     bool unlock_splits(uint64_t owner, const ByteRange& range) const;
 
     bool holds_any(uint64_t owner) const;
+    // Whether the owner holds a lock that keeps others from holding `range` in `mode`.
+    bool stands_in_the_way(uint64_t owner, const ByteRange& range, LockMode mode) const;
+    // What the owner holds of the range, cut to it.
+    std::vector<HeldLock> held_within(uint64_t owner, const ByteRange& range) const;
+    // Adds all other owners that hold what `owner` can't hold `range` in `mode` beside. Linear in their locks.
+    void collect_conflicting_owners(uint64_t owner, const ByteRange& range, LockMode mode,
+                                    std::unordered_set<uint64_t>& owners) const {
+        by_range_.collect_conflicting_owners(owner, range, mode, owners);
+    }
     size_t count() const { return by_owner_.size(); }
     bool empty() const { return by_owner_.empty(); }
     // Every lock, by owner and first byte.
