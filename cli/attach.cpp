@@ -30,7 +30,7 @@ int run(const Options& options) {
 Command::Run declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
     add_process_option(app, options->process)->required();
-    app.add_option("properties", options->properties, "Names of compiled properties, paths to them, or automata (.dot)")
+    app.add_option("properties", options->properties, "Names of compiled properties, paths to them, or automata (.dot, .ltl)")
         ->required();
     app.add_option("--reactor", options->attach.reactors,
                    "What happens on a violation (repeatable): log[:FILE], dump[:FOLDER], abort; default log")

@@ -38,7 +38,8 @@ ExitStatus check(const std::string& file, const Options& options, const codegen:
 
 Command::Run declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    app.add_option("files", options->files, "Automata in DOT")->required();
+    app.add_option("files", options->files, "Automata in DOT, or properties in linear temporal logic (.ltl)")
+        ->required();
     app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")
         ->allow_extra_args(false);
     app.add_flag("--json", options->json, "One JSON object a file on stdout");

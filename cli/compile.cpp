@@ -39,7 +39,8 @@ Command::Run declare(CLI::App& app) {
     const std::map<std::string, codegen::Encoding> encodings = {{"automatic", codegen::Encoding::automatic},
                                                                 {"boost_msm", codegen::Encoding::boost_msm},
                                                                 {"branches", codegen::Encoding::branches}};
-    app.add_option("file", options->file, "An automaton in DOT")->required();
+    app.add_option("file", options->file, "An automaton in DOT, or a property in linear temporal logic (.ltl)")
+        ->required();
     app.add_option("-o,--output", options->out, "The shared object (default: the automaton's name with .so, here)");
     app.add_flag("--source", options->source_only, "Write the generated C++ instead; with -o - to stdout");
     app.add_option("--tracepoints", options->compile.tracepoints,

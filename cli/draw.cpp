@@ -103,7 +103,8 @@ ExitStatus draw(const Options& options) {
 
 Command::Run declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    app.add_option("file", options->file, "An automaton in DOT")->required();
+    app.add_option("file", options->file, "An automaton in DOT, or a property in linear temporal logic (.ltl)")
+        ->required();
     app.add_option("-o,--out", options->out,
                    "Write the picture here; its name says what it is: .svg .png .pdf .dot. "
                    "Without: SVG on stdout");

@@ -11,7 +11,7 @@
 namespace lockstep::cli {
 
 LoadableProperty::LoadableProperty(const std::string& property) {
-    if (!property.ends_with(".dot")) {
+    if (!property.ends_with(".dot") && !property.ends_with(".ltl")) {
         file_ = monitors::find_monitor(property);
         return;
     }

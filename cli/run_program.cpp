@@ -198,7 +198,7 @@ Command::Run declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
     options->properties = {"pthread_mutex", "lock_order"};
     app.add_option("--property", options->properties,
-                   "Judge by this one: a compiled property's name or path, or an automaton (.dot); repeatable")
+                   "Judge by this one: a compiled property's name or path, or an automaton (.dot, .ltl); repeatable")
         ->allow_extra_args(false)
         ->capture_default_str();
     app.add_option("--reactor", options->attach.reactors,

@@ -253,7 +253,8 @@ ExitStatus simulate(const Options& options) {
 
 Command::Run declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    app.add_option("file", options->file, "An automaton in DOT")->required();
+    app.add_option("file", options->file, "An automaton in DOT, or a property in linear temporal logic (.ltl)")
+        ->required();
     app.add_option("--events", options->events, "Read events from this file instead of stdin");
     app.add_option("--set", options->parameters, "NAME=VALUE for a parameter of the model; repeatable")
         ->allow_extra_args(false);
