@@ -1,6 +1,7 @@
 // nfs_server: reads its options, serves until it is told to stop, ends cleanly. main_service.cpp puts the layers
 // together.
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -41,9 +42,9 @@ void catch_stop_signals() {
 }
 
 void wait_for_stop_signal() {
-    // read() and not eventfd_read(): ThreadSanitizer delivers signals within the former only.
-    eventfd_t count = 0;
-    while (read(stop_event, &count, sizeof count) != sizeof count) check(errno == EINTR, "reading an eventfd");
+    // poll() and not a read: ThreadSanitizer delivers signals within the former only.
+    pollfd stop{stop_event, POLLIN, 0};
+    while (poll(&stop, 1, -1) != 1) check(errno == EINTR, "poll");
 }
 
 void log_to_stderr(const std::string& level) {
