@@ -8,6 +8,7 @@
 
 #include "cli/command.hpp"
 #include "cli/run_observer.hpp"
+#include "cli/run_report.hpp"
 #include "netns_harness/run.hpp"
 #include "netns_harness/sandbox.hpp"
 
@@ -78,8 +79,7 @@ class ResultDirectory {
         else if (result.verdict() != Verdict::ok)
             result.kept_in = new_directory(result);
         harness::write_file(path_ / "scenario.toml", scenario.source);
-        harness::write_file(path_ / "result.json", harness::to_json(result));
-        harness::write_file(path_ / "report.txt", harness::to_report(result, 120, false));
+        if (!result.kept_in.empty()) write_results(result, path_);
         if (!keep_ && !result.kept_in.empty()) fs::copy(path_, result.kept_in, fs::copy_options::recursive);
     }
 

@@ -181,6 +181,10 @@ PropertyResult RunObserver::live_result(Property& property, const std::vector<st
     result.violation_count = summary.counters.violations;
     result.verdict = verdict_of(monitors::to_string(summary.verdict));
     result.reasons = summary.reasons;
+    result.unseen_events = summary.unseen_events;
+    result.automaton = property.monitor->dot_source();
+    for (const monitors::EdgeCoverage& edge : summary.edges)
+        result.edges.push_back({edge.from_state, edge.event, edge.to_state, edge.line, edge.taken});
     for (const reactors::Report& report : property.monitor->take_violations())
         if (result.violations.size() < violations_kept) result.violations.push_back(violation_of(report));
     doubt(result, live_doubts);
@@ -210,6 +214,11 @@ PropertyResult RunObserver::in_process_result(const Property& property) {
     result.violation_count = counters.at("violations");
     result.verdict = verdict_of(answer->at("verdict").get<std::string>());
     result.reasons = answer->at("reasons").get<std::vector<std::string>>();
+    result.unseen_events = answer->at("unseen_events").get<std::vector<std::string>>();
+    result.automaton = monitors::Monitor::load(property.file)->dot_source();
+    for (const json& edge : answer->at("edges"))
+        result.edges.push_back(
+            {edge.at("from_state"), edge.at("event"), edge.at("to_state"), edge.at("line"), edge.at("taken")});
     for (const json& report : answer->at("reports"))
         if (result.violations.size() < violations_kept) result.violations.push_back(violation_of(report));
     return result;

@@ -28,6 +28,7 @@ class JsonReport {
                 {"hosts", list(result_.hosts)},
                 {"properties", list(result_.properties)},
                 {"clients", list(result_.clients)},
+                {"samples", list(result_.samples)},
                 {"kept_in", result_.kept_in}};
     }
 
@@ -97,7 +98,25 @@ class JsonReport {
                 {"events", property.events},
                 {"lost", property.lost},
                 {"violation_count", property.violation_count},
-                {"violations", list(property.violations)}};
+                {"violations", list(property.violations)},
+                {"unseen_events", property.unseen_events},
+                {"edges", list(property.edges)},
+                {"automaton", property.automaton}};
+    }
+
+    Json json(const EdgeTaken& edge) const {
+        return {{"from_state", edge.from_state},
+                {"event", edge.event},
+                {"to_state", edge.to_state},
+                {"line", edge.line},
+                {"taken", edge.taken}};
+    }
+
+    Json json(const Sample& sample) const {
+        return {{"at_ms", sample.at.count()},
+                {"events", sample.events},
+                {"contexts", sample.contexts},
+                {"violations", sample.violations}};
     }
 
     Json json(const ClientResult& client) const {

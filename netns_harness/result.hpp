@@ -51,6 +51,15 @@ struct Violation {
     std::string dot_source;
 };
 
+// How often an edge of an automaton was taken.
+struct EdgeTaken {
+    std::string from_state;
+    std::string event;
+    std::string to_state;
+    std::uint32_t line = 0;  // of the edge in the DOT file
+    std::uint64_t taken = 0;
+};
+
 // What became of one property.
 struct PropertyResult {
     std::string name;
@@ -60,8 +69,19 @@ struct PropertyResult {
     std::uint64_t lost = 0;
     std::uint64_t violation_count = 0;
     Verdict verdict = Verdict::inconclusive;
-    std::vector<std::string> reasons;   // why inconclusive
-    std::vector<Violation> violations;  // the first few
+    std::vector<std::string> reasons;        // why inconclusive
+    std::vector<Violation> violations;       // the first few
+    std::vector<std::string> unseen_events;  // of its vocabulary
+    std::vector<EdgeTaken> edges;            // all, in the automaton's order
+    std::string automaton;                   // DOT, as its author wrote it
+};
+
+// How far the run was at a time.
+struct Sample {
+    milliseconds at{0};  // since the clients' start
+    std::uint64_t events = 0;
+    std::uint64_t contexts = 0;
+    std::uint64_t violations = 0;
 };
 
 // What one client did.
@@ -101,6 +121,7 @@ struct RunResult {
     std::vector<HostInfo> hosts;
     std::vector<PropertyResult> properties;
     std::vector<ClientResult> clients;
+    std::vector<Sample> samples;  // some ten a second while the clients worked
     std::vector<std::string>
         problems;  // what makes the whole run inconclusive: a client that failed, an interruption, …
     std::vector<std::string> remarks;  // what the reader should know although it changes no verdict

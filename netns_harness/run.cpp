@@ -77,7 +77,9 @@ class Run {
 
  private:
     void show(const char* phase, milliseconds worked = milliseconds(0)) {
-        options_.on_progress({phase, worked, observed()});
+        const ObservedProgress seen = observed();
+        if (worked.count() > 0) result_.samples.push_back({worked, seen.events, seen.contexts, seen.violations});
+        options_.on_progress({phase, worked, seen});
     }
 
     ObservedProgress observed() { return begun_ ? observer_.progress() : ObservedProgress{}; }

@@ -64,6 +64,8 @@ class Monitor {
 
     const MonitorDescriptor& descriptor() const { return *descriptor_; }
     std::string_view name() const { return descriptor_->name; }
+    // The automaton, as its author wrote it.
+    std::string_view dot_source() const { return descriptor_->dot_source; }
 
     // The tracepoints it listens to; an index into this is the `binding` of deliver().
     std::span<const BindingDescriptor> bindings() const;
