@@ -8,6 +8,7 @@
 
 #include "cli/command.hpp"
 #include "cli/run_observer.hpp"
+#include "cli/run_repeated.hpp"
 #include "cli/run_report.hpp"
 #include "netns_harness/run.hpp"
 #include "netns_harness/sandbox.hpp"
@@ -27,6 +28,11 @@ struct RunArguments {
     std::string out;
     bool json = false;
     bool check = false;
+    std::uint64_t repeat = 0;  // 0: one run, here
+    unsigned jobs = 1;
+    bool until_violation = false;
+    bool list_faults = false;
+    bool list_workloads = false;
 };
 
 int exit_status(Verdict verdict) {
@@ -138,7 +144,48 @@ harness::SandboxOptions sandbox_options(const RunArguments& arguments, const har
     return sandbox;
 }
 
+// Every run is this command again, with a seed of its own, and a directory of its own within --out.
+std::vector<std::string> command_of_one(const RunArguments& arguments, std::uint64_t seed) {
+    std::vector<std::string> command{"lockstep", "run", arguments.scenario, "--json", "--seed", std::to_string(seed)};
+    for (const std::string& fault : arguments.faults) command.insert(command.end(), {"--fault", fault});
+    if (!arguments.duration.empty()) command.insert(command.end(), {"--duration", arguments.duration});
+    if (!arguments.out.empty())
+        command.insert(command.end(), {"--out", (fs::path(arguments.out) / ("seed-" + std::to_string(seed))).string()});
+    return command;
+}
+
+int run_many(const RunArguments& arguments) {
+    const harness::RunOptions options = options_of(arguments);  // what is wrong with the scenario is told once
+    Repetition repetition;
+    repetition.first_seed = options.seed;
+    repetition.runs = arguments.repeat == 0 ? UINT64_MAX : arguments.repeat;
+    repetition.jobs = arguments.jobs;
+    repetition.until_violation = arguments.until_violation;
+    repetition.json = arguments.json;
+    repetition.command = [&](std::uint64_t seed) { return command_of_one(arguments, seed); };
+    std::fprintf(stderr, "lockstep: %s, seeds from %llu\n", options.scenario.name.c_str(),
+                 static_cast<unsigned long long>(options.seed));
+    return run_repeated(repetition);
+}
+
+// The server knows its faults; we become it.
+int list_faults() {
+    const std::string server = harness::Programs::beside_us().nfs_server;
+    execl(server.c_str(), server.c_str(), "--list-faults", nullptr);
+    harness::throw_errno("cannot run " + server);
+}
+
+int list_workloads() {
+    for (const harness::WorkloadKind& kind : harness::workload_kinds())
+        std::printf("%-24s %s\n", kind.name, kind.meaning);
+    return exit_ok;
+}
+
 int run(const RunArguments& arguments) {
+    if (arguments.list_faults) return list_faults();
+    if (arguments.list_workloads) return list_workloads();
+    if (arguments.scenario.empty()) throw std::runtime_error("which scenario? `lockstep run SCENARIO` (see --help)");
+    if ((arguments.repeat > 0 || arguments.until_violation) && !arguments.check) return run_many(arguments);
     harness::RunOptions options = options_of(arguments);
     RunObserver observer(options.scenario, harness::Sandbox::scratch);
     if (arguments.check) {
@@ -159,7 +206,7 @@ int run(const RunArguments& arguments) {
 
 Command::Run declare(CLI::App& app) {
     auto arguments = std::make_shared<RunArguments>();
-    app.add_option("SCENARIO", arguments->scenario, "a scenario file (netns_harness/README.md)")->required();
+    app.add_option("SCENARIO", arguments->scenario, "a scenario file (netns_harness/README.md)");
     app.add_option("--fault", arguments->faults, "turn a deliberate fault of the server on; may be repeated")
         ->allow_extra_args(false);
     app.add_option("--seed", arguments->seed, "all random choices come from it; at random, and printed, when absent");
@@ -167,6 +214,15 @@ Command::Run declare(CLI::App& app) {
     app.add_option("--out", arguments->out, "keep logs and results in this directory");
     app.add_flag("--json", arguments->json, "write the result as JSON");
     app.add_flag("--check", arguments->check, "only check the scenario and that all it names is there");
+    app.add_option("--repeat", arguments->repeat, "so many runs, with the seed and those that follow")
+        ->check(CLI::Range(1, 1'000'000));
+    app.add_option("--jobs", arguments->jobs, "with --repeat: so many at a time")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
+    app.add_flag("--until-violation", arguments->until_violation,
+                 "begin no further run after one that was violated; without --repeat, go on until then");
+    app.add_flag("--list-faults", arguments->list_faults, "the deliberate faults there are, and what they do");
+    app.add_flag("--list-workloads", arguments->list_workloads, "the kinds of workload that a scenario can name");
     app.footer(
         "Exit status: 0 ok, 1 violated, 2 could not run, 3 inconclusive (events lost, a server died, interrupted …).\n"
         "Without --out, logs and results are kept only when the verdict is not ok, in a directory that is printed.");

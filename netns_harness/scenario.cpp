@@ -75,8 +75,11 @@ class ScenarioReader {
     void read_workload(TableReader& table) {
         LockWorkloadPlan workload;
         workload.name = table.required_text("name");
-        if (const std::string kind = table.required_text("kind"); table.has("kind") && kind != "byte_range_locks")
-            table.complain("kind", "there is no workload '" + kind + "'; allowed: byte_range_locks");
+        std::vector<std::string> kinds;
+        for (const WorkloadKind& known : workload_kinds()) kinds.push_back(known.name);
+        if (const std::string kind = table.required_text("kind");
+            table.has("kind") && std::ranges::find(kinds, kind) == kinds.end())
+            table.complain("kind", "there is no workload '" + kind + "'; allowed: " + list_of(kinds));
         workload.server = table.text("server", "server");
         workload.owners = static_cast<unsigned>(table.integer("owners", 2, 1, 64));
         workload.files = static_cast<unsigned>(table.integer("files", 3, 1, 1000));
@@ -143,6 +146,12 @@ const Plan& find_named(const std::vector<Plan>& plans, const std::string& name) 
 }
 
 }  // namespace
+
+const std::vector<WorkloadKind>& workload_kinds() {
+    static const std::vector<WorkloadKind> kinds{
+        {"byte_range_locks", "owners contend for byte ranges of a few files, and write and read under their locks"}};
+    return kinds;
+}
 
 const ServerPlan& Scenario::server(const std::string& name_of_server) const {
     return find_named(servers, name_of_server);

@@ -32,6 +32,13 @@ struct LockWorkloadPlan {
     unsigned longest_range = 0;  // bytes
 };
 
+// A `kind` of workload, and what its clients do.
+struct WorkloadKind {
+    const char* name;
+    const char* meaning;
+};
+const std::vector<WorkloadKind>& workload_kinds();
+
 // One client on a host of its own.
 struct ClientPlan {
     std::string name;
