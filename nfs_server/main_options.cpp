@@ -18,9 +18,10 @@ void declare(CLI::App& app, Options& options, bool& list_faults) {
     app.add_option("--export", options.export_path, "The path that clients mount")->capture_default_str();
     app.add_option("--bind", options.bind_addresses, "Address to listen on, IPv4 or IPv6; repeatable")
         ->capture_default_str();
-    app.add_option("--port", options.port, "TCP port of NFS; 0 takes a free one")->capture_default_str();
-    app.add_option("--mount-port", options.mount_port, "TCP port of MOUNT; by default that of NFS");
-    app.add_option("--nlm-port", options.nlm_port, "TCP port of the lock manager (NLM); by default that of NFS");
+    app.add_option("--port", options.port, "TCP and UDP port of NFS; 0 takes a free one")->capture_default_str();
+    app.add_option("--mount-port", options.mount_port, "Port of MOUNT; by default that of NFS");
+    app.add_option("--nlm-port", options.nlm_port,
+                   "Port of the lock manager and status monitor (NLM, NSM); by default that of NFS");
     app.add_option("--threads", options.threads, "Threads: as many requests can wait for the disk at a time")
         ->check(CLI::Range(1u, 4096u))
         ->capture_default_str();
@@ -28,6 +29,10 @@ void declare(CLI::App& app, Options& options, bool& list_faults) {
         ->check(CLI::Range(1u, 1u << 20))
         ->capture_default_str();
     app.add_flag("--register-rpcbind", options.register_rpcbind, "Tell the local rpcbind which program has which port");
+    app.add_option("--grace-period", options.grace_period_s,
+                   "Seconds after a restart in which clients take back their locks and nobody gets others")
+        ->check(CLI::Range(1u, 3600u))
+        ->capture_default_str();
     app.add_option("--log-level", options.log_level, "What is logged to stderr")
         ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
         ->capture_default_str();

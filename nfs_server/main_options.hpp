@@ -20,6 +20,7 @@ struct Options {
     uint32_t threads = 32;
     uint32_t max_connections = 1024;
     bool register_rpcbind = false;
+    uint32_t grace_period_s = 45;
     std::vector<std::string> faults;
     uint64_t fault_seed = 1;
     std::string fault_log;  // empty: none

@@ -13,12 +13,15 @@
 #include "nfs_server/disk/blank.hpp"
 #include "nfs_server/disk/disk_spec.hpp"
 #include "nfs_server/fs/file_system.hpp"
+#include "nfs_server/fs/service_file.hpp"
 #include "nfs_server/journal/journal.hpp"
 #include "nfs_server/nlm/nlm_program.hpp"
+#include "nfs_server/nlm/nsm_program.hpp"
 #include "nfs_server/ops/mount_program.hpp"
 #include "nfs_server/ops/nfs3_program.hpp"
 #include "nfs_server/rpc/rpcbind.hpp"
 #include "nfs_server/rpc/tcp_server.hpp"
+#include "nfs_server/rpc/udp_server.hpp"
 
 namespace lockstep::server {
 namespace {
@@ -40,6 +43,28 @@ class HandleResolver final : public nlm::FileResolver {
  private:
     fs::FileSystem& file_system_;
 };
+
+// Where the lock manager remembers its clients.
+class ServiceText final : public nlm::StableText {
+ public:
+    explicit ServiceText(fs::FileSystem& file_system) : file_system_(file_system) {}
+    Result<std::string, std::string> read() override {
+        auto text = fs::read_service_file(file_system_);
+        if (!text) return fail(std::string("the list of clients with locks can't be read from the disk"));
+        return std::move(*text);
+    }
+    Result<void, std::string> write(const std::string& text) override {
+        if (!fs::write_service_file(file_system_, text))
+            return fail(std::string("the list of clients with locks can't be written to the disk"));
+        return {};
+    }
+
+ private:
+    fs::FileSystem& file_system_;
+};
+
+// As many requests over UDP wait for the disk at a time.
+constexpr uint32_t udp_threads = 4;
 
 // A port that is listened on, and what is served there.
 struct Endpoint {
@@ -103,14 +128,16 @@ struct Service::Parts {
     std::unique_ptr<ops::Service> operations;
     std::unique_ptr<ops::MountService> mounts;
     std::unique_ptr<HandleResolver> resolver;
+    std::unique_ptr<ServiceText> service_text;
     std::unique_ptr<nlm::LockManager> locks;
     std::vector<std::unique_ptr<Endpoint>> endpoints;
     std::unique_ptr<rpc::TcpServer> server;
+    std::unique_ptr<rpc::UdpServer> udp_server;
     std::unique_ptr<rpc::RpcbindRegistration> registration;
 
     Result<void, std::string> listen(const Options& options);
     Result<void, std::string> open_storage(const Options& options);
-    void make_programs(const Options& options);
+    Result<void, std::string> make_programs(const Options& options);
     Result<void, std::string> register_programs();
     const Endpoint& endpoint_of(Role role) const;
 };
@@ -120,12 +147,14 @@ Result<void, std::string> Service::Parts::listen(const Options& options) {
     limits.max_connections = options.max_connections;
     LOCKSTEP_TRY(make_room_for_descriptors(options.max_connections));
     server = std::make_unique<rpc::TcpServer>(limits);
+    udp_server = std::make_unique<rpc::UdpServer>();
     endpoints = plan_endpoints(options);
     for (const auto& endpoint : endpoints) {
         uint16_t port = endpoint->asked_port;
         for (const std::string& text : options.bind_addresses) {
             LOCKSTEP_TRY(const auto address, rpc::PeerAddress::parse(text, port));
             LOCKSTEP_TRY(const auto bound, server->listen(address, endpoint->programs));
+            LOCKSTEP_TRY(udp_server->listen(bound, endpoint->programs));
             endpoint->addresses.push_back(bound);
             port = bound.port();  // one number on all addresses, also when it was any
         }
@@ -150,22 +179,31 @@ Result<void, std::string> Service::Parts::open_storage(const Options& options) {
     return {};
 }
 
-void Service::Parts::make_programs(const Options& options) {
+Result<void, std::string> Service::Parts::make_programs(const Options& options) {
     operations = std::make_unique<ops::Service>(ops::Service{*file_system, ops::new_write_verifier()});
     mounts.reset(new ops::MountService{*operations, options.export_path});
     resolver = std::make_unique<HandleResolver>(*file_system);
-    locks = std::make_unique<nlm::LockManager>(*resolver);
+    service_text = std::make_unique<ServiceText>(*file_system);
+    nlm::LockManagerOptions lock_options;
+    lock_options.grace_period_ms = int64_t{options.grace_period_s} * 1000;
+    locks = std::make_unique<nlm::LockManager>(*resolver, lock_options);
+    locks->enable_callbacks();
+    LOCKSTEP_TRY(locks->enable_monitoring(*service_text));
     for (const auto& endpoint : endpoints) {
         if (endpoint->serves[nfs_role]) endpoint->programs.add(ops::make_nfs3_program(*operations));
         if (endpoint->serves[mount_role]) endpoint->programs.add(ops::make_mount_program(*mounts));
         if (endpoint->serves[nlm_role]) endpoint->programs.add(nlm::nlm_program(*locks));
+        if (endpoint->serves[nlm_role]) endpoint->programs.add(nlm::nsm_program(*locks));
     }
+    return {};
 }
 
 Result<void, std::string> Service::Parts::register_programs() {
     registration = std::make_unique<rpc::RpcbindRegistration>();
     for (const auto& endpoint : endpoints)
-        for (const auto& address : endpoint->addresses) LOCKSTEP_TRY(registration->add(endpoint->programs, address));
+        for (const auto& address : endpoint->addresses)
+            for (const bool is_udp : {false, true})
+                LOCKSTEP_TRY(registration->add(endpoint->programs, address, is_udp));
     return {};
 }
 
@@ -187,8 +225,13 @@ Result<std::unique_ptr<Service>, std::string> Service::start(const Options& opti
         return fail(std::string(error.what()));
     }
     LOCKSTEP_TRY(parts->open_storage(options));
-    parts->make_programs(options);
+    try {
+        LOCKSTEP_TRY(parts->make_programs(options));
+    } catch (const std::system_error& error) {
+        return fail(std::string(error.what()));
+    }
     parts->server->start(options.threads);
+    parts->udp_server->start(udp_threads);
     if (options.register_rpcbind) LOCKSTEP_TRY(parts->register_programs());
     return std::unique_ptr<Service>(new Service(std::move(parts)));
 }
@@ -202,6 +245,7 @@ std::string Service::describe() const {
 Result<void, std::string> Service::stop() {
     parts_->registration.reset();
     parts_->server->stop();
+    parts_->udp_server->stop();
     // The file system's background work ends before the last word to the disk.
     parts_->locks.reset();
     parts_->file_system.reset();

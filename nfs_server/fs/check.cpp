@@ -122,7 +122,8 @@ class Checker {
         if (shrinking != orphan_marked_[number])
             problem("inode {} is {}shrinking, the orphan bitmap says otherwise", number, shrinking ? "" : "not ");
         if (!known.in_use) return check_free(number, record);
-        if (number < root_inode) problem("inode {} is reserved, but in use", number);
+        const bool is_service_file = number == service_inode && record.type == FileType::regular;
+        if (number < root_inode && !is_service_file) problem("inode {} is reserved, but in use", number);
         if (shrinking) ++report_.orphans;
         if (record.type == FileType::directory) {
             ++report_.directories;

@@ -23,7 +23,8 @@ constexpr std::uint32_t format_version = 1;
 constexpr std::uint32_t known_features = 0;  // feature bits that this program understands; any other is refused
 
 constexpr std::uint64_t no_inode = 0;
-constexpr std::uint64_t root_inode = 2;   // 0 means none, 1 is never given out
+constexpr std::uint64_t service_inode = 1;  // a regular file without a name: what the server itself remembers
+constexpr std::uint64_t root_inode = 2;
 constexpr std::uint64_t first_inode = 3;  // the first that an allocator may give out
 
 constexpr std::size_t max_name_bytes = 255;

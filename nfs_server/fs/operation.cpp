@@ -32,7 +32,7 @@ Outcome<InodeRecord> Operation::load(std::uint64_t number) {
 }
 
 Outcome<Inode*> Operation::lock_any(std::uint64_t number, LockMode mode) {
-    if (!volume_.is_inode_number(number)) return fail(Error(Error::corrupt));
+    if (number != service_inode && !volume_.is_inode_number(number)) return fail(Error(Error::corrupt));
     if (Inode* known = find(number)) {
         if (mode == LockMode::exclusive && known->mode_ == LockMode::shared) {
             LOCKSTEP_TRY(transaction_.lock(known->guard(), mode));
@@ -46,6 +46,7 @@ Outcome<Inode*> Operation::lock_any(std::uint64_t number, LockMode mode) {
 }
 
 Outcome<Inode*> Operation::lock_inode(std::uint64_t number, LockMode mode) {
+    if (number == service_inode) return fail(Error(Error::corrupt));  // nothing refers to it
     LOCKSTEP_TRY(Inode * inode, lock_any(number, mode));
     if ((*inode)->type == FileType::free) return fail(Error(Error::corrupt));
     return inode;
@@ -65,15 +66,27 @@ Outcome<Inode*> Operation::create_inode(FileType type) {
     if (!number) return fail(Error(Error::no_space));
     record_change(Bitmap::inodes, *number, true);
     LOCKSTEP_TRY(Inode * inode, lock_any(*number, LockMode::exclusive));
-    InodeRecord& record = inode->change();
-    if (record.type != FileType::free) return fail(Error(Error::corrupt));
+    if ((*inode)->type != FileType::free) return fail(Error(Error::corrupt));
+    initialise(*inode, type);
+    return inode;
+}
+
+Outcome<Inode*> Operation::lock_service_file() {
+    LOCKSTEP_TRY(Inode * inode, lock_any(service_inode, LockMode::exclusive));
+    if ((*inode)->type != FileType::free) return inode;
+    record_change(Bitmap::inodes, service_inode, true);
+    initialise(*inode, FileType::regular);
+    return inode;
+}
+
+void Operation::initialise(Inode& inode, FileType type) {
+    InodeRecord& record = inode.change();
     const std::uint64_t generation = record.generation + 1;
     record = InodeRecord{};
     record.type = type;
     record.generation = generation;
     record.flags = type == FileType::directory ? 0 : inode_flag_inline;
     record.atime_ns = record.mtime_ns = record.ctime_ns = now_ns_;
-    return inode;
 }
 
 void Operation::free_inode(Inode& inode) {
@@ -200,7 +213,8 @@ void Operation::finish(bool committed) {
             if (committed && change.value && volume_.orphan_made) volume_.orphan_made(change.bit);
             continue;
         }
-        if (change.value == committed) continue;  // taken and kept, or freed in vain
+        if (change.value == committed) continue;                                    // taken and kept, or freed in vain
+        if (change.bitmap == Bitmap::inodes && change.bit < first_inode) continue;  // never the allocator's
         (change.bitmap == Bitmap::blocks ? volume_.free_blocks : volume_.free_inodes).give_back(change.bit);
     }
 }

@@ -48,6 +48,10 @@ class Operation {
     /// conflict, io.
     Outcome<Inode*> create_inode(FileType type);
 
+    /// The file that no name leads to, for what the server itself must remember; locked exclusively, made if there was
+    /// none. Errors: conflict, io, corrupt.
+    Outcome<Inode*> lock_service_file();
+
     /// Makes the inode free. Its blocks have been freed before.
     void free_inode(Inode& inode);
 
@@ -89,6 +93,7 @@ class Operation {
         bool value;
     };
 
+    void initialise(Inode& inode, FileType type);
     Outcome<InodeRecord> load(std::uint64_t number);
     Outcome<void> store(Inode& inode);
     Outcome<void> write_word(std::span<const BitChange> changes);

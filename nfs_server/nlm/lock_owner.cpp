@@ -38,6 +38,20 @@ std::shared_ptr<LockClient> LockOwners::find_client(std::string_view name) {
     return found == shard.objects.end() ? nullptr : found->second.lock();
 }
 
+std::vector<std::shared_ptr<LockClient>> LockOwners::clients_at(std::string_view address) {
+    std::vector<std::shared_ptr<LockClient>> found;
+    // Those that are looked at are let go of after the mutex: the last one to go takes it.
+    std::vector<std::shared_ptr<LockClient>> all;
+    for (auto& shard : clients_) {
+        const std::lock_guard hold(shard.mutex);
+        for (const auto& [name, place] : shard.objects)
+            if (auto client = place.lock()) all.push_back(std::move(client));
+    }
+    for (const auto& client : all)
+        if (client->address == address) found.push_back(client);
+    return found;
+}
+
 std::shared_ptr<LockClient> LockOwners::find_or_add_client(std::string_view name, std::string_view address) {
     const std::string key(name);
     auto& shard = shard_of(clients_, key);

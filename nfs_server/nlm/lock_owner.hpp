@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace lockstep::server::nlm {
 
@@ -42,6 +43,9 @@ class LockOwners {
 
     // nullptr: no such client has or asks for a lock.
     std::shared_ptr<LockClient> find_client(std::string_view name);
+
+    // The clients that locked from the address.
+    std::vector<std::shared_ptr<LockClient>> clients_at(std::string_view address);
 
     size_t count() const { return count_.load(); }
 

@@ -1,9 +1,14 @@
 #include "nfs_server/nlm/nlm_program.hpp"
 
+#include "nfs_server/base/faults.hpp"
+#include "nfs_server/nlm/client_restarts.hpp"
+#include "nfs_server/nlm/wire_message.hpp"
 #include "nfs_server/wire/nlm4.hpp"
 
 namespace lockstep::server::nlm {
 namespace {
+
+Fault grant_in_grace{"grant_in_grace", "NLM grants ordinary requests in the grace period", 1};
 
 using namespace wire;
 using rpc::CallContext;
@@ -67,6 +72,11 @@ class Procedures {
             res.stat.stat = request.error();
             return;
         }
+        // What others will take back is not known yet.
+        if (const auto entry = manager_.grace.enter(); entry.is_in_grace()) {
+            res.stat.stat = NLM4_DENIED_GRACE_PERIOD;
+            return;
+        }
         const auto holder = manager_.table.test(*request);
         res.stat.stat = holder ? NLM4_DENIED : NLM4_GRANTED;
         if (holder) describe(*holder, call.arena, res.stat.nlm4_testrply_u.holder);
@@ -74,7 +84,13 @@ class Procedures {
 
     void lock(const CallContext& call, const nlm4_lockargs& args, nlm4_res& res) {
         res.cookie = args.cookie;
-        res.stat.stat = locked(call, args);
+        res.stat.stat = locked(call, args, true);
+    }
+
+    // For clients that are not monitored: their locks do not outlive the server.
+    void lock_unmonitored(const CallContext& call, const nlm4_lockargs& args, nlm4_res& res) {
+        res.cookie = args.cookie;
+        res.stat.stat = locked(call, args, false);
     }
 
     // Takes what was held, not what the file system knows: a removed file's locks must go too.
@@ -83,10 +99,9 @@ class Procedures {
         res.stat.stat = unlocked(call, args.alock);
     }
 
-    // Nothing is ever queued, so there is nothing to cancel.
-    void cancel(const CallContext&, const nlm4_cancargs& args, nlm4_res& res) {
+    void cancel(const CallContext& call, const nlm4_cancargs& args, nlm4_res& res) {
         res.cookie = args.cookie;
-        res.stat.stat = NLM4_DENIED;
+        res.stat.stat = cancelled(call, args);
     }
 
     // A server's word to a waiting client. This server is nobody's client and waits for no lock.
@@ -95,12 +110,49 @@ class Procedures {
         res.stat.stat = NLM4_DENIED;
     }
 
+    void share(const CallContext& call, const nlm4_shareargs& args, nlm4_shareres& res) {
+        res.cookie = args.cookie;
+        res.stat = shared(call, args);
+    }
+
+    void unshare(const CallContext& call, const nlm4_shareargs& args, nlm4_shareres& res) {
+        res.cookie = args.cookie;
+        res.stat = unshared(call, args);
+    }
+
+    // What a status monitor on this host says of a client that restarted: believed from this host only.
+    void client_restarted(const CallContext& call, const nlm4_sm_notify& args, NoValue&) {
+        if (call.peer.is_loopback()) client_restarted_by_name(manager_, call.request_id, args.mon_name, args.state);
+    }
+
+    // Answers to calls that this server does not make.
+    void ignore_test(const CallContext&, const nlm4_testres&, NoValue&) {}
+    void ignore(const CallContext&, const nlm4_res&, NoValue&) {}
+
+    // The asynchronous form of a procedure: the answer is a call of its own, to the caller's lock manager.
+    template <class Args, class Res>
+    auto as_message(void (Procedures::*method)(const CallContext&, const Args&, Res&), bool_t (*xdr_res)(XDR*, Res*),
+                    uint32_t answer) {
+        return [this, method, xdr_res, answer](const CallContext& call, const Args& args, NoValue&) {
+            Res res{};
+            (this->*method)(call, args, res);
+            if (!manager_.outgoing) return;
+            manager_.outgoing->start({.host = call.peer,
+                                      .program = NLM_PROGRAM,
+                                      .version = NLM4_VERS,
+                                      .procedure = answer,
+                                      .args = encoded(xdr_res, res),
+                                      .give_up_after_ms = manager_.options.callback_limit_ms,
+                                      .has_reply = false});
+        };
+    }
+
     // A client that has no status monitor says that it restarted. It is believed from the address only that it locked
     // from.
     void free_all(const CallContext& call, const nlm4_notify& args, NoValue&) {
         const auto client = manager_.owners.find_client(args.name);
         if (client && client->address == call.peer.address())
-            manager_.table.release_client(call.request_id, *client, ReleaseCause::client_restarted);
+            manager_.client_gone(call.request_id, *client, ReleaseCause::client_restarted);
     }
 
  private:
@@ -117,15 +169,82 @@ class Procedures {
         const auto file = find_file(bytes_of(lock.fh));
         if (!file) return fail(to_nlm4_stats(file.error()));
         auto owner = manager_.owners.find_or_add(lock.caller_name, text_of(lock.oh), lock.svid, call.peer.address());
-        return LockRequest{call.request_id, *file, std::move(owner), *range, mode};
+        return LockRequest{
+            .request_id = call.request_id, .file = *file, .owner = std::move(owner), .range = *range, .mode = mode};
     }
 
-    nlm4_stats locked(const CallContext& call, const nlm4_lockargs& args) {
-        const auto request = request_on_existing_file(call, args.alock, mode_of(args.exclusive));
+    nlm4_stats locked(const CallContext& call, const nlm4_lockargs& args, bool is_monitored) {
+        auto request = request_on_existing_file(call, args.alock, mode_of(args.exclusive));
         if (!request) return request.error();
+        request->reclaim = args.reclaim;
+        LockClient& client = *request->owner->client;
+        if (is_monitored && client.address == call.peer.address())
+            note_state(manager_, call.request_id, client, args.state);
+        if (const auto status = admit(client, args.reclaim, is_monitored)) return *status;
+        const auto entry = manager_.grace.enter();
+        if (const auto status = judge_by_grace(entry, client, args.reclaim)) return *status;
+        if (args.block && is_monitored)
+            request->wait_for = std::make_shared<const GrantTarget>(std::string(text_of(args.alock.fh)), call.peer);
         const nlm4_stats status = to_nlm4_stats(manager_.table.lock(*request));
-        // A client that would wait is told that it can't: with NLM4_BLOCKED it would wait for a callback for ever.
+        // NM_LOCK does not wait: with NLM4_BLOCKED its client would wait for a callback for ever.
         return status == NLM4_DENIED && args.block ? NLM4_DENIED_NOLOCKS : status;
+    }
+
+    // The client is on the durable list before it gets a lock.
+    std::optional<nlm4_stats> admit(LockClient& client, bool reclaim, bool is_monitored) {
+        if (!manager_.monitored || !is_monitored || client.is_monitored) return std::nullopt;
+        if (reclaim && !manager_.monitored->may_reclaim({client.name, client.address})) return std::nullopt;
+        if (!manager_.monitored->add({client.name, client.address})) return NLM4_DENIED_NOLOCKS;
+        client.is_monitored = true;
+        return std::nullopt;
+    }
+
+    // Nothing: the request may be looked at.
+    std::optional<nlm4_stats> judge_by_grace(const GracePeriod::Entry& entry, const LockClient& client, bool reclaim) {
+        if (!entry.is_in_grace()) return reclaim ? std::optional(NLM4_DENIED_GRACE_PERIOD) : std::nullopt;
+        if (!reclaim) return grant_in_grace.strikes() ? std::nullopt : std::optional(NLM4_DENIED_GRACE_PERIOD);
+        const bool is_known = manager_.monitored && manager_.monitored->may_reclaim({client.name, client.address});
+        return is_known ? std::nullopt : std::optional(NLM4_DENIED);
+    }
+
+    nlm4_stats cancelled(const CallContext& call, const nlm4_cancargs& args) {
+        const auto found = request(call, args.alock, mode_of(args.exclusive),
+                                   [&](auto handle) { return manager_.files.decode(handle); });
+        if (!found) return found.error();
+        return manager_.table.cancel(*found) ? NLM4_GRANTED : NLM4_DENIED;
+    }
+
+    Result<ShareRequest, nlm4_stats> share_request(const CallContext& call, const nlm4_share& share) {
+        const auto file = manager_.files.resolve(bytes_of(share.fh), call.request_id);
+        if (!file) return fail(to_nlm4_stats(file.error()));
+        // A share has no process: all of a client's that carry the same handle are one owner.
+        auto owner = manager_.owners.find_or_add(share.caller_name, text_of(share.oh), 0, call.peer.address());
+        return ShareRequest{*file, std::move(owner), static_cast<uint32_t>(share.access),
+                            static_cast<uint32_t>(share.mode)};
+    }
+
+    nlm4_stats shared(const CallContext& call, const nlm4_shareargs& args) {
+        const auto request = share_request(call, args.share);
+        if (!request) return request.error();
+        if (const auto status = admit(*request->owner->client, args.reclaim, true)) return *status;
+        const auto entry = manager_.grace.enter();
+        if (const auto status = judge_by_grace(entry, *request->owner->client, args.reclaim)) return *status;
+        switch (manager_.shares.share(*request)) {
+            case ShareStatus::granted:
+                return NLM4_GRANTED;
+            case ShareStatus::denied:
+                return NLM4_DENIED;
+            case ShareStatus::no_locks:
+                return NLM4_DENIED_NOLOCKS;
+        }
+        return NLM4_FAILED;
+    }
+
+    nlm4_stats unshared(const CallContext& call, const nlm4_shareargs& args) {
+        const auto request = share_request(call, args.share);
+        if (!request) return request.error();
+        manager_.shares.unshare(*request);
+        return NLM4_GRANTED;
     }
 
     nlm4_stats unlocked(const CallContext& call, const nlm4_lock& lock) {
@@ -155,14 +274,38 @@ rpc::Program nlm_program(LockManager& manager) {
             ((*procedures).*method)(call, args, res);
         };
     };
+    using P = Procedures;
+    const auto message = [procedures](auto method, auto xdr_res, uint32_t answer) {
+        return [procedures, run = procedures->as_message(method, xdr_res, answer)](
+                   const CallContext& call, const auto& args, NoValue& res) { run(call, args, res); };
+    };
+    const auto nothing = rpc::xdr_no_value;
     rpc::Program program(NLM_PROGRAM, NLM4_VERS, "NLM");
-    program.add(NLMPROC4_TEST, "TEST", xdr_nlm4_testargs, xdr_nlm4_testres, bind(&Procedures::test));
-    program.add(NLMPROC4_LOCK, "LOCK", xdr_nlm4_lockargs, xdr_nlm4_res, bind(&Procedures::lock));
-    program.add(NLMPROC4_CANCEL, "CANCEL", xdr_nlm4_cancargs, xdr_nlm4_res, bind(&Procedures::cancel));
-    program.add(NLMPROC4_UNLOCK, "UNLOCK", xdr_nlm4_unlockargs, xdr_nlm4_res, bind(&Procedures::unlock));
-    program.add(NLMPROC4_GRANTED, "GRANTED", xdr_nlm4_testargs, xdr_nlm4_res, bind(&Procedures::granted));
-    program.add(NLMPROC4_NM_LOCK, "NM_LOCK", xdr_nlm4_lockargs, xdr_nlm4_res, bind(&Procedures::lock));
-    program.add(NLMPROC4_FREE_ALL, "FREE_ALL", xdr_nlm4_notify, rpc::xdr_no_value, bind(&Procedures::free_all));
+    program.add(NLMPROC4_TEST, "TEST", xdr_nlm4_testargs, xdr_nlm4_testres, bind(&P::test));
+    program.add(NLMPROC4_LOCK, "LOCK", xdr_nlm4_lockargs, xdr_nlm4_res, bind(&P::lock));
+    program.add(NLMPROC4_CANCEL, "CANCEL", xdr_nlm4_cancargs, xdr_nlm4_res, bind(&P::cancel));
+    program.add(NLMPROC4_UNLOCK, "UNLOCK", xdr_nlm4_unlockargs, xdr_nlm4_res, bind(&P::unlock));
+    program.add(NLMPROC4_GRANTED, "GRANTED", xdr_nlm4_testargs, xdr_nlm4_res, bind(&P::granted));
+    program.add(NLMPROC4_TEST_MSG, "TEST_MSG", xdr_nlm4_testargs, nothing,
+                message(&P::test, xdr_nlm4_testres, NLMPROC4_TEST_RES));
+    program.add(NLMPROC4_LOCK_MSG, "LOCK_MSG", xdr_nlm4_lockargs, nothing,
+                message(&P::lock, xdr_nlm4_res, NLMPROC4_LOCK_RES));
+    program.add(NLMPROC4_CANCEL_MSG, "CANCEL_MSG", xdr_nlm4_cancargs, nothing,
+                message(&P::cancel, xdr_nlm4_res, NLMPROC4_CANCEL_RES));
+    program.add(NLMPROC4_UNLOCK_MSG, "UNLOCK_MSG", xdr_nlm4_unlockargs, nothing,
+                message(&P::unlock, xdr_nlm4_res, NLMPROC4_UNLOCK_RES));
+    program.add(NLMPROC4_GRANTED_MSG, "GRANTED_MSG", xdr_nlm4_testargs, nothing,
+                message(&P::granted, xdr_nlm4_res, NLMPROC4_GRANTED_RES));
+    program.add(NLMPROC4_TEST_RES, "TEST_RES", xdr_nlm4_testres, nothing, bind(&P::ignore_test));
+    program.add(NLMPROC4_LOCK_RES, "LOCK_RES", xdr_nlm4_res, nothing, bind(&P::ignore));
+    program.add(NLMPROC4_CANCEL_RES, "CANCEL_RES", xdr_nlm4_res, nothing, bind(&P::ignore));
+    program.add(NLMPROC4_UNLOCK_RES, "UNLOCK_RES", xdr_nlm4_res, nothing, bind(&P::ignore));
+    program.add(NLMPROC4_GRANTED_RES, "GRANTED_RES", xdr_nlm4_res, nothing, bind(&P::ignore));
+    program.add(NLMPROC4_SM_NOTIFY, "SM_NOTIFY", xdr_nlm4_sm_notify, nothing, bind(&P::client_restarted));
+    program.add(NLMPROC4_SHARE, "SHARE", xdr_nlm4_shareargs, xdr_nlm4_shareres, bind(&P::share));
+    program.add(NLMPROC4_UNSHARE, "UNSHARE", xdr_nlm4_shareargs, xdr_nlm4_shareres, bind(&P::unshare));
+    program.add(NLMPROC4_NM_LOCK, "NM_LOCK", xdr_nlm4_lockargs, xdr_nlm4_res, bind(&P::lock_unmonitored));
+    program.add(NLMPROC4_FREE_ALL, "FREE_ALL", xdr_nlm4_notify, nothing, bind(&P::free_all));
     return program;
 }
 

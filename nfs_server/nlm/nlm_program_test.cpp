@@ -183,7 +183,7 @@ TEST_F(NlmProgramTest, TheLocksOfARemovedFileCanBeReleased) {
     EXPECT_EQ(manager_.table.count(), 0u);
 }
 
-TEST_F(NlmProgramTest, ABlockingRequestIsNeverPromisedACallback) {
+TEST_F(NlmProgramTest, WithoutCallbacksABlockingRequestIsNotPromisedOne) {
     EXPECT_EQ(lock({}), NLM4_GRANTED);
     EXPECT_EQ(lock({.svid = 2}, true, true), NLM4_DENIED_NOLOCKS);
     nlm4_cancargs args{};
@@ -191,6 +191,36 @@ TEST_F(NlmProgramTest, ABlockingRequestIsNeverPromisedACallback) {
     args.alock = alock({.svid = 2});
     EXPECT_EQ(status(call(NLMPROC4_CANCEL, xdr_nlm4_cancargs, args, xdr_nlm4_res)), NLM4_DENIED) << "nothing waits";
     EXPECT_EQ(lock({.file = "2", .svid = 2}, true, true), NLM4_GRANTED) << "nothing is in the way";
+}
+
+TEST_F(NlmProgramTest, AReclaimIsRefusedWhenThereIsNoGracePeriod) {
+    nlm4_lockargs args{};
+    args.cookie = netobj(cookie_);
+    args.reclaim = TRUE;
+    args.alock = alock({});
+    EXPECT_EQ(status(call(NLMPROC4_LOCK, xdr_nlm4_lockargs, args, xdr_nlm4_res)), NLM4_DENIED_GRACE_PERIOD);
+}
+
+TEST_F(NlmProgramTest, SharesDenyWhatTheirOwnersForbid) {
+    const auto share = [&](const char* owner, fsh4_access access, fsh4_mode deny, uint32_t procedure = NLMPROC4_SHARE) {
+        const nlm4_lock names = alock({.handle = owner});
+        nlm4_shareargs args{};
+        args.cookie = netobj(cookie_);
+        args.share = {names.caller_name, names.fh, names.oh, deny, access};
+        const auto res = call(procedure, xdr_nlm4_shareargs, args, xdr_nlm4_shareres);
+        return res ? res->stat : NLM4_FAILED;
+    };
+    EXPECT_EQ(share("a", fsa_R, fsm_DW), NLM4_GRANTED);
+    EXPECT_EQ(share("b", fsa_W, fsm_DN), NLM4_DENIED) << "a denies writing";
+    EXPECT_EQ(share("b", fsa_R, fsm_DR), NLM4_DENIED) << "a reads";
+    EXPECT_EQ(share("b", fsa_R, fsm_DN), NLM4_GRANTED);
+    EXPECT_EQ(share("a", fsa_RW, fsm_DRW), NLM4_DENIED) << "b reads";
+    EXPECT_EQ(share("b", fsa_R, fsm_DN, NLMPROC4_UNSHARE), NLM4_GRANTED);
+    EXPECT_EQ(share("a", fsa_RW, fsm_DRW), NLM4_GRANTED) << "replaces its own";
+    EXPECT_EQ(manager_.shares.count(), 1u);
+    std::string name = "client";
+    EXPECT_TRUE(send(NLMPROC4_FREE_ALL, xdr_nlm4_notify, nlm4_notify{.name = name.data(), .state = 1}).has_value());
+    EXPECT_EQ(manager_.shares.count(), 0u);
 }
 
 TEST_F(NlmProgramTest, GrantedIsRefusedByAServerThatWaitsForNothing) {
@@ -214,8 +244,8 @@ TEST_F(NlmProgramTest, FreeAllIsBelievedFromTheClientsOwnAddressOnly) {
     EXPECT_EQ(manager_.table.count(), 1u);
 }
 
-TEST_F(NlmProgramTest, WhatIsNotOfferedIsUnavailable) {
-    for (const uint32_t procedure : {6u, 7u, 8u, 9u, 10u, 16u, 20u, 21u, 24u}) {
+TEST_F(NlmProgramTest, WhatTheProtocolDoesNotHaveIsUnavailable) {
+    for (const uint32_t procedure : {17u, 18u, 19u, 24u}) {
         const auto reply = send(procedure, rpc::xdr_no_value, rpc::NoValue{});
         ASSERT_TRUE(reply.has_value());
         EXPECT_EQ(reply->status, 3u) << "PROC_UNAVAIL for " << procedure;

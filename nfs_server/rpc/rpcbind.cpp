@@ -18,8 +18,10 @@ using Netconfig = std::unique_ptr<netconfig, FreeNetconfig>;
 
 }  // namespace
 
-Result<void, std::string> RpcbindRegistration::add(const ProgramSet& programs, const PeerAddress& address) {
-    const char* network = address.is_ipv6() ? "tcp6" : "tcp";
+Result<void, std::string> RpcbindRegistration::add(const ProgramSet& programs, const PeerAddress& address,
+                                                   bool is_udp) {
+    const char* const networks[] = {"tcp", "tcp6", "udp", "udp6"};
+    const char* network = networks[(is_udp ? 2 : 0) + (address.is_ipv6() ? 1 : 0)];
     const Netconfig config(getnetconfigent(network));
     if (!config) return fail(fmt::format("rpcbind: the system does not know the network '{}'", network));
     netbuf where{};

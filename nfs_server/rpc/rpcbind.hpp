@@ -19,15 +19,15 @@ class RpcbindRegistration {
     RpcbindRegistration(const RpcbindRegistration&) = delete;
     RpcbindRegistration& operator=(const RpcbindRegistration&) = delete;
 
-    // Registers every program of the set at the TCP address; what was registered for the same program and version
-    // before is replaced. Error: a message that names the program: no rpcbind answers, or it refuses us.
-    Result<void, std::string> add(const ProgramSet& programs, const PeerAddress& address);
+    // Registers every program of the set at the address, of TCP or of UDP; what was registered for the same program and
+    // version before is replaced. Error: a message that names the program: no rpcbind answers, or it refuses us.
+    Result<void, std::string> add(const ProgramSet& programs, const PeerAddress& address, bool is_udp = false);
 
  private:
     struct Entry {
         uint32_t program;
         uint32_t version;
-        const char* network;  // "tcp" or "tcp6"
+        const char* network;  // "tcp", "tcp6", "udp" or "udp6"
     };
     std::vector<Entry> entries_;
 };

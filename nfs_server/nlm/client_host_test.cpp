@@ -1,0 +1,292 @@
+// The lock manager with hosts that it calls: grants, answers to messages, restarts. Over UDP on the loopback.
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+#include "nfs_server/nlm/nlm_program.hpp"
+#include "nfs_server/nlm/nsm_program.hpp"
+#include "nfs_server/nlm/wire_message.hpp"
+#include "nfs_server/rpc/test_client.hpp"
+#include "nfs_server/rpc/udp_server.hpp"
+#include "nfs_server/wire/nlm4.hpp"
+#include "nfs_server/wire/nsm1.hpp"
+
+namespace lockstep::server::nlm {
+namespace {
+
+using namespace wire;
+using rpc::CallContext;
+using rpc::NoValue;
+
+class OneFile final : public FileResolver {
+ public:
+    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte>, uint64_t) override {
+        return fs::FileIdentity{7, 1};
+    }
+    fs::Outcome<fs::FileIdentity> decode(std::span<const std::byte>) override { return fs::FileIdentity{7, 1}; }
+};
+
+class TextInMemory final : public StableText {
+ public:
+    Result<std::string, std::string> read() override { return text; }
+    Result<void, std::string> write(const std::string& written) override {
+        if (is_broken) return fail(std::string("broken"));
+        text = written;
+        return {};
+    }
+    std::string text;
+    bool is_broken = false;
+};
+
+struct GetPort {
+    uint32_t program, version, protocol, port;
+};
+bool_t xdr_get_port(XDR* xdrs, GetPort* value) {
+    return xdr_u_int(xdrs, &value->program) && xdr_u_int(xdrs, &value->version) && xdr_u_int(xdrs, &value->protocol) &&
+           xdr_u_int(xdrs, &value->port);
+}
+
+// What a client's host serves: a portmapper, a lock manager, a status monitor. Notes what it is told.
+class ClientHost {
+ public:
+    ClientHost() {
+        rpc::Program portmapper(100000, 2, "portmapper");
+        portmapper.add(3, "GETPORT", xdr_get_port, xdr_u_int, [this](const CallContext&, const GetPort&, u_int& port) {
+            const std::lock_guard hold(mutex_);
+            port = is_registered_ ? port_ : 0;
+        });
+        programs_.add(std::move(portmapper));
+        rpc::Program locks(NLM_PROGRAM, NLM4_VERS, "NLM");
+        locks.add(NLMPROC4_GRANTED, "GRANTED", xdr_nlm4_testargs, xdr_nlm4_res,
+                  [this](const CallContext&, const nlm4_testargs& args, nlm4_res& res) {
+                      note("granted " + std::to_string(args.alock.svid));
+                      const std::lock_guard hold(mutex_);
+                      res.cookie = args.cookie;
+                      res.stat.stat = answer_;
+                  });
+        locks.add(NLMPROC4_LOCK_RES, "LOCK_RES", xdr_nlm4_res, rpc::xdr_no_value,
+                  [this](const CallContext&, const nlm4_res& res, NoValue&) {
+                      note("lock_res " + std::to_string(res.stat.stat));
+                  });
+        programs_.add(std::move(locks));
+        rpc::Program monitor(SM_PROG, SM_VERS, "NSM");
+        monitor.add(SM_NOTIFY, "NOTIFY", xdr_stat_chge, rpc::xdr_no_value,
+                    [this](const CallContext&, const stat_chge& change, NoValue&) {
+                        note("notify " + std::to_string(change.state));
+                    });
+        programs_.add(std::move(monitor));
+        port_ = server_.listen(*rpc::PeerAddress::parse("127.0.0.1", 0), programs_)->port();
+        server_.start(1);
+    }
+
+    uint16_t port() const { return port_; }
+    void answer_with(nlm4_stats answer) {
+        const std::lock_guard hold(mutex_);
+        answer_ = answer;
+    }
+    void unregister() {
+        const std::lock_guard hold(mutex_);
+        is_registered_ = false;
+    }
+    // The next thing that it was told; "" after ten seconds without any.
+    std::string next() {
+        std::unique_lock hold(mutex_);
+        if (!told_.wait_for(hold, std::chrono::seconds(10), [&] { return !notes_.empty(); })) return "";
+        const std::string note = notes_.front();
+        notes_.pop_front();
+        return note;
+    }
+
+ private:
+    void note(std::string what) {
+        const std::lock_guard hold(mutex_);
+        notes_.push_back(std::move(what));
+        told_.notify_all();
+    }
+    std::mutex mutex_;
+    std::condition_variable told_;
+    std::deque<std::string> notes_;
+    nlm4_stats answer_ = NLM4_GRANTED;
+    bool is_registered_ = true;
+    uint16_t port_ = 0;
+    rpc::ProgramSet programs_;
+    rpc::UdpServer server_;
+};
+
+class ClientHostTest : public testing::Test {
+ protected:
+    LockManagerOptions options() {
+        return {.grace_period_ms = 1000, .callback_limit_ms = 1500, .portmapper_port = host_.port()};
+    }
+    void start() {
+        manager_ = std::make_unique<LockManager>(files_, options(), clock_);
+        manager_->enable_callbacks();
+        ASSERT_TRUE(manager_->enable_monitoring(storage_));
+        programs_ = std::make_unique<rpc::ProgramSet>();
+        programs_->add(nlm_program(*manager_));
+        programs_->add(nsm_program(*manager_));
+    }
+    // Runs one procedure as a call from `address` would.
+    template <class Args, class Res>
+    Res call(rpc::test::Target target, bool_t (*xdr_args)(XDR*, Args*), Args args, bool_t (*xdr_res)(XDR*, Res*),
+             const char* address = "127.0.0.1") {
+        const rpc::Dispatcher dispatcher(*programs_);
+        const auto peer = *rpc::PeerAddress::parse(address, 700);
+        auto message = rpc::test::call_message(1, target, xdr_args, args);
+        Arena arena;
+        std::vector<iovec> pieces;
+        dispatcher.answer(message, {.connection_id = 1, .peer = peer}, arena, pieces);
+        auto reply = rpc::test::parse_reply(rpc::test::gathered(pieces));
+        if (!reply || reply->status != 0) {
+            ADD_FAILURE() << "the call failed";
+            return {};
+        }
+        return reply->decode(xdr_res, results_).value_or(Res{});
+    }
+    static nlm4_lock alock(int32_t svid) {
+        static std::string caller = "host";
+        static std::string bytes = "handle";
+        const nlm_netobj object{static_cast<u_int>(bytes.size()), bytes.data()};
+        return {.caller_name = caller.data(), .fh = object, .oh = object, .svid = svid, .l_offset = 0, .l_len = 0};
+    }
+    nlm4_stats lock(int32_t svid, bool block = true, bool reclaim = false, int32_t state = 0,
+                    const char* address = "127.0.0.1") {
+        nlm4_lockargs args{};
+        args.block = block;
+        args.exclusive = TRUE;
+        args.alock = alock(svid);
+        args.reclaim = reclaim;
+        args.state = state;
+        return call({NLM_PROGRAM, 4, NLMPROC4_LOCK}, xdr_nlm4_lockargs, args, xdr_nlm4_res, address).stat.stat;
+    }
+    nlm4_stats unlock(int32_t svid) {
+        nlm4_unlockargs args{};
+        args.alock = alock(svid);
+        return call({NLM_PROGRAM, 4, NLMPROC4_UNLOCK}, xdr_nlm4_unlockargs, args, xdr_nlm4_res).stat.stat;
+    }
+    void notify(int32_t state, const char* address = "127.0.0.1") {
+        std::string name = "host.example.org";
+        stat_chge change{.mon_name = name.data(), .state = state};
+        call({SM_PROG, 1, SM_NOTIFY}, xdr_stat_chge, change, rpc::xdr_no_value, address);
+    }
+
+    OneFile files_;
+    TextInMemory storage_;
+    ManualClock clock_;
+    ClientHost host_;
+    std::unique_ptr<LockManager> manager_;
+    std::unique_ptr<rpc::ProgramSet> programs_;
+    Arena results_;
+};
+
+TEST_F(ClientHostTest, AWaitingClientIsToldOfItsGrant) {
+    start();
+    EXPECT_EQ(lock(1), NLM4_GRANTED);
+    EXPECT_EQ(lock(2), NLM4_BLOCKED);
+    EXPECT_EQ(unlock(1), NLM4_GRANTED);
+    EXPECT_EQ(host_.next(), "granted 2");
+    EXPECT_EQ(lock(1, false), NLM4_DENIED);
+}
+
+TEST_F(ClientHostTest, AGrantThatTheClientRefusesGoesToTheNext) {
+    start();
+    host_.answer_with(NLM4_DENIED);
+    EXPECT_EQ(lock(1), NLM4_GRANTED);
+    EXPECT_EQ(lock(2), NLM4_BLOCKED);
+    EXPECT_EQ(lock(3), NLM4_BLOCKED);
+    EXPECT_EQ(unlock(1), NLM4_GRANTED);
+    EXPECT_EQ(host_.next(), "granted 2");
+    EXPECT_EQ(host_.next(), "granted 3");
+}
+
+TEST_F(ClientHostTest, AGrantWhoseClientCanNotBeReachedGoesToTheNext) {
+    start();
+    host_.unregister();
+    EXPECT_EQ(lock(1), NLM4_GRANTED);
+    EXPECT_EQ(lock(2), NLM4_BLOCKED);
+    EXPECT_EQ(unlock(1), NLM4_GRANTED);
+    EXPECT_EQ(lock(1, false), NLM4_DENIED) << "it is tried for a while";
+    for (int tries = 0; tries < 1000 && manager_->table.count() != 0; ++tries)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(lock(1, false), NLM4_GRANTED);
+}
+
+TEST_F(ClientHostTest, AMessageIsAnsweredByACall) {
+    start();
+    nlm4_lockargs args{};
+    args.exclusive = TRUE;
+    for (const int32_t svid : {1, 2}) {
+        args.alock = alock(svid);
+        call({NLM_PROGRAM, 4, NLMPROC4_LOCK_MSG}, xdr_nlm4_lockargs, args, rpc::xdr_no_value);
+        EXPECT_EQ(host_.next(), "lock_res " + std::to_string(svid == 1 ? NLM4_GRANTED : NLM4_DENIED));
+    }
+}
+
+TEST_F(ClientHostTest, AClientIsRememberedBeforeItsFirstLock) {
+    start();
+    storage_.is_broken = true;
+    EXPECT_EQ(lock(1), NLM4_DENIED_NOLOCKS);
+    storage_.is_broken = false;
+    EXPECT_EQ(lock(1), NLM4_GRANTED);
+    EXPECT_NE(storage_.text.find("client 127.0.0.1 4 host"), std::string::npos) << storage_.text;
+}
+
+TEST_F(ClientHostTest, ARestartedServerTellsItsClientsAndGrantsReclaimsOnly) {
+    start();
+    EXPECT_EQ(lock(1), NLM4_GRANTED);
+    start();
+    EXPECT_EQ(host_.next(), "notify 3");
+    EXPECT_EQ(lock(2), NLM4_DENIED_GRACE_PERIOD);
+    EXPECT_EQ(lock(1, false, true), NLM4_GRANTED);
+    EXPECT_EQ(lock(2, false, true, 0, "192.0.2.66"), NLM4_DENIED) << "another host of that name";
+    clock_.advance(1'000'000'000);
+    EXPECT_EQ(lock(2), NLM4_BLOCKED);
+    EXPECT_EQ(lock(3, false, true), NLM4_DENIED_GRACE_PERIOD) << "too late to reclaim";
+}
+
+TEST_F(ClientHostTest, WithoutClientsThereIsNoGracePeriod) {
+    start();
+    EXPECT_EQ(lock(1), NLM4_GRANTED);
+}
+
+TEST_F(ClientHostTest, ARestartedClientLosesItsLocksAndNobodyElseDoes) {
+    start();
+    EXPECT_EQ(lock(1, false, false, 3), NLM4_GRANTED);
+    notify(5, "192.0.2.66");
+    EXPECT_EQ(manager_->table.count(), 1u) << "another host can't say it";
+    notify(3);
+    EXPECT_EQ(manager_->table.count(), 1u) << "this state is known";
+    notify(5);
+    EXPECT_EQ(manager_->table.count(), 0u);
+    EXPECT_EQ(lock(2, false, false, 5), NLM4_GRANTED);
+    notify(5);
+    EXPECT_EQ(manager_->table.count(), 1u) << "a late copy takes no new locks";
+}
+
+TEST_F(ClientHostTest, ALockOfANewStateEndsThoseOfTheOld) {
+    start();
+    EXPECT_EQ(lock(1, false, false, 3), NLM4_GRANTED);
+    EXPECT_EQ(lock(2, false, false, 5, "192.0.2.66"), NLM4_DENIED) << "from another host the state means nothing";
+    EXPECT_EQ(lock(2, false, false, 5), NLM4_GRANTED);
+    notify(5);
+    EXPECT_EQ(manager_->table.count(), 1u);
+}
+
+TEST(MonitorRecordTest, WhatIsStoredComesBackWhateverTheNames) {
+    const MonitorRecord record{.state = 7,
+                               .clients = {{"a\nclient b", "192.0.2.1"}, {"", "2001:db8::1"}, {" ", "192.0.2.2"}}};
+    const auto read = MonitorRecord::from_text(record.to_text());
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(read->state, 7u);
+    EXPECT_EQ(read->clients, record.clients);
+    const std::string text = record.to_text();
+    for (size_t size = 0; size < text.size(); ++size) {
+        const auto part = MonitorRecord::from_text(std::string_view(text).substr(0, size));
+        EXPECT_TRUE(!part || part->clients.size() < 3) << size;
+    }
+}
+
+}  // namespace
+}  // namespace lockstep::server::nlm

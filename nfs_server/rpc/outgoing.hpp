@@ -1,0 +1,100 @@
+// Calls of this server to services of its clients: their lock managers and status monitors. Rpc layer.
+//
+// Over UDP, from one thread: where the service listens is asked of the client's portmapper first; each question is sent
+// again, at growing intervals, until it is answered or the time is over. A client that does not answer delays nobody
+// else.
+//
+//     looking up ──port──► calling ──reply──► done
+//        │ no port, no answer   │ no answer
+//        └──── unreachable      └──── unanswered
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "nfs_server/rpc/file_descriptor.hpp"
+#include "nfs_server/rpc/peer_address.hpp"
+
+namespace lockstep::server::rpc {
+
+struct OutgoingResult {
+    enum class Kind {
+        answered,     // `results` are those of a successful call
+        refused,      // the service answered with an RPC-level error: nothing was done
+        unreachable,  // nothing of the call was ever sent
+        unanswered,   // it was sent, and may have been done
+    };
+    Kind kind;
+    std::vector<std::byte> results;  // XDR
+};
+
+struct OutgoingCall {
+    PeerAddress host;  // its port does not matter
+    uint32_t program;
+    uint32_t version;
+    uint32_t procedure;
+    std::vector<std::byte> args;  // XDR
+    int64_t give_up_after_ms;
+    // false: there is no reply to wait for; it is sent once and then `answered`.
+    bool has_reply = true;
+    // Called from the thread of Outgoing, and must not block it. Sent: with the number of the attempt, from 1.
+    std::function<void(uint32_t attempt)> sent = {};
+    std::function<void(const OutgoingResult&)> done = {};
+};
+
+class Outgoing {
+ public:
+    // portmapper_port: 111, or a test's. Errors of the system: std::system_error.
+    explicit Outgoing(uint16_t portmapper_port = 111);
+    // Ends the thread. Calls that are not done are forgotten: their `done` is not called.
+    ~Outgoing();
+    Outgoing(const Outgoing&) = delete;
+    Outgoing& operator=(const Outgoing&) = delete;
+
+    // Any thread; does not wait. False: too many calls are under way, this one is not made.
+    bool start(OutgoingCall call);
+
+ private:
+    static constexpr size_t max_calls = 65536;
+    struct Pending {
+        OutgoingCall call;
+        PeerAddress to;  // where the question that is out was sent
+        bool is_looking_up = true;
+        uint32_t attempts = 0;    // of the call itself
+        int64_t interval_ms = 0;  // until the next sending
+        int64_t next_send_ns = 0;
+        int64_t give_up_ns = 0;
+    };
+
+    void work();
+    void take_new();
+    void send_due(int64_t now_ns);
+    int wait_ms(int64_t now_ns) const;
+    void send(uint32_t xid, Pending& pending);
+    void receive(int socket);
+    void answered(uint32_t xid, uint32_t status, std::vector<std::byte> results);
+    void found_port(uint32_t xid, uint16_t port);
+    void finish(uint32_t xid, OutgoingResult::Kind kind, std::vector<std::byte> results = {});
+    int socket_for(const PeerAddress& host) const;
+
+    const uint16_t portmapper_port_;
+    FileDescriptor wake_;
+    FileDescriptor ipv4_;
+    FileDescriptor ipv6_;
+    std::mutex mutex_;
+    std::deque<OutgoingCall> new_calls_;
+    size_t calls_count_ = 0;  // with mutex_
+    bool is_stopping_ = false;
+    // Of the thread:
+    std::map<uint32_t, Pending> pending_;  // by xid
+    uint32_t last_xid_;
+    std::thread thread_;
+};
+
+}  // namespace lockstep::server::rpc
