@@ -61,6 +61,17 @@ void print_prometheus(int pid, const std::vector<json>& properties) {
     }
 }
 
+void print_loss(std::uint64_t lost, std::uint64_t losses, std::uint64_t first_event_ns, std::uint64_t lost_since_ns) {
+    if (losses == 0) return;
+    std::string since = "at an unknown time";
+    if (lost_since_ns != 0 && first_event_ns != 0 && lost_since_ns >= first_event_ns)
+        since = fmt::format("since {:.6f} s after the first event",
+                            static_cast<double>(lost_since_ns - first_event_ns) / 1e9);
+    else if (lost_since_ns != 0)
+        since = fmt::format("since before the first event that was read (trace time {} ns)", lost_since_ns);
+    fmt::print(stderr, "lockstep: {} events were lost, {}\n", lost, since);
+}
+
 ExitStatus exit_status_of(const std::vector<json>& properties) {
     ExitStatus worst = exit_ok;
     for (const json& property : properties) {

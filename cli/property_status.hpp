@@ -14,6 +14,10 @@ void print_properties(const std::vector<nlohmann::json>& properties, bool as_jso
 // The Prometheus text format, for node_exporter's textfile collector. `pid` labels every value.
 void print_prometheus(int pid, const std::vector<nlohmann::json>& properties);
 
+// Says on stderr how many events the tracer lost and since when; nothing when none. Times by the trace's clock; 0:
+// unknown. `losses`: separate reports, of which some may not know their number.
+void print_loss(std::uint64_t lost, std::uint64_t losses, std::uint64_t first_event_ns, std::uint64_t lost_since_ns);
+
 // The worst verdict: violated before inconclusive before ok.
 ExitStatus exit_status_of(const std::vector<nlohmann::json>& properties);
 

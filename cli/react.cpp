@@ -1,6 +1,7 @@
 // lockstep react, pause, resume: change what an attached property does, while it runs.
 #include "cli/agents.hpp"
 #include "cli/command.hpp"
+#include "reactors/reactor.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -9,7 +10,7 @@ Command::Run declare_react(CLI::App& app) {
     const auto options = declare_property_command(app);
     auto reactors = std::make_shared<std::vector<std::string>>();
     app.add_option("reactors", *reactors,
-                   "The reactors from now on: log[:FILE], dump[:FOLDER], abort; none: only count");
+                   "The reactors from now on; none: only count. " + reactors::reactors_in_one_line());
     return [options, reactors] {
         connect_to(options->process)->react(options->property, *reactors);
         return exit_ok;

@@ -17,6 +17,11 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds retry_interval{2};
 constexpr std::size_t mark = 0;  // index of the mark among the wanted events; the caller's follow
 
+std::uint64_t steady_ns() {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(steady_clock::now().time_since_epoch()).count());
+}
+
 std::vector<WantedEvent> with_mark(const std::vector<WantedEvent>& wanted) {
     std::vector<WantedEvent> all = {{"lockstep_live",
                                      "mark",
@@ -70,8 +75,9 @@ void LiveReader::read_session() {
     if (!wait_for_metadata(deadline)) return;
     for (;;) {
         try {
-            const auto source = BabeltraceSource::open_live(session_url(options_.viewer_url, options_.session),
-                                                            with_mark(options_.wanted));
+            const auto source = BabeltraceSource::open_live(
+                options_.url.empty() ? session_url(options_.viewer_url, options_.session) : options_.url,
+                with_mark(options_.wanted));
             if (!read_until_idle_or_end(*source) || !nothing_read()) return;
         } catch (const TraceError&) {
             if (!nothing_read() || steady_clock::now() > deadline) throw;
@@ -84,17 +90,28 @@ void LiveReader::read_session() {
 
 // False when told to stop.
 bool LiveReader::wait_for_metadata(steady_clock::time_point deadline) {
-    while (!metadata_has_event(options_.viewer_url, options_.session, "lockstep_live:mark", options_.limit)) {
+    while (!metadata_is_there()) {
         if (steady_clock::now() > deadline)
-            throw TraceError(options_.session + ": the relay has no metadata of this session");
+            throw TraceError(options_.session + ": the relay at " + options_.viewer_url +
+                             (options_.url.empty() ? " has no metadata of this session"
+                                                   : " knows no such session, or it records none of the tracepoints"));
         if (stopping_after(retry_interval)) return false;
     }
     return true;
 }
 
+bool LiveReader::metadata_is_there() const {
+    const auto has = [this](const std::string& event) {
+        return metadata_has_event(options_.viewer_url, options_.session, event, options_.limit);
+    };
+    if (options_.url.empty()) return has("lockstep_live:mark");
+    return std::ranges::any_of(options_.wanted,
+                               [&](const WantedEvent& event) { return has(event.provider + ":" + event.tracepoint); });
+}
+
 bool LiveReader::nothing_read() const {
     std::lock_guard hold(mutex_);
-    return rounds_.empty() && events_.load(std::memory_order_relaxed) == 0 && losses_ == 0;
+    return rounds_.empty() && time_ns_ == 0 && events_.load(std::memory_order_relaxed) == 0 && losses_ == 0;
 }
 
 // False when told to stop, true at the session's end.
@@ -128,8 +145,10 @@ void LiveReader::end(State state, const std::string& error) {
 
 void LiveReader::on_event(std::size_t wanted, const Slot* slots, const Origin& origin) {
     std::lock_guard hold(mutex_);
+    note_time(origin.time_ns);
     if (wanted == mark) {
         if (slots[0].unsigned_integer != options_.reader) return;
+        if (handler_ != nullptr) handler_->on_time(origin.time_ns);
         rounds_[static_cast<std::uint32_t>(slots[2].unsigned_integer)] = slots[1].unsigned_integer;
         changed_.notify_all();
         return;
@@ -138,6 +157,7 @@ void LiveReader::on_event(std::size_t wanted, const Slot* slots, const Origin& o
     if (origin.cpu >= seen_cpus_.size()) seen_cpus_.resize(origin.cpu + 1);
     seen_cpus_[origin.cpu] = true;
     events_.fetch_add(1, std::memory_order_relaxed);
+    if (first_event_ns_ == 0) first_event_ns_ = origin.time_ns;
     handler_->on_event(wanted - 1, slots, origin);
 }
 
@@ -145,7 +165,23 @@ void LiveReader::on_loss(const Loss& loss) {
     std::lock_guard hold(mutex_);
     lost_ += loss.events;
     ++losses_;
+    if (lost_since_ns_ == 0) lost_since_ns_ = loss.begin_ns;
     if (handler_ != nullptr) handler_->on_loss(loss);
+}
+
+void LiveReader::on_time(std::uint64_t time_ns) {
+    std::lock_guard hold(mutex_);
+    note_time(time_ns);
+    if (handler_ != nullptr) handler_->on_time(time_ns);
+}
+
+// Called with the mutex held.
+void LiveReader::note_time(std::uint64_t time_ns) {
+    if (time_ns <= time_ns_) return;
+    time_ns_ = time_ns;
+    if (!options_.url.empty())
+        shortest_delay_ns_ = std::min(shortest_delay_ns_, static_cast<std::int64_t>(steady_ns() - time_ns));
+    changed_.notify_all();
 }
 
 void LiveReader::on_mismatch(std::size_t wanted, const std::string& why) {
@@ -165,6 +201,23 @@ bool LiveReader::wait_for_marks(std::uint64_t round, const std::vector<std::uint
     std::unique_lock lock(mutex_);
     changed_.wait_until(lock, deadline, [&] { return arrived() || state_ != State::reading; });
     return arrived();
+}
+
+bool LiveReader::wait_for_begin(steady_clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, deadline, [this] { return time_ns_ != 0 || state_ != State::reading; });
+    return time_ns_ != 0 || state_ == State::ended;
+}
+
+bool LiveReader::wait_for_now(steady_clock::time_point deadline) {
+    constexpr std::uint64_t slack_ns = 1'000'000'000;
+    const std::uint64_t asked_ns = steady_ns();
+    std::unique_lock lock(mutex_);
+    const auto read = [&] {
+        return time_ns_ != 0 && time_ns_ >= asked_ns - static_cast<std::uint64_t>(shortest_delay_ns_) + slack_ns;
+    };
+    changed_.wait_until(lock, deadline, [&] { return read() || state_ != State::reading; });
+    return read() || state_ == State::ended;
 }
 
 bool LiveReader::wait_for_end(steady_clock::time_point deadline) {
@@ -199,6 +252,16 @@ std::uint64_t LiveReader::lost() const {
 std::uint64_t LiveReader::losses() const {
     std::lock_guard hold(mutex_);
     return losses_;
+}
+
+std::uint64_t LiveReader::lost_since_ns() const {
+    std::lock_guard hold(mutex_);
+    return lost_since_ns_;
+}
+
+std::uint64_t LiveReader::first_event_ns() const {
+    std::lock_guard hold(mutex_);
+    return first_event_ns_;
 }
 
 std::vector<std::string> LiveReader::mismatches() const {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,6 +25,9 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
         std::string session;
         std::vector<WantedEvent> wanted;
         std::uint64_t reader = 0;  // whose marks count
+        // A session that somebody else made, without marks: "net://HOST:PORT/host/HOSTNAME/SESSION". Empty: a session
+        // of this machine, with marks.
+        std::string url;
         // How long to wait before asking the relay again when there was nothing.
         std::chrono::microseconds idle{500};
         // How long the session may take to appear at the relay.
@@ -39,6 +43,13 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
     // deadline. True for the first.
     bool wait_for_marks(std::uint64_t round, const std::vector<std::uint32_t>& cpus,
                         std::chrono::steady_clock::time_point deadline);
+    // Waits until something was read, be it only the time, or the session has ended. False at the deadline or after an
+    // error.
+    bool wait_for_begin(std::chrono::steady_clock::time_point deadline);
+    // Waits until everything earlier than now has been read, as far as times tell; for sessions without marks. The
+    // trace's clock may be another machine's: its distance from ours is taken from the fastest delivery so far, and a
+    // second is added for what that one took.
+    bool wait_for_now(std::chrono::steady_clock::time_point deadline);
     // Waits until the session was read to its end, as happens some time after it was destroyed. False at the deadline
     // or after an error.
     bool wait_for_end(std::chrono::steady_clock::time_point deadline);
@@ -53,6 +64,9 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
     std::vector<std::string> mismatches() const;
     // CPUs that events came from.
     std::vector<std::uint32_t> seen_cpus() const;
+    // When the first loss began, by the trace's clock; 0: none, or unknown.
+    std::uint64_t lost_since_ns() const;
+    std::uint64_t first_event_ns() const;
 
  private:
     void run();
@@ -65,6 +79,9 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
 
     void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) override;
     void on_loss(const Loss& loss) override;
+    void on_time(std::uint64_t time_ns) override;
+    void note_time(std::uint64_t time_ns);
+    bool metadata_is_there() const;
     void on_mismatch(std::size_t wanted, const std::string& why) override;
 
     const Options options_;
@@ -81,6 +98,11 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
     std::vector<bool> seen_cpus_;
     std::uint64_t lost_ = 0;
     std::uint64_t losses_ = 0;
+    std::uint64_t lost_since_ns_ = 0;
+    std::uint64_t first_event_ns_ = 0;
+    std::uint64_t time_ns_ = 0;  // the latest that was read
+    // The smallest distance so far between our clock and what had just been read.
+    std::int64_t shortest_delay_ns_ = std::numeric_limits<std::int64_t>::max();
     std::vector<std::string> mismatches_;
 };
 

@@ -73,6 +73,11 @@ void LiveSession::State::start(const std::vector<WantedEvent>& events) {
     const auto program = options.marker_program.empty() ? default_marker_program() : options.marker_program;
     // Before the session starts: with a program registered, the session has streams from its beginning.
     marker.emplace(program, number, options.no_loss, options.limit);
+    if (!options.vpids.empty()) {
+        std::vector<std::uint32_t> vpids = options.vpids;
+        vpids.push_back(static_cast<std::uint32_t>(marker->pid()));
+        control.track(vpids);
+    }
     control.start();
 
     LiveReader::Options reading;
@@ -141,6 +146,8 @@ void LiveSession::State::ask_for_losses() {
 void LiveSession::State::count_losses() {
     result->lost = reader->lost();
     result->losses = reader->losses();
+    result->first_event_ns = reader->first_event_ns();
+    result->lost_since_ns = reader->lost_since_ns();
     if (!counted_by_daemon) result->complete = false;
     if (counted_by_daemon.value_or(0) <= result->lost) return;
     handler.on_loss({*counted_by_daemon - result->lost, 0, 0});

@@ -31,6 +31,8 @@ struct LiveSessionOptions {
     std::uint64_t buffer_count = 4;
     // Programs wait for buffer space instead of losing events; they need traced_program_environment(true).
     bool no_loss = false;
+    // Only these processes are recorded, named by the numbers that they see themselves; empty: all.
+    std::vector<std::uint32_t> vpids;
     // finish() also waits until the relay has written the whole trace to its disk, below
     // PrivateLttngOptions::work_directory, where it can be read offline.
     bool keep_trace = false;
@@ -46,10 +48,25 @@ struct LiveResult {
     std::uint64_t events = 0;           // handed to the handler
     std::uint64_t lost = 0;             // reported lost, by the stream or by the session daemon, whichever is more
     std::uint64_t losses = 0;           // separate reports of loss
+    std::uint64_t first_event_ns = 0;   // by the trace's clock; 0: none
+    std::uint64_t lost_since_ns = 0;    // when the first loss began, by the same clock; 0: none, or unknown
     std::vector<std::string> problems;  // in words: why not complete, tracepoints that could not be decoded, …
 };
 
-class LiveSession {
+// What is read live, whoever made the session.
+class LiveEvents {
+ public:
+    virtual ~LiveEvents() = default;
+
+    // Waits until everything that was fired before the call has been handled, then ends reading.
+    virtual LiveResult finish(std::chrono::milliseconds deadline) = 0;
+    // Events handed to the handler so far. Any thread.
+    virtual std::uint64_t events() const = 0;
+    // The reader is at work; false after an error or the end. Any thread.
+    virtual bool reading() const = 0;
+};
+
+class LiveSession final : public LiveEvents {
  public:
     // Makes the session, enables `events`, starts recording and reading, and returns when the first marks have arrived:
     // what is fired from now on is seen. `handler` is called on the reader's thread from before the constructor returns
@@ -57,7 +74,7 @@ class LiveSession {
     // the limit.
     LiveSession(const LiveSessionOptions& options, std::vector<WantedEvent> events, EventHandler& handler);
     // Without finish(): what was not read is dropped.
-    ~LiveSession();
+    ~LiveSession() override;
     LiveSession(const LiveSession&) = delete;
     LiveSession& operator=(const LiveSession&) = delete;
 
@@ -65,12 +82,10 @@ class LiveSession {
     // throws for what a run may bring about (a dead daemon, a dead reader, the deadline): the result then says that it
     // is not complete. Programs may still run; what they fire afterwards is not looked at. Further calls return the
     // same.
-    LiveResult finish(std::chrono::milliseconds deadline = std::chrono::seconds(10));
+    LiveResult finish(std::chrono::milliseconds deadline = std::chrono::seconds(10)) override;
 
-    // Events handed to the handler so far. Any thread.
-    std::uint64_t events() const;
-    // The reader is at work; false after an error or the end. Any thread.
-    bool reading() const;
+    std::uint64_t events() const override;
+    bool reading() const override;
 
  private:
     struct State;

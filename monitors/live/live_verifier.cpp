@@ -7,8 +7,14 @@ LiveVerifier::LiveVerifier(const LiveSessionOptions& options, std::vector<Monito
       feed_(monitors_),
       session_(std::make_unique<LiveSession>(options, feed_.wanted(), feed_)) {}
 
+LiveVerifier::LiveVerifier(const JoinedSessionOptions& options, std::vector<Monitor*> monitors)
+    : monitors_(std::move(monitors)),
+      feed_(monitors_),
+      session_(std::make_unique<JoinedSession>(options, feed_.wanted(), feed_)) {}
+
 LiveResult LiveVerifier::finish(std::chrono::milliseconds deadline) {
     const LiveResult result = session_->finish(deadline);
+    feed_.finish();
     if (!result.complete && !finished_)
         for (Monitor* monitor : monitors_) monitor->lose(0);
     finished_ = true;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "monitors/live/joined_session.hpp"
 #include "monitors/live/live_session.hpp"
 #include "monitors/runtime/monitor.hpp"
 #include "monitors/trace/monitor_feed.hpp"
@@ -19,15 +20,18 @@ class LiveVerifier {
     // As LiveSession's constructor: when it returns, every event fired from now on is seen. Throws LttngError.
     LiveVerifier(const LiveSessionOptions& options, std::vector<Monitor*> monitors);
 
+    // As JoinedSession's constructor: a session that somebody else made. Throws LttngError.
+    LiveVerifier(const JoinedSessionOptions& options, std::vector<Monitor*> monitors);
+
     // As LiveSession::finish(); afterwards the monitors' verdicts are final.
     LiveResult finish(std::chrono::milliseconds deadline = std::chrono::seconds(10));
 
-    const LiveSession& session() const { return *session_; }
+    const LiveEvents& session() const { return *session_; }
 
  private:
     std::vector<Monitor*> monitors_;
     MonitorFeed feed_;
-    std::unique_ptr<LiveSession> session_;
+    std::unique_ptr<LiveEvents> session_;
     bool finished_ = false;
 };
 

@@ -26,6 +26,8 @@ class Marker {
     // The CPUs on which it fires.
     const std::vector<std::uint32_t>& cpus() const { return cpus_; }
 
+    pid_t pid() const { return pid_; }
+
     // Asks for a mark on every CPU; does not wait until they are fired. False when the child is gone.
     bool fire(std::uint64_t round);
 

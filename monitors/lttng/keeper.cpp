@@ -21,6 +21,7 @@ namespace lockstep::monitors {
 namespace {
 
 constexpr int probe_interval_ms = 1;
+constexpr std::int64_t gentle_limit_ms = 2000;
 constexpr rlim_t daemon_files = 4096;
 
 std::int64_t now_ms() {
@@ -36,11 +37,13 @@ class Keeper {
     [[noreturn]] void run() {
         if (!set_up()) leave(KeeperReport::broken);
         relay_ = start(plan_.relay_arguments);
-        session_ = start(plan_.session_arguments);
-        if (relay_ < 0 || session_ < 0) leave(KeeperReport::broken);
+        session_ready_ = plan_.session_arguments == nullptr;
+        if (!session_ready_) session_ = start(plan_.session_arguments);
+        if (relay_ < 0 || (!session_ready_ && session_ < 0)) leave(KeeperReport::broken);
         wait_until_ready();
         tell(KeeperReport::ready);
         wait_until_told_to_stop();
+        if (plan_.gently) end_session_daemon();
         kill_all();
         _exit(0);
     }
@@ -162,6 +165,17 @@ class Keeper {
         const bool accepted = connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
         close(connection);
         return accepted;
+    }
+
+    void end_session_daemon() {
+        if (session_dead_ || session_ <= 0) return;
+        kill(session_, SIGTERM);
+        const std::int64_t until = now_ms() + gentle_limit_ms;
+        while (!session_dead_ && now_ms() < until) {
+            pollfd ready{signals_, POLLIN, 0};
+            poll(&ready, 1, probe_interval_ms);
+            take_signals();
+        }
     }
 
     // Killing a whole process group reaches the consumer daemons and run-as helpers. The group's number can't have been

@@ -12,8 +12,11 @@ namespace lockstep::monitors {
 // Everything that the keeper needs, made ready before the fork: afterwards it may neither allocate nor lock.
 struct KeeperPlan {
     const char* const* relay_arguments;    // argv of lttng-relayd in the foreground, null-terminated
-    const char* const* session_arguments;  // argv of lttng-sessiond in the foreground with --sig-parent
+    const char* const* session_arguments;  // argv of lttng-sessiond in the foreground with --sig-parent; null: none
     const char* const* environment;
+    // Ask the session daemon to end before killing it: it then tells programs that none is there. One that was killed
+    // keeps them from looking for the next for 5 s.
+    bool gently;
     int log_fd;                       // both daemons' standard output and error
     int lifeline_fd;                  // reading end; end of file means: stop
     int report_fd;                    // writing end for KeeperReport

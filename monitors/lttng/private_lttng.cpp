@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <lttng/lttng.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -20,6 +21,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "monitors/lttng/deadline_thread.hpp"
 #include "monitors/lttng/keeper.hpp"
 #include "monitors/lttng/loopback.hpp"
 
@@ -119,9 +121,15 @@ std::vector<const char*> pointers(const std::vector<std::string>& strings) {
     return result;
 }
 
-// The caller's environment without what would let a daemon read or write outside its work directory.
-std::vector<std::string> daemon_environment(const std::filesystem::path& home) {
+// The caller's environment without what would let a daemon read or write outside its work directory; or, to meet the
+// user's programs, with all but the preloaded.
+std::vector<std::string> daemon_environment(const std::filesystem::path& home, bool meets_users_programs) {
     std::vector<std::string> result;
+    if (meets_users_programs) {
+        for (char** variable = environ; *variable != nullptr; ++variable)
+            if (!std::string_view(*variable).starts_with("LD_PRELOAD=")) result.emplace_back(*variable);
+        return result;
+    }
     for (char** variable = environ; *variable != nullptr; ++variable) {
         const std::string_view text = *variable;
         if (!text.starts_with("LTTNG_") && !text.starts_with("HOME=") && !text.starts_with("LD_PRELOAD="))
@@ -166,21 +174,22 @@ struct PrivateLttng::Running {
     pid_t keeper = -1;
     mutable bool died = false;
 
-    void start(const std::filesystem::path& work_directory);
+    void start(const PrivateLttngOptions& options);
     void expect_ready();
     void stop();
     bool alive() const;
 };
 
-void PrivateLttng::Running::start(const std::filesystem::path& work_directory) {
+void PrivateLttng::Running::start(const PrivateLttngOptions& options) {
+    const std::filesystem::path& work_directory = options.work_directory;
     const auto url = [this](int which) { return "tcp://127.0.0.1:" + std::to_string(ports[which]); };
     // Their sockets are for us alone; and the group "tracing" exists in no user namespace of ours.
-    const std::string group = "--group=root";
+    const std::string group = options.meets_users_programs ? "--group=tracing" : "--group=root";
     const std::vector<std::string> relay = {find_program("lttng-relayd"), "--output=" + work_directory.string(),
                                             "--control-port=" + url(0),   "--data-port=" + url(1),
                                             "--live-port=" + url(2),      group};
     const std::vector<std::string> session = {find_program("lttng-sessiond"), "--no-kernel", "--sig-parent", group};
-    const std::vector<std::string> environment = daemon_environment(work_directory);
+    const std::vector<std::string> environment = daemon_environment(work_directory, options.meets_users_programs);
     const auto relay_arguments = pointers(relay), session_arguments = pointers(session),
                variables = pointers(environment);
 
@@ -189,8 +198,15 @@ void PrivateLttng::Running::start(const std::filesystem::path& work_directory) {
     auto [lifeline_read, lifeline_write] = make_pipe();
     auto [report_read, report_write] = make_pipe();
 
-    const KeeperPlan plan{relay_arguments.data(), session_arguments.data(), variables.data(), log.get(),
-                          lifeline_read.get(),    report_write.get(),       ports[2],         limit};
+    const KeeperPlan plan{relay_arguments.data(),
+                          options.only_relay ? nullptr : session_arguments.data(),
+                          variables.data(),
+                          options.meets_users_programs,
+                          log.get(),
+                          lifeline_read.get(),
+                          report_write.get(),
+                          ports[2],
+                          limit};
     keeper = start_keeper(plan);
     if (keeper < 0) throw system_error("private LTTng: fork");
     lifeline = std::move(lifeline_write);
@@ -236,7 +252,7 @@ bool PrivateLttng::Running::alive() const {
 }
 
 PrivateLttng::PrivateLttng(const PrivateLttngOptions& options) : running_(std::make_unique<Running>()) {
-    if (geteuid() != 0)
+    if (geteuid() != 0 && !options.meets_users_programs)
         throw LttngError("private LTTng: needs to be root of a mount namespace (enter_private_run_directories)");
     std::error_code error;
     std::filesystem::create_directories(options.work_directory, error);
@@ -245,7 +261,7 @@ PrivateLttng::PrivateLttng(const PrivateLttngOptions& options) : running_(std::m
     running_->limit = options.limit;
     running_->log_file = options.work_directory / "daemons.log";
     running_->ports = free_ports();
-    running_->start(options.work_directory);
+    running_->start(options);
     try {
         running_->expect_ready();
     } catch (const LttngError& failure) {
@@ -256,6 +272,13 @@ PrivateLttng::PrivateLttng(const PrivateLttngOptions& options) : running_(std::m
         }
         throw LttngError(std::string(failure.what()) + (log.empty() ? "" : "\n" + log));
     }
+}
+
+bool session_daemon_runs(milliseconds limit) {
+    const auto answer = std::make_shared<int>(0);
+    DeadlineThread().run("LTTng: looking for a session daemon", limit,
+                         [answer] { *answer = lttng_session_daemon_alive(); });
+    return *answer == 1;
 }
 
 PrivateLttng::~PrivateLttng() {

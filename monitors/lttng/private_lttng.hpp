@@ -31,7 +31,16 @@ struct PrivateLttngOptions {
     // The network namespace belongs to Lockstep, so its loopback may be tuned (loopback.hpp);
     // enter_private_run_directories() has done so already.
     bool own_network_namespace = false;
+    // The session daemon meets the programs that would meet the user's own (in /var/run/lttng, or below LTTNG_HOME),
+    // and need not be root's. For attaching to programs that run already. Not set: everything stays in private mounts.
+    bool meets_users_programs = false;
+    // Only a relay: there is a session daemon.
+    bool only_relay = false;
 };
+
+// Whether a session daemon answers where this user's programs would meet it. Throws LttngError when none answers within
+// `limit`, neither yes nor no.
+bool session_daemon_runs(std::chrono::milliseconds limit = std::chrono::seconds(10));
 
 // Both daemons run from the constructor's return on. Not thread-safe.
 // Whatever ends this process, even SIGKILL, ends the daemons and the consumer daemons that they start: a keeper process

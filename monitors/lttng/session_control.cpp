@@ -50,6 +50,7 @@ struct SessionControl::State {
     void make_channel();
     void add_context(lttng_event_context_type type);
     void enable_event(const std::string& name);
+    void track(const std::vector<std::uint32_t>& vpids);
     std::uint64_t discarded_events();
     void destroy();
 };
@@ -91,6 +92,21 @@ void SessionControl::State::enable_event(const std::string& name) {
     event->loglevel_type = LTTNG_EVENT_LOGLEVEL_ALL;
     event->loglevel = -1;
     check(lttng_enable_event(handle.get(), event.get(), channel_name));
+}
+
+void SessionControl::State::track(const std::vector<std::uint32_t>& vpids) {
+    lttng_process_attr_tracker_handle* tracker = nullptr;
+    const auto result = lttng_session_get_tracker_handle(options.name.c_str(), LTTNG_DOMAIN_UST,
+                                                         LTTNG_PROCESS_ATTR_VIRTUAL_PROCESS_ID, &tracker);
+    if (result != LTTNG_OK) throw LttngError(lttng_strerror(-result));
+    const std::unique_ptr<lttng_process_attr_tracker_handle, void (*)(lttng_process_attr_tracker_handle*)> owned(
+        tracker, lttng_process_attr_tracker_handle_destroy);
+    constexpr auto ok = LTTNG_PROCESS_ATTR_TRACKER_HANDLE_STATUS_OK;
+    if (lttng_process_attr_tracker_handle_set_tracking_policy(tracker, LTTNG_TRACKING_POLICY_INCLUDE_SET) != ok)
+        throw LttngError("LTTng does not track by process");
+    for (const std::uint32_t vpid : vpids)
+        if (lttng_process_attr_process_id_tracker_handle_add_pid(tracker, static_cast<pid_t>(vpid)) != ok)
+            throw LttngError("LTTng refuses to track process " + std::to_string(vpid));
 }
 
 std::uint64_t SessionControl::State::discarded_events() {
@@ -135,6 +151,10 @@ SessionControl::~SessionControl() {
 
 void SessionControl::enable_event(const std::string& name) {
     step("LTTng: enabling " + name, [name](State& state) { state.enable_event(name); });
+}
+
+void SessionControl::track(const std::vector<std::uint32_t>& vpids) {
+    step("LTTng: tracking processes", [vpids](State& state) { state.track(vpids); });
 }
 
 void SessionControl::start() {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "monitors/lttng/deadline_thread.hpp"
 #include "monitors/lttng/lttng_error.hpp"
@@ -36,6 +37,8 @@ class SessionControl {
 
     // "provider:tracepoint"; wildcards as LTTng has them.
     void enable_event(const std::string& name);
+    // Only these processes' events are recorded: numbers as the processes see their own.
+    void track(const std::vector<std::uint32_t>& vpids);
     void start();
     // Events that found no room, as the daemons have counted them so far.
     std::uint64_t discarded_events();

@@ -16,9 +16,12 @@ OfflineResult verify_trace(const std::filesystem::path& directory, const std::ve
         result.problems.push_back(error.what());
         for (Monitor* monitor : monitors) monitor->lose(0);
     }
+    feed.finish();
     result.events = feed.events();
     result.lost = feed.lost();
     result.losses = feed.losses();
+    result.first_event_ns = feed.first_event_ns();
+    result.lost_since_ns = feed.lost_since_ns();
     result.problems.insert(result.problems.end(), feed.mismatches().begin(), feed.mismatches().end());
     return result;
 }

@@ -18,6 +18,8 @@ struct OfflineResult {
     std::uint64_t events = 0;           // delivered
     std::uint64_t lost = 0;             // reported lost by the trace
     std::uint64_t losses = 0;           // separate reports of loss
+    std::uint64_t first_event_ns = 0;   // by the trace's clock; 0: none
+    std::uint64_t lost_since_ns = 0;    // when the first loss began, by the same clock; 0: none, or unknown
     std::vector<std::string> problems;  // where reading stopped and why, tracepoints that could not be decoded
 };
 

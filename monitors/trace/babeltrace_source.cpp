@@ -79,6 +79,7 @@ struct BabeltraceSource::Graph {
     void add_source(const char* class_name, const char* component_name, const bt_value* parameters);
 
     void handle(const bt_message* message);
+    void tell_time_of_packet(const bt_message* message);
     bt_graph_simple_sink_component_consume_func_status consume(bt_message_iterator* iterator);
 
     std::string name;  // of the trace, for messages
@@ -141,9 +142,21 @@ void BabeltraceSource::Graph::handle(const bt_message* message) {
         case BT_MESSAGE_TYPE_DISCARDED_PACKETS:
             handler->on_loss(LossCounter::discarded_packets(message));
             break;
+        case BT_MESSAGE_TYPE_PACKET_END:
+            tell_time_of_packet(message);
+            break;
+        case BT_MESSAGE_TYPE_MESSAGE_ITERATOR_INACTIVITY:
+            handler->on_time(snapshot_ns(bt_message_message_iterator_inactivity_borrow_clock_snapshot_const(message)));
+            break;
         default:
-            break;  // streams and packets begin and end; inactivity
+            break;  // streams begin and end, packets begin
     }
+}
+
+void BabeltraceSource::Graph::tell_time_of_packet(const bt_message* message) {
+    const bt_stream* stream = bt_packet_borrow_stream_const(bt_message_packet_end_borrow_packet_const(message));
+    if (bt_stream_class_packets_have_end_default_clock_snapshot(bt_stream_borrow_class_const(stream)))
+        handler->on_time(snapshot_ns(bt_message_packet_end_borrow_default_clock_snapshot_const(message)));
 }
 
 bt_graph_simple_sink_component_consume_func_status BabeltraceSource::Graph::consume(bt_message_iterator* iterator) {

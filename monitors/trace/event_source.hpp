@@ -51,6 +51,9 @@ class EventHandler {
     // `wanted`: index into the list that the source was opened with. `slots`: its fields; strings live during the call.
     virtual void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) = 0;
     virtual void on_loss(const Loss& loss) = 0;
+    // It is `time_ns` by the trace's clock: everything earlier has been handed over. Comes where packets end and, live,
+    // again and again while nothing happens.
+    virtual void on_time([[maybe_unused]] std::uint64_t time_ns) {}
     // Events of wanted[`wanted`] exist that can't be decoded: the trace declares the tracepoint without a wanted field
     // or with another type. Once per event class; its events are not delivered.
     virtual void on_mismatch(std::size_t wanted, const std::string& why) = 0;

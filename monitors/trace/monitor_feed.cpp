@@ -32,13 +32,32 @@ MonitorFeed::MonitorFeed(const std::vector<Monitor*>& monitors) : monitors_(moni
 
 void MonitorFeed::on_event(std::size_t wanted, const Slot* slots, const Origin& origin) {
     ++events_;
+    if (first_event_ns_ == 0) first_event_ns_ = origin.time_ns;
+    on_time(origin.time_ns);
     for (const Receiver& receiver : receivers_[wanted]) receiver.monitor->deliver(receiver.binding, slots, origin);
 }
 
 void MonitorFeed::on_loss(const Loss& loss) {
     lost_ += loss.events;
     ++losses_;
+    if (lost_since_ns_ == 0) lost_since_ns_ = loss.begin_ns;
     for (Monitor* monitor : monitors_) monitor->lose(loss.events);
+}
+
+// An invariant that is over is also found out by the context's next event, so how often this is done changes when a
+// violation is told, and never whether.
+void MonitorFeed::on_time(std::uint64_t time_ns) {
+    constexpr std::uint64_t tick_ns = 10'000'000;
+    if (time_ns <= time_ns_) return;
+    time_ns_ = time_ns;
+    if (advanced_ns_ != 0 && time_ns < advanced_ns_ + tick_ns) return;
+    finish();
+}
+
+void MonitorFeed::finish() {
+    if (time_ns_ == advanced_ns_) return;
+    advanced_ns_ = time_ns_;
+    for (Monitor* monitor : monitors_) monitor->advance(time_ns_);
 }
 
 void MonitorFeed::on_mismatch(std::size_t wanted, const std::string& why) {

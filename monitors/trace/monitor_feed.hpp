@@ -20,14 +20,22 @@ class MonitorFeed : public EventHandler {
     // What the source must be opened with.
     const std::vector<WantedEvent>& wanted() const { return wanted_; }
 
+    // Everything was read: lets invariants be judged up to the latest time.
+    void finish();
+
     void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) override;
     void on_loss(const Loss& loss) override;
+    // State invariants: looked at as often as an agent does, by the trace's clock, and at the end of what was read.
+    void on_time(std::uint64_t time_ns) override;
     void on_mismatch(std::size_t wanted, const std::string& why) override;
 
     std::uint64_t events() const { return events_; }
     // Events reported lost, and how many reports there were: one may not know its number.
     std::uint64_t lost() const { return lost_; }
     std::uint64_t losses() const { return losses_; }
+    // By the trace's clock, in nanoseconds; 0 when there is none or it is not known.
+    std::uint64_t first_event_ns() const { return first_event_ns_; }
+    std::uint64_t lost_since_ns() const { return lost_since_ns_; }
     const std::vector<std::string>& mismatches() const { return mismatches_; }
 
  private:
@@ -42,6 +50,10 @@ class MonitorFeed : public EventHandler {
     std::uint64_t events_ = 0;
     std::uint64_t lost_ = 0;
     std::uint64_t losses_ = 0;
+    std::uint64_t first_event_ns_ = 0;
+    std::uint64_t lost_since_ns_ = 0;
+    std::uint64_t time_ns_ = 0;      // the latest
+    std::uint64_t advanced_ns_ = 0;  // up to which invariants were looked at
     std::vector<std::string> mismatches_;
 };
 

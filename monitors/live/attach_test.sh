@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# lockstep attach from outside: programs that know nothing, of several processes and network namespaces, in mounts and a network of
+# the test's own. attach_test.sh LOCKSTEP TARGET_PROGRAM
+set -euo pipefail
+if [ "${LOCKSTEP_ATTACH_TEST:-}" != inside ]; then
+    user=()
+    [ "$(id -u)" -eq 0 ] || user=(--user --map-root-user)
+    LOCKSTEP_ATTACH_TEST=inside exec unshare "${user[@]}" --mount --net --fork --pid --mount-proc --kill-child "$0" "$@"
+fi
+lockstep=$1 target=$2
+mount -t tmpfs none /run && mount -t tmpfs none /dev/shm && ip link set lo up
+export HOME=/run LTTNG_HOME=/run XDG_RUNTIME_DIR=/run
+unset LD_PRELOAD
+scratch=/run/scratch
+mkdir $scratch
+cd $scratch
+
+fail() {
+    echo "attach_test: $1" >&2
+    cat $scratch/*.err >&2 || true
+    exit 1
+}
+# expect STATUS PATTERN COMMAND…: the exit status, and what stdout and stderr together must contain.
+expect() {
+    local status=$1 pattern=$2 got=0
+    shift 2
+    "$@" >out 2>&1 || got=$?
+    [ "$got" -eq "$status" ] || fail "$* exited $got, not $status: $(cat out)"
+    [ -z "$pattern" ] || grep -qF -- "$pattern" out || fail "$* did not say \"$pattern\" but: $(cat out)"
+}
+# until COMMAND…: waits for it to succeed, at most 10 s.
+until_true() {
+    for _ in $(seq 500); do
+        "$@" >/dev/null 2>&1 && return
+        sleep 0.02
+    done
+    fail "in vain: $*"
+}
+# begin NAME PREFIX…: a target whose commands go to NAME.in, and its process number to NAME.pid.
+begin() {
+    local name=$1
+    shift
+    rm -f "$name.in" "$name.out"
+    mkfifo "$name.in" "$name.out"
+    exec {answers}<>"$name.out"
+    "$@" "$target" <"$name.in" >"$name.out" 2>"$name.err" &
+    echo $! >"$name.pid"
+    exec {commands}>"$name.in"
+    eval "${name}_in=$commands ${name}_out=$answers"
+}
+tell() {
+    local in=${1}_in out=${1}_out
+    echo "$2" >&"${!in}"
+    read -r -t 10 -u "${!out}" || fail "$1 died at: $2"
+}
+quit() {
+    local in=${1}_in
+    echo quit >&"${!in}"
+}
+# watch ARGUMENTS…: lockstep attach in the background, until it watches.
+watch() {
+    rm -f watch.err
+    "$lockstep" attach "$@" >watch.out 2>watch.err &
+    watcher=$!
+    until_true grep -q ^watching watch.err
+}
+# ends STATUS: how the watch ended.
+ends() {
+    local got=0
+    wait $watcher || got=$?
+    [ "$got" -eq "$1" ] || fail "the watch exited $got, not $1: $(cat watch.out watch.err)"
+}
+has() {
+    grep -qF -- "$2" "$1" || fail "$1 has no \"$2\": $(cat "$1")"
+}
+
+expect 2 "name what to watch, in one way" "$lockstep" attach mutual_exclusion
+expect 2 "there is no process 999999" "$lockstep" attach 999999 mutual_exclusion
+expect 2 "is no duration" "$lockstep" attach --all --duration 3x mutual_exclusion
+expect 2 "name a property" "$lockstep" attach $$
+sleep 1000 &
+expect 2 "it has not loaded LTTng-UST" "$lockstep" attach $! mutual_exclusion
+kill $!
+
+# Two processes in two network namespaces, running before anything of LTTng is there; a third that is not named.
+begin one
+begin two unshare --net
+begin other
+tell other "grant /z y 0 9 5"
+tell one "grant /a x 0 9 5"
+expect 2 "was not started with LTTNG_UST_ALLOW_BLOCKING=1" "$lockstep" attach --no-loss "$(cat one.pid)" mutual_exclusion
+watch "$(cat one.pid)" "$(cat two.pid)" mutual_exclusion --json --reactor "log:$scratch/log"
+tell one "grant /a x 0 9 5"
+tell other "grant /a z 0 9 5"
+at=(--in-process $watcher)
+saw() { "$lockstep" status "${at[@]}" | grep -qE "^mutual_exclusion +[a-z]+ +$1 "; }
+until_true saw 1
+expect 0 "mutual_exclusion         ok" "$lockstep" status "${at[@]}"
+expect 0 "" "$lockstep" status
+expect 0 "" "$lockstep" pause "${at[@]}" mutual_exclusion
+tell two "grant /a y 0 9 5"
+expect 0 "" "$lockstep" resume "${at[@]}" mutual_exclusion
+tell one "grant /b x 0 9 5"
+tell two "grant /b y 0 9 5"
+violated() { [ "$("$lockstep" status "${at[@]}" | grep -c 'violated file=/b')" -eq 1 ]; }
+until_true violated
+expect 0 "" "$lockstep" react "${at[@]}" mutual_exclusion stop
+tell one "grant /c x 0 9 5"
+echo "grant /c y 0 9 5" >&"$two_in"
+stopped() { grep -q '^State:.*T' "/proc/$(cat two.pid)/status"; }
+until_true stopped
+kill -CONT "$(cat two.pid)"
+kill -INT $watcher
+ends 1
+has watch.out '"exit_status": 1'
+has watch.out '"complete": true'
+has log 'owner="y"'
+[ "$(python3 -c 'import json; print(json.load(open("watch.out"))["properties"][0]["counters"]["violations"])')" -eq 2 ] ||
+    fail "not two violations: $(cat watch.out)"
+[ -z "$(pgrep lttng)" ] || fail "daemons are left: $(pgrep -a lttng)"
+
+# What the named process ends with: a context that stays open is a doubt, one that was closed is not.
+begin third
+watch "$(cat third.pid)" mutual_exclusion
+tell third "grant /d x 0 9 5"
+tell third "release /d x 0 9"
+quit third
+ends 0
+has watch.err "ended"
+begin fourth
+watch "$(cat fourth.pid)" mutual_exclusion
+tell fourth "grant /d x 0 9 5"
+kill -KILL "$(cat fourth.pid)"
+ends 3
+has watch.out "1 contexts were pending when 1 of the watched processes had ended"
+
+# Programs that come later; and the last property's detaching ends the watch.
+watch --all mutual_exclusion
+begin fifth env LTTNG_UST_REGISTER_TIMEOUT=5000
+tell fifth "grant /e x 0 9 5"
+tell fifth "release /e x 0 9"
+at=(--in-process $watcher)
+until_true saw 2
+expect 0 "mutual_exclusion         ok" "$lockstep" detach "${at[@]}" mutual_exclusion
+ends 0
+
+# A session that somebody else made, by name and by URL; no-loss with a daemon that runs already.
+lttng-relayd --daemonize --control-port tcp://127.0.0.1:5342 --data-port tcp://127.0.0.1:5343 --live-port tcp://127.0.0.1:5344 \
+    --output /run/relayed --group root
+lttng-sessiond --daemonize --no-kernel --group root
+{
+    lttng create theirs --live=100000 --set-url=net://127.0.0.1:5342:5343
+    lttng enable-channel --userspace --session=theirs channel
+    lttng add-context --userspace --session=theirs --type=vpid --type=vtid
+    lttng enable-event --userspace --session=theirs --channel=channel 'lock_api:*'
+    lttng start theirs
+} >lttng.out 2>&1 || fail "$(cat lttng.out)"
+tell fifth "grant /f x 0 9 5"
+watch --session theirs mutual_exclusion
+tell fifth "grant /g x 0 9 5"
+tell fifth "grant /g y 0 9 5"
+at=(--in-process $watcher)
+violated() { [ "$("$lockstep" status "${at[@]}" | grep -c 'violated file=/g')" -eq 1 ]; }
+until_true violated
+kill -TERM $watcher
+ends 1
+watch --url "net://127.0.0.1:5344/host/$(uname -n)/theirs" --duration 1500ms mutual_exclusion
+tell fifth "grant /h x 0 9 5"
+ends 0
+expect 2 "knows no such session" "$lockstep" attach --session nowhere mutual_exclusion
+expect 2 "a session's URL is" "$lockstep" attach --url somewhere mutual_exclusion
+
+begin sixth env LTTNG_UST_ALLOW_BLOCKING=1
+watch --no-loss "$(cat sixth.pid)" mutual_exclusion
+for i in $(seq 50); do tell sixth "grant /i$i x 0 9 5"; done
+kill -INT $watcher
+ends 0
+echo "attach_test: ok"

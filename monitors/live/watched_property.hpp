@@ -1,0 +1,65 @@
+// A property that is verified from outside, in this process: its monitor and its reactors. The counterpart of the
+// agent's AttachedProperty, with the same status.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "monitors/runtime/instance.hpp"
+#include "monitors/runtime/monitor.hpp"
+#include "reactors/reactor.hpp"
+
+namespace lockstep::monitors {
+
+// Threads: the reader delivers to monitor(); one thread calls handle_violations(); any calls the rest.
+class WatchedProperty {
+ public:
+    // Throws MonitorError or reactors::ReactorError.
+    WatchedProperty(const std::string& file, const InstanceOptions& options, const std::vector<std::string>& reactors);
+
+    Monitor& monitor() { return *monitor_; }
+    std::string name() const { return std::string(monitor_->name()); }
+
+    // Throws reactors::ReactorError; the former reactors then stay. Does not wait for one that runs.
+    void set_reactors(const std::vector<std::string>& specifications);
+    // Contexts are forgotten, so that resuming waits for start events.
+    void pause();
+    void resume();
+    // From now on no event is looked at, and neither is the time; the verdict is final.
+    void detach();
+    bool detached() const { return detached_.load(); }
+
+    // "provider:tracepoint" of bindings that no watched program offered when it was looked.
+    void set_absent_tracepoints(std::vector<std::string> names);
+
+    // As of an agent's property (monitors/README.md).
+    nlohmann::json status() const;
+
+    // Hands waiting violations to the reactors. What they fail in is counted, and the first failure is told.
+    void handle_violations();
+
+ private:
+    struct Reactors {
+        std::vector<std::string> specifications;
+        std::vector<std::unique_ptr<reactors::Reactor>> all;
+    };
+
+    void run(Reactors& set, const reactors::Report& report);
+
+    static constexpr std::size_t remembered_reports = 16;
+
+    std::unique_ptr<Monitor> monitor_;
+    std::atomic<bool> detached_{false};
+    mutable std::mutex mutex_;  // everything below; never held while reactors run
+    std::shared_ptr<Reactors> reactors_;
+    std::deque<std::string> reports_;  // JSON, the last ones
+    std::uint64_t reactor_failures_ = 0;
+    std::vector<std::string> absent_tracepoints_;
+};
+
+}  // namespace lockstep::monitors

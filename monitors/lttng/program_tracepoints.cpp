@@ -1,0 +1,71 @@
+#include "monitors/lttng/program_tracepoints.hpp"
+
+#include <lttng/lttng.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include "monitors/lttng/deadline_thread.hpp"
+
+namespace lockstep::monitors {
+namespace {
+
+struct Freed {
+    void operator()(lttng_handle* handle) const { lttng_destroy_handle(handle); }
+    void operator()(void* list) const { std::free(list); }
+};
+
+std::string type_name(lttng_event_field_type type) {
+    switch (type) {
+        case LTTNG_EVENT_FIELD_INTEGER:
+            return "integer";
+        case LTTNG_EVENT_FIELD_ENUM:
+            return "enumeration";
+        case LTTNG_EVENT_FIELD_FLOAT:
+            return "float";
+        case LTTNG_EVENT_FIELD_STRING:
+            return "string";
+        default:
+            return "other";
+    }
+}
+
+int check(int count) {
+    if (count < 0) throw LttngError(lttng_strerror(count));
+    return count;
+}
+
+// A tracepoint without fields is in the list of tracepoints only.
+std::vector<ProgramTracepoint> ask() {
+    lttng_domain domain{};
+    domain.type = LTTNG_DOMAIN_UST;
+    const std::unique_ptr<lttng_handle, Freed> handle(lttng_create_handle("", &domain));
+    if (handle == nullptr) throw LttngError("memory is short");
+
+    lttng_event* events = nullptr;
+    const int event_count = check(lttng_list_tracepoints(handle.get(), &events));
+    const std::unique_ptr<lttng_event, Freed> owned_events(events);
+    std::vector<ProgramTracepoint> all;
+    for (int i = 0; i < event_count; ++i)
+        all.push_back({static_cast<std::uint32_t>(events[i].pid), events[i].name, {}});
+
+    lttng_event_field* fields = nullptr;
+    const int field_count = check(lttng_list_tracepoint_fields(handle.get(), &fields));
+    const std::unique_ptr<lttng_event_field, Freed> owned_fields(fields);
+    for (int i = 0; i < field_count; ++i)
+        for (ProgramTracepoint& tracepoint : all)
+            if (static_cast<int>(tracepoint.vpid) == fields[i].event.pid && tracepoint.name == fields[i].event.name &&
+                fields[i].field_name[0] != 0)
+                tracepoint.fields.push_back({fields[i].field_name, type_name(fields[i].type)});
+    return all;
+}
+
+}  // namespace
+
+std::vector<ProgramTracepoint> program_tracepoints(std::chrono::milliseconds limit) {
+    const auto all = std::make_shared<std::vector<ProgramTracepoint>>();
+    DeadlineThread().run("LTTng: listing the programs' tracepoints", limit, [all] { *all = ask(); });
+    return std::move(*all);
+}
+
+}  // namespace lockstep::monitors
