@@ -14,6 +14,6 @@ namespace lockstep::cli {
 // what others fire nobody counts, so with other providers among `wanted` more may arrive than was counted, but never
 // fewer.
 std::vector<std::string> doubts_of(const monitors::LiveResult& seen, std::vector<std::string> wanted,
-                                   const harness::FiredCounts& fired, bool fired_is_complete);
+                                   const harness::FiredCounts& fired, harness::Counting counting);
 
 }  // namespace lockstep::cli

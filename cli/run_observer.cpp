@@ -160,7 +160,7 @@ harness::ObservedProgress RunObserver::progress() {
     return sum;
 }
 
-std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fired, bool fired_is_complete) {
+std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fired, harness::Counting counting) {
     if (!live_) return {};
     std::vector<std::string> wanted;
     for (const Property& property : properties_) {
@@ -168,7 +168,7 @@ std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fi
         for (const monitors::BindingDescriptor& binding : property.monitor->bindings())
             wanted.push_back(std::string(binding.provider) + ":" + binding.tracepoint);
     }
-    return doubts_of(live_->finish(), std::move(wanted), fired, fired_is_complete);
+    return doubts_of(live_->finish(), std::move(wanted), fired, counting);
 }
 
 PropertyResult RunObserver::live_result(Property& property, const std::vector<std::string>& live_doubts) {
@@ -230,8 +230,8 @@ PropertyResult RunObserver::result_of(Property& property, const std::vector<std:
     return result;
 }
 
-std::vector<PropertyResult> RunObserver::end(const harness::FiredCounts& fired, bool fired_is_complete) {
-    const std::vector<std::string> live_doubts = finish_live(fired, fired_is_complete);
+std::vector<PropertyResult> RunObserver::end(const harness::FiredCounts& fired, harness::Counting counting) {
+    const std::vector<std::string> live_doubts = finish_live(fired, counting);
     std::vector<PropertyResult> results;
     for (Property& property : properties_) results.push_back(result_of(property, live_doubts));
     return results;

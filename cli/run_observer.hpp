@@ -30,7 +30,7 @@ class RunObserver : public harness::Observer {
     void server_ready(const harness::ServerPlan& server) override;
     bool listens_to_clients() const override { return live_ != nullptr; }
     harness::ObservedProgress progress() override;
-    std::vector<harness::PropertyResult> end(const harness::FiredCounts& fired, bool fired_is_complete) override;
+    std::vector<harness::PropertyResult> end(const harness::FiredCounts& fired, harness::Counting counting) override;
 
  private:
     struct Property {
@@ -48,7 +48,7 @@ class RunObserver : public harness::Observer {
     bool attaches_to(const std::string& server) const;
     std::filesystem::path socket_of(const std::string& server) const { return scratch_ / (server + ".agent"); }
     harness::ObservedProgress ask_agents();
-    std::vector<std::string> finish_live(const harness::FiredCounts& fired, bool fired_is_complete);
+    std::vector<std::string> finish_live(const harness::FiredCounts& fired, harness::Counting counting);
     harness::PropertyResult result_of(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult live_result(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult in_process_result(const Property& property);

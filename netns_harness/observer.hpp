@@ -13,6 +13,13 @@
 
 namespace lockstep::harness {
 
+// What is known of how many events the clients fired.
+enum class Counting {
+    exact,     // each client told its counts
+    at_least,  // so did some; commands of the user's may have fired more
+    unknown    // a client that should have told did not
+};
+
 // A tracepoint's name, "provider:name", and how often the clients say that they fired it.
 using FiredCounts = std::map<std::string, std::uint64_t>;
 
@@ -40,8 +47,8 @@ class Observer {
     virtual bool listens_to_clients() const = 0;
     // At any time between begin() and end().
     virtual ObservedProgress progress() = 0;
-    // The clients have ended, the servers still run. `fired_is_complete`: every client told its counts.
-    virtual std::vector<PropertyResult> end(const FiredCounts& fired, bool fired_is_complete) = 0;
+    // The clients have ended, the servers still run.
+    virtual std::vector<PropertyResult> end(const FiredCounts& fired, Counting counting) = 0;
 };
 
 }  // namespace lockstep::harness

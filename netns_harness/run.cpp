@@ -7,6 +7,7 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace lockstep::harness {
 namespace {
@@ -68,7 +69,7 @@ class Run {
         stop_clients();
         show("judging");
         take_summaries();
-        result_.properties = observer_.end(fired_, fired_is_complete_);
+        result_.properties = observer_.end(fired_, counting_);
         stop_servers();
         take_strikes();
         result_.whole_duration = since(begin);
@@ -123,12 +124,44 @@ class Run {
 
     void start_clients() {
         std::uint64_t number = 0;
-        for (const ClientPlan& plan : scenario_.clients)
+        for (const ClientPlan& plan : scenario_.clients) {
+            ++number;
             clients_.push_back(
-                std::make_unique<Process>(client_command(plan, ++number), host(plan.name), options_.logs));
-        for (const auto& client : clients_)
-            client->wait_for_line("lock_client ready", Clock::now() + options_.start_limit);
+                std::make_unique<Process>(is_command(plan) ? users_command(plan, number) : client_command(plan, number),
+                                          host(plan.name), options_.logs));
+        }
+        for (std::size_t i = 0; i < clients_.size(); ++i)
+            if (!is_command(scenario_.clients[i]))
+                clients_[i]->wait_for_line("lock_client ready", Clock::now() + options_.start_limit);
     }
+
+    static bool is_command(const ClientPlan& plan) { return plan.workload.empty(); }
+
+    // A shell waits at the gate and becomes the command.
+    Command users_command(const ClientPlan& plan, std::uint64_t number) {
+        const ServerPlan& server = scenario_.server(plan.server);
+        const std::string address = host(plan.server).address;
+        const std::string url_address = address.find(':') == std::string::npos ? address : "[" + address + "]";
+        Command command{.name = plan.name,
+                        .program = "/bin/sh",
+                        .arguments = {"-c", "read -r gate_; exec </dev/null; eval \"$LOCKSTEP_COMMAND\""},
+                        .environment = observer_.client_environment(),
+                        .gated = true};
+        command.environment["LOCKSTEP_COMMAND"] = plan.command;
+        command.environment["LOCKSTEP_CLIENT"] = plan.name;
+        command.environment["LOCKSTEP_SERVER"] = address;
+        command.environment["LOCKSTEP_PORT"] = std::to_string(server.port);
+        command.environment["LOCKSTEP_EXPORT"] = server.export_path;
+        command.environment["LOCKSTEP_SEED"] = std::to_string(client_seed(number));
+        command.environment["LOCKSTEP_DURATION_MS"] = std::to_string(scenario_.duration.count());
+        command.environment["LOCKSTEP_URL"] = "nfs://" + url_address + server.export_path +
+                                              "?version=3&nfsport=" + std::to_string(server.port) +
+                                              "&mountport=" + std::to_string(server.mount_port);
+        return command;
+    }
+
+    // Streams of one seed: the workload's own choices differ by owner, ours by client.
+    std::uint64_t client_seed(std::uint64_t number) const { return options_.seed * 1'000'003 + number; }
 
     Command client_command(const ClientPlan& plan, std::uint64_t number) {
         const LockWorkloadPlan& workload = scenario_.workload(plan.workload);
@@ -138,8 +171,6 @@ class Run {
                         .arguments = {},
                         .environment = observer_.client_environment(),
                         .gated = true};
-        // Streams of one seed: the workload's own choices differ by owner, ours by client.
-        const std::uint64_t client_seed = options_.seed * 1'000'003 + number;
         command.arguments = {"--export",        server.export_path,
                              "--server",        host(workload.server).address,
                              "--port",          std::to_string(server.port),
@@ -151,7 +182,7 @@ class Run {
                              "--region",        std::to_string(workload.region),
                              "--longest-range", std::to_string(workload.longest_range),
                              "--directory",     workload.name,
-                             "--seed",          std::to_string(client_seed),
+                             "--seed",          std::to_string(client_seed(number)),
                              "--duration-ms",   std::to_string(scenario_.duration.count())};
         if (observer_.listens_to_clients())
             command.arguments.insert(command.arguments.end(),
@@ -167,6 +198,7 @@ class Run {
         for (const auto& client : clients_) client->open_gate();
         while (!work_is_over(deadline)) {
             show("working", since(begin));
+            if (Clock::now() >= begin + scenario_.duration) end_commands();
             wait_for_change(std::min(deadline, Clock::now() + milliseconds(100)));
         }
         result_.workload_duration = since(begin);
@@ -180,6 +212,15 @@ class Run {
         const bool all_ended =
             std::ranges::all_of(clients_, [](const auto& client) { return client->ended().has_value(); });
         return all_ended || Clock::now() >= deadline;
+    }
+
+    // A command that goes on for ever has done so until its time was over: that is no problem.
+    void end_commands() {
+        for (std::size_t i = 0; i < clients_.size(); ++i) {
+            if (!is_command(scenario_.clients[i]) || clients_[i]->ended()) continue;
+            clients_[i]->stop(options_.stop_grace);
+            ended_by_us_.insert(clients_[i]->name());
+        }
     }
 
     bool add_problem(const std::string& problem) {
@@ -207,11 +248,19 @@ class Run {
     }
 
     void take_summaries() {
-        for (const auto& client : clients_) {
-            const Json summary = summary_of(*client);
+        for (std::size_t i = 0; i < clients_.size(); ++i) {
+            const auto& client = clients_[i];
             const Ended how = *client->ended();
+            if (is_command(scenario_.clients[i])) {
+                if (counting_ == Counting::exact) counting_ = Counting::at_least;
+                result_.clients.emplace_back().name = client->name();
+                if (!how.well() && !ended_by_us_.contains(client->name()))
+                    add_problem(client->name() + " failed: " + how.text() + client->last_lines());
+                continue;
+            }
+            const Json summary = summary_of(*client);
             if (summary.is_null()) {
-                fired_is_complete_ = false;
+                counting_ = Counting::unknown;
                 add_problem(client->name() + " left no summary: " + how.text() + client->last_lines());
                 continue;
             }
@@ -262,9 +311,10 @@ class Run {
     Network network_;
     std::vector<std::unique_ptr<Process>> servers_;
     std::vector<std::unique_ptr<Process>> clients_;
+    std::set<std::string> ended_by_us_;  // names of clients whose command went on until its time was over
     RunResult result_;
     FiredCounts fired_;
-    bool fired_is_complete_ = true;
+    Counting counting_ = Counting::exact;
     bool begun_ = false;
 };
 

@@ -47,19 +47,19 @@ class NotingObserver : public Observer {
     void server_ready(const ServerPlan& server) override { note("ready " + server.name); }
     bool listens_to_clients() const override { return false; }
     ObservedProgress progress() override { return {}; }
-    std::vector<PropertyResult> end(const FiredCounts& fired, bool complete) override {
+    std::vector<PropertyResult> end(const FiredCounts& fired, Counting counting) override {
         note("end");
         fired_ = fired;
-        fired_is_complete_ = complete;
+        counting_ = counting;
         PropertyResult property;
         property.name = "p";
-        property.verdict = complete ? Verdict::ok : Verdict::inconclusive;
+        property.verdict = counting != Counting::unknown ? Verdict::ok : Verdict::inconclusive;
         return {property};
     }
 
     std::string notes;
     FiredCounts fired_;
-    bool fired_is_complete_ = false;
+    Counting counting_ = Counting::unknown;
 
  private:
     void note(const std::string& what) { notes += what + ";"; }
@@ -119,6 +119,29 @@ class RunTest : public testing::Test {
 
     fs::path directory_;
 };
+
+TEST_F(RunTest, ACommandOfTheUsersRunsOnItsHostAndIsToldWhereTheServerIs) {
+    RunOptions made = options(good_server, good_client);
+    made.scenario = parse_scenario(std::string(scenario_text) +
+                                       "[[client]]\nname = \"teller\"\n"
+                                       "command = 'echo $LOCKSTEP_CLIENT $LOCKSTEP_URL $LOCKSTEP_DURATION_MS'\n"
+                                       "[[client]]\nname = \"endless\"\ncommand = 'while :; do sleep 0.01; done'\n",
+                                   "test.toml");
+    const std::string found = run(made);
+    EXPECT_THAT(found, HasSubstr("verdict ok\nclients 4\n"));
+    EXPECT_EQ(read_file(directory_ / "teller.out"),
+              "teller nfs://10.77.0.1/export?version=3&nfsport=2049&mountport=2049 50\n");
+}
+
+TEST_F(RunTest, ACommandThatFailsIsAProblem) {
+    RunOptions made = options(good_server, good_client);
+    made.scenario = parse_scenario(
+        std::string(scenario_text) + "[[client]]\nname = \"bad\"\ncommand = 'echo wrong >&2; exit 3'\n", "test.toml");
+    const std::string found = run(made);
+    EXPECT_THAT(found, HasSubstr("verdict inconclusive"));
+    EXPECT_THAT(found, HasSubstr("bad failed: exit status 3"));
+    EXPECT_THAT(found, HasSubstr("wrong"));
+}
 
 TEST_F(RunTest, AGoodRunIsOkAndSumsWhatTheClientsFired) {
     const std::string found = run(options(good_server, good_client));

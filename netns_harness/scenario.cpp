@@ -32,7 +32,7 @@ class ScenarioReader {
             scenario_.seed = static_cast<std::uint64_t>(*seed);
         root_.table("network", [this](TableReader& table) { scenario_.subnet = table.text("subnet", "10.77.0.0/24"); });
         root_.tables("server", 1, [this](TableReader& table) { read_server(table); });
-        root_.tables("workload", 1, [this](TableReader& table) { read_workload(table); });
+        root_.tables("workload", 0, [this](TableReader& table) { read_workload(table); });
         root_.tables("client", 1, [this](TableReader& table) { read_client(table); });
         root_.tables("property", 0, [this](TableReader& table) { read_property(table); });
         root_.refuse_unknown_keys();
@@ -95,10 +95,19 @@ class ScenarioReader {
         const std::string name = table.text("name", "client");
         const bool several = table.has("count");
         const std::int64_t count = table.integer("count", 1, 1, 250);
-        const std::string workload = table.required_text("workload");
-        if (table.has("workload")) refer(table, "workload", workload, names_of(scenario_.workloads));
+        ClientPlan client;
+        client.workload = table.text("workload", "");
+        client.command = table.text("command", "");
+        if (table.has("workload") == table.has("command"))
+            table.complain("workload", "a client has either a 'workload' or a 'command'");
+        if (table.has("workload")) refer(table, "workload", client.workload, names_of(scenario_.workloads));
+        if (table.has("command")) {
+            client.server = table.text("server", scenario_.servers.empty() ? "" : scenario_.servers.front().name);
+            refer(table, "server", client.server, names_of(scenario_.servers));
+        }
         for (std::int64_t number = 1; number <= count; ++number) {
-            scenario_.clients.push_back({several ? name + std::to_string(number) : name, workload});
+            client.name = several ? name + std::to_string(number) : name;
+            scenario_.clients.push_back(client);
             take_host_name(table, scenario_.clients.back().name);
         }
     }

@@ -42,7 +42,9 @@ const std::vector<WorkloadKind>& workload_kinds();
 // One client on a host of its own.
 struct ClientPlan {
     std::string name;
-    std::string workload;  // a LockWorkloadPlan's name
+    std::string workload;  // a LockWorkloadPlan's name; empty: it runs `command`
+    std::string command;   // for a shell
+    std::string server;    // of a command: the ServerPlan whose address it is told
 };
 
 enum class Attach { live, in_process };

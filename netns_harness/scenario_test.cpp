@@ -66,7 +66,7 @@ TEST(Scenario, ASyntaxErrorHasLineAndColumn) {
 
 TEST(Scenario, AnUnknownKeyIsRefusedNamingWhatIsAllowed) {
     const std::string findings = findings_of(std::string(smallest) + "wrkload = \"w\"\n");
-    EXPECT_EQ(findings, "x.toml:8:1: [[client]]: unknown key 'wrkload'; allowed: name, count or workload");
+    EXPECT_EQ(findings, "x.toml:8:1: [[client]]: unknown key 'wrkload'; allowed: name, count, workload or command");
 }
 
 TEST(Scenario, AnUnknownTableIsRefused) {
@@ -107,9 +107,19 @@ TEST(Scenario, ValuesOfTheWrongTypeAreRefused) {
     EXPECT_THAT(findings_of("[[server]]\narguments = [1, 2]\n"), HasSubstr("'arguments' must be an array of texts"));
 }
 
-TEST(Scenario, AServerAClientAndAWorkloadAreNeeded) {
+TEST(Scenario, AClientHasEitherAWorkloadOrACommand) {
+    const std::string head = "name = \"x\"\n[[server]]\n[[workload]]\nname = \"w\"\nkind = \"byte_range_locks\"\n";
+    EXPECT_EQ(findings_of(head + "[[client]]\ncommand = \"true\"\n"), "");
+    EXPECT_THAT(findings_of(head + "[[client]]\n"), HasSubstr("either a 'workload' or a 'command'"));
+    EXPECT_THAT(findings_of(head + "[[client]]\nworkload = \"w\"\ncommand = \"true\"\n"),
+                HasSubstr("either a 'workload' or a 'command'"));
+    EXPECT_THAT(findings_of(head + "[[client]]\ncommand = \"true\"\nserver = \"other\"\n"),
+                HasSubstr("names 'other', which is not there"));
+}
+
+TEST(Scenario, AServerAndAClientAreNeeded) {
     const std::string findings = findings_of("name = \"x\"\n");
-    for (const char* table : {"[[server]]", "[[client]]", "[[workload]]"})
+    for (const char* table : {"[[server]]", "[[client]]"})
         EXPECT_THAT(findings, HasSubstr(std::string("at least one ") + table));
 }
 

@@ -62,6 +62,8 @@ expect 0 "" "$lockstep" resume "${at[@]}" mutual_exclusion
 tell "grant /a y 0 9 5"
 tell "grant /a z 0 9 5"
 expect 1 "violated file=/a" "$lockstep" status "${at[@]}"
+expect 1 "last violation: file=/a" "$lockstep" watch "${at[@]}" --count 2 --interval 0.05
+expect 2 "there is no agent at" "$lockstep" watch --in-process "$scratch/nowhere" --count 1
 expect 1 'lockstep_violations{pid="' "$lockstep" status "${at[@]}" --prometheus
 expect 1 '"reactors": [' "$lockstep" status "${at[@]}" --json
 expect 1 "mutual_exclusion" "$lockstep" detach "${at[@]}" mutual_exclusion
