@@ -14,6 +14,12 @@ set(LOCKSTEP_TEST_ENVIRONMENT
     "LOCKSTEP_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
     "LOCKSTEP_BUILD_DIR=${PROJECT_BINARY_DIR}")
 
+# Sanitizers make programs slower, by ten and more.
+set(lockstep_timeout_factor 1)
+if(LOCKSTEP_SANITIZE)
+    set(lockstep_timeout_factor 5)
+endif()
+
 # lockstep_test(NAME SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds]): a GoogleTest binary, one ctest test a TEST().
 function(lockstep_test name)
     if(NOT LOCKSTEP_TESTS)
@@ -23,6 +29,7 @@ function(lockstep_test name)
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 60)
     endif()
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * ${lockstep_timeout_factor}")
     add_executable(${name} ${ARG_SOURCES})
     target_link_libraries(${name} PRIVATE ${ARG_LIBS} lockstep_flags GTest::gtest_main GTest::gmock)
     if(LOCKSTEP_SANITIZE MATCHES thread)
@@ -44,6 +51,7 @@ function(lockstep_script_test name)
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 60)
     endif()
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * ${lockstep_timeout_factor}")
     add_test(NAME ${name} COMMAND ${ARG_COMMAND})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
         ENVIRONMENT "${LOCKSTEP_TEST_ENVIRONMENT}" RUN_SERIAL "${ARG_SERIAL}")
