@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -32,6 +34,27 @@ void print_diagnostics(const codegen::Reading& reading, const std::string& path)
     }
     for (const codegen::Diagnostic& diagnostic : reading.diagnostics)
         fmt::print(stderr, "{}", codegen::format_diagnostic(diagnostic, path, source, colour));
+}
+
+void set_parameter(codegen::Model& model, const std::string& assignment) {
+    const std::size_t sign = assignment.find('=');
+    const std::string name = assignment.substr(0, sign);
+    const auto found = std::ranges::find(model.parameters, name, &codegen::Parameter::name);
+    if (sign == std::string::npos || found == model.parameters.end())
+        throw std::runtime_error("--set takes NAME=VALUE, NAME being a parameter of the model: " + assignment);
+    const char* text = assignment.data() + sign + 1;
+    const char* end = assignment.data() + assignment.size();
+    std::int64_t number = 0;
+    const auto [rest, error] = std::from_chars(text, end, number);
+    const std::string unit(rest, end);
+    const std::int64_t factor = unit.empty() || unit == "ns" ? 1
+                                : unit == "us"               ? 1'000
+                                : unit == "ms"               ? 1'000'000
+                                : unit == "s"                ? 1'000'000'000
+                                                             : 0;
+    if (error != std::errc() || factor == 0)
+        throw std::runtime_error("--set " + assignment + ": a whole number, with ns, us, ms or s if it is a time");
+    found->value = codegen::Integer{number} * factor;
 }
 
 }  // namespace lockstep::cli

@@ -16,4 +16,8 @@ codegen::TracepointDeclarations load_tracepoints(const std::vector<std::string>&
 // Writes all diagnostics to stderr, in colour when that is a terminal and NO_COLOR is not set.
 void print_diagnostics(const codegen::Reading& reading, const std::string& path);
 
+// "limit=30s": gives a parameter of the model its value, a whole number, with ns, us, ms or s if it is a time. Throws
+// std::runtime_error when there is none of that name, or the value can't be read.
+void set_parameter(codegen::Model& model, const std::string& assignment);
+
 }  // namespace lockstep::cli

@@ -11,35 +11,13 @@
 #include <stdexcept>
 
 #include "cli/models.hpp"
+#include "cli/scratch_folder.hpp"
 #include "codegen/front_end.hpp"
 
 extern char** environ;
 
 namespace lockstep::cli {
 namespace {
-
-// A folder that is gone with the object.
-class ScratchFolder {
- public:
-    ScratchFolder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "lockstep-compile-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr)
-            throw std::runtime_error(fmt::format("cannot make a folder in {}: {}",
-                                                 std::filesystem::temp_directory_path().string(),
-                                                 std::strerror(errno)));
-        path_ = pattern;
-    }
-    ~ScratchFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    ScratchFolder(const ScratchFolder&) = delete;
-    ScratchFolder& operator=(const ScratchFolder&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-
- private:
-    std::filesystem::path path_;
-};
 
 // The headers of the runtime lie beside the program: the tree may be moved.
 std::filesystem::path header_folder() {
@@ -83,7 +61,7 @@ std::string generate(const std::filesystem::path& dot_file, const CompileOptions
 }
 
 bool compile_monitor(const std::string& source, const std::filesystem::path& out, const CompileOptions& options) {
-    const ScratchFolder scratch;
+    const ScratchFolder scratch("lockstep-compile");
     const auto file = scratch.path() / "monitor.cpp";
     std::ofstream(file) << source;
     auto unfinished = std::filesystem::absolute(out);

@@ -19,7 +19,7 @@ expect() {  # STATUS COMMAND…
 }
 
 expect 0 "$lockstep" check "$root"/dot/*.dot
-expect 0 "$lockstep" test "$root"/dot/*.dot
+expect 0 "$lockstep" test --interpret-only "$root"/dot/*.dot
 expect 1 "$lockstep" check "$root/dot/bad/nondeterminism.dot"
 grep -q 'nondeterminism.dot:8:28: error: ' err
 expect 1 "$lockstep" check "$root/dot/mutual_exclusion.dot" "$root/dot/bad/no-event.dot"
@@ -36,6 +36,19 @@ expect 2 "$lockstep" check --tracepoints "$work/nowhere" "$root/dot/reply_after_
 expect 0 "$lockstep" new my_property
 expect 0 "$lockstep" check my_property.dot
 expect 0 "$lockstep" test my_property.dot
+grep -q '3 of 3 edges taken, 1 of 1 forbidden events met, interpreter and compiled monitor agree' out
+expect 0 "$lockstep" test --json --show-runs --interpret-only my_property.dot
+grep -q '"edges":3,"edges_taken":3,"forbidden":1,"forbidden_met":1,"compiled":false,"list":\[{"violated"' out
+# A compiler that gets a guard wrong: the compiled monitor differs, and that is told.
+cat >wrong_compiler <<'END'
+#!/bin/sh
+for each; do case $each in *monitor.cpp) sed -i 's/return at.registers.holder.contains/return !at.registers.holder.contains/' "$each" ;; esac; done
+exec c++ "$@"
+END
+chmod +x wrong_compiler
+expect 1 env CXX="$work/wrong_compiler" "$lockstep" test my_property.dot
+grep -q 'the compiled monitor does not do what the interpreter does: .*compiled-differs' err
+expect 2 env CXX=false "$lockstep" test my_property.dot
 expect 2 "$lockstep" new my_property
 expect 2 "$lockstep" new '../x'
 

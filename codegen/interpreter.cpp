@@ -27,6 +27,7 @@ void Interpreter::set_parameter(const std::string& name, Integer value) {
 // -------------------------------------------------------------------------------------------------------------
 
 Outcome Interpreter::step(const Occurrence& occurrence) {
+    last_edge_.reset();
     advance(occurrence.circumstances.time_ns);
     const Event& event = model_.events[occurrence.event];
     const ContextKey key = key_of(occurrence);
@@ -46,6 +47,7 @@ Outcome Interpreter::process(const ContextKey& key, const Occurrence& occurrence
             continue;
         for (const Action& action : edge.actions) apply(action, context, occurrence);
         context.state = edge.target;
+        last_edge_ = static_cast<std::uint32_t>(&edge - model_.edges.data());
         if (!fits(context)) {
             ++overflows_;
             contexts_.erase(key);

@@ -97,6 +97,9 @@ class Interpreter {
     // How often a register overflowed.
     std::uint64_t overflows() const { return overflows_; }
 
+    // The edge that the last step took, into Model::edges; nothing when it took none.
+    std::optional<std::uint32_t> last_edge() const { return last_edge_; }
+
     // Keys of contexts in a state that is not final.
     std::vector<ContextKey> pending() const;
 
@@ -129,6 +132,7 @@ class Interpreter {
     std::map<ContextKey, Context> contexts_;  // the known ones; a context that is not here is unknown
     std::vector<Violation> violations_;
     std::uint64_t overflows_ = 0;
+    std::optional<std::uint32_t> last_edge_;
 };
 
 }  // namespace lockstep::codegen

@@ -21,16 +21,6 @@ using codegen::Value;
 
 namespace {
 
-constexpr int hits_before_forgetting = 250;
-
-// What `condition` compares the field with: chance alone would never meet it.
-void add_compared(const Expression& condition, std::uint32_t field, std::vector<std::uint64_t>& constants) {
-    for (const Expression& operand : condition.operands) add_compared(operand, field, constants);
-    if (condition.operands.size() != 2 || condition.operands[0].kind != Expression::Kind::field) return;
-    if (condition.operands[0].index == field && condition.operands[1].kind == Expression::Kind::literal)
-        constants.push_back(static_cast<std::uint64_t>(condition.operands[1].integer));
-}
-
 std::uint64_t word(const Value& value) {
     return value.text.empty() ? static_cast<std::uint64_t>(value.integer)
                               : hash_string(value.text.data(), value.text.size());
@@ -52,8 +42,9 @@ std::string text_of(const std::map<std::vector<std::uint64_t>, std::uint32_t>& s
 
 }  // namespace
 
-Agreement::Agreement(const codegen::Model& model, const MonitorDescriptor& descriptor, std::uint64_t seed)
-    : model_(model), descriptor_(descriptor), interpreter_(std::make_unique<Interpreter>(model)), random_(seed) {
+Agreement::Agreement(const codegen::Model& model, const MonitorDescriptor& descriptor)
+    : model_(model), descriptor_(descriptor), interpreter_(std::make_unique<Interpreter>(model)) {
+    for (const Binding& binding : model.bindings) bindings_.push_back(binding_of(descriptor, binding));
     InstanceOptions options;
     options.contexts = 64;
     options.blocks = 4096;
@@ -65,27 +56,17 @@ Agreement::~Agreement() {
     descriptor_.destroy(instance_);
 }
 
-std::optional<std::string> Agreement::run(int hits) {
-    for (int i = 0; i < hits; ++i) {
-        if (i % hits_before_forgetting == 0) start_over();
-        if (const auto difference = step()) return fmt::format("hit {}: {}", i, *difference);
-    }
-    return std::nullopt;
-}
-
-// Both forget everything, so that the interpreter stays small enough to be copied.
 void Agreement::start_over() {
     interpreter_ = std::make_unique<Interpreter>(model_);
     instance_->forget_all();
 }
 
-std::optional<std::string> Agreement::step() {
-    const Hit hit = next_hit();
+std::optional<std::string> Agreement::deliver(const codegen::TracepointHit& hit) {
     const bool forgettable = keeps_forgettable();
     const std::size_t violations_before = interpreter_->violations().size();
     const std::uint64_t overflows_before = interpreter_->overflows();
     const Counters before = instance_->counters();
-    const auto outcome = deliver_interpreted(*interpreter_, hit);
+    const auto outcome = codegen::deliver(model_, hit, *interpreter_);
     deliver_compiled(hit);
     const Counters after = instance_->counters();
     if (outcome) ++outcomes_[*outcome];
@@ -110,60 +91,12 @@ std::optional<std::string> Agreement::step() {
     return compare_violations(violations_before);
 }
 
-// --- hits
-// ---------------------------------------------------------------------------------------------------------------
-
-// Few values, so that contexts, owners and ranges meet; a few large ones, so that the ends of the integers are met too.
-Value Agreement::random_value(const codegen::Field& field) {
-    if (field.type.type == codegen::Type::string) {
-        const char* texts[] = {"", "alice", "bob", "carol"};
-        return {0, texts[random_() % std::size(texts)]};
-    }
-    constexpr std::uint64_t rare[] = {UINT64_MAX, UINT64_MAX - 1, std::uint64_t{1} << 63, 1000};
-    if (field.name == "mode" && random_() % 2 == 0) return {random_() % 6, {}};
-    const std::uint64_t drawn = random_() % 40 == 0 ? rare[random_() % std::size(rare)] : random_() % 3;
-    if (field.c_type == "uint8_t") return {static_cast<std::uint8_t>(drawn), {}};
-    if (field.c_type == "uint32_t") return {static_cast<std::uint32_t>(drawn), {}};
-    if (field.c_type == "int32_t") return {static_cast<std::int32_t>(drawn), {}};
-    return field.type.is_signed ? Value{static_cast<std::int64_t>(drawn), {}} : Value{drawn, {}};
-}
-
-Value Agreement::random_value(const Binding& binding, std::uint32_t field) {
-    std::vector<std::uint64_t> constants;
-    if (binding.when) add_compared(*binding.when, field, constants);
-    if (constants.empty() || random_() % 8 == 0) return random_value(binding.tracepoint_fields[field]);
-    const std::uint64_t constant = constants[random_() % constants.size()];
-    return {constant != 0 && random_() % 4 == 0 ? constant - 1 : constant, {}};
-}
-
-Agreement::Hit Agreement::random_hit() {
-    const Binding& chosen = model_.bindings[random_() % model_.bindings.size()];
-    Hit hit;
-    hit.binding = binding_of(descriptor_, chosen);
-    for (std::uint32_t field = 0; field < chosen.tracepoint_fields.size(); ++field)
-        hit.fields.push_back(random_value(chosen, field));
-    time_ns_ += random_() % 20;
-    hit.where = {time_ns_, 100 + random_() % 2, 200 + random_() % 3, random_() % 2, 4026531840 + random_() % 2};
-    return hit;
-}
-
-// Purely random events are soon wrong: half of them are chosen so that the interpreter goes on, if a few tries find
-// one.
-Agreement::Hit Agreement::next_hit() {
-    Hit hit = random_hit();
-    if (random_() % 2 == 0) return hit;
-    for (int tries = 0; tries < 24; ++tries, hit = random_hit()) {
-        Interpreter copy = *interpreter_;
-        const auto outcome = deliver_interpreted(copy, hit);
-        if (copy.violations().size() == interpreter_->violations().size() && outcome && *outcome != Outcome::ignored)
-            break;
-    }
-    return hit;
-}
-
-void Agreement::deliver_compiled(const Hit& hit) {
+void Agreement::deliver_compiled(const codegen::TracepointHit& hit) {
+    // Time passes for every context before the event happens, as in the interpreter.
+    instance_->advance(hit.where.time_ns);
+    if (hit.binding == codegen::no_event) return;
     std::vector<Slot> slots;
-    const BindingDescriptor& binding = descriptor_.bindings[hit.binding];
+    const BindingDescriptor& binding = descriptor_.bindings[bindings_[hit.binding]];
     for (std::size_t i = 0; i < hit.fields.size(); ++i) {
         Slot slot{};
         if (binding.fields[i].type == FieldType::string)
@@ -172,23 +105,9 @@ void Agreement::deliver_compiled(const Hit& hit) {
             slot.unsigned_integer = static_cast<std::uint64_t>(hit.fields[i].integer);
         slots.push_back(slot);
     }
-    // Time passes for every context before the event happens, as in the interpreter.
-    instance_->advance(hit.where.time_ns);
-    descriptor_.deliver(instance_, hit.binding, slots.data(),
+    descriptor_.deliver(instance_, bindings_[hit.binding], slots.data(),
                         {hit.where.time_ns, hit.where.net_ns, static_cast<std::uint32_t>(hit.where.process),
                          static_cast<std::uint32_t>(hit.where.thread), static_cast<std::uint32_t>(hit.where.cpu)});
-}
-
-// What the event did; nothing when it was no event of the model.
-std::optional<Outcome> Agreement::deliver_interpreted(Interpreter& interpreter, const Hit& hit) const {
-    const BindingDescriptor& wanted = descriptor_.bindings[hit.binding];
-    interpreter.advance(hit.where.time_ns);
-    for (std::uint32_t i = 0; i < model_.bindings.size(); ++i) {
-        if (model_.bindings[i].provider != wanted.provider || model_.bindings[i].tracepoint != wanted.tracepoint)
-            continue;
-        if (const auto outcome = interpreter.deliver(i, hit.fields, hit.where)) return outcome;
-    }
-    return std::nullopt;
 }
 
 // --- what is compared

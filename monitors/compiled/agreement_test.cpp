@@ -9,6 +9,7 @@
 
 #include "codegen/front_end.hpp"
 #include "monitors/compiled/property_library.hpp"
+#include "monitors/compiled/random_events.hpp"
 
 namespace lockstep::monitors {
 namespace {
@@ -39,8 +40,8 @@ TEST_P(CompiledProperty, DoesWhatTheInterpreterDoesAtEveryStep) {
 
     constexpr std::uint64_t seed = 20261;
     SCOPED_TRACE(::testing::Message() << "seed " << seed);
-    Agreement agreement(model, library.symbol<MonitorDescriptor>(descriptor_symbol), seed);
-    const auto difference = agreement.run(5'000);
+    Agreement agreement(model, library.symbol<MonitorDescriptor>(descriptor_symbol));
+    const auto difference = RandomEvents(model, seed).deliver_to(agreement, 5'000);
     ASSERT_EQ(std::nullopt, difference);
 
     auto outcomes = agreement.outcomes();
