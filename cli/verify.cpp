@@ -4,10 +4,12 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "cli/command.hpp"
+#include "cli/verify_model.hpp"
 #include "monitors/offline/offline_verifier.hpp"
 #include "monitors/runtime/monitor.hpp"
 
@@ -23,6 +25,7 @@ using nlohmann::json;
 struct VerifyOptions {
     std::string trace;
     std::vector<std::string> properties;
+    std::string model;
     std::uint64_t contexts = monitors::InstanceOptions{}.contexts;
     bool as_json = false;
 };
@@ -113,13 +116,21 @@ const Command command(
     "verify", "Judge a recorded trace (CTF, as LTTng writes it) by compiled properties", [](CLI::App& app) {
         auto options = std::make_shared<VerifyOptions>();
         app.add_option("trace", options->trace, "Directory of the trace, or one that has traces below it")->required();
-        app.add_option("property", options->properties,
-                       "Name of an installed property, or path of a compiled one (.so)")
-            ->required();
+        auto* properties = app.add_option("property", options->properties,
+                                          "Name of an installed property, or path of a compiled one (.so)");
+        app.add_option("--model", options->model,
+                       "Judge by a model instead of properties: serialisable (conflict serialisability of the server's "
+                       "transactions, from the tracepoints of txn)")
+            ->check(CLI::IsMember(verification_models()))
+            ->excludes(properties);
         app.add_option("--contexts", options->contexts, "Contexts alive at once, for each property")
             ->capture_default_str();
         app.add_flag("--json", options->as_json, "The result as one JSON object on standard output");
-        return [options] { return verify(*options); };
+        return [options] {
+            if (!options->model.empty()) return verify_by_model(options->model, options->trace, options->as_json);
+            if (options->properties.empty()) throw std::runtime_error("verify needs a property or --model");
+            return verify(*options);
+        };
     });
 
 }  // namespace
