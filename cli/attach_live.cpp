@@ -1,17 +1,11 @@
 #include "cli/attach_live.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -19,6 +13,7 @@
 #include "cli/command.hpp"
 #include "cli/loadable_property.hpp"
 #include "cli/property_status.hpp"
+#include "cli/running_programs.hpp"
 #include "monitors/live/live_verifier.hpp"
 #include "monitors/live/watch.hpp"
 #include "monitors/lttng/private_lttng.hpp"
@@ -31,70 +26,6 @@ using monitors::LttngError;
 using nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-// Programs whose last session daemon was killed look for the next after 5 s.
-constexpr milliseconds registration_limit{8'000};
-
-// A process named on the command line, from the moment it was found to its end.
-class WatchedProcess {
- public:
-    explicit WatchedProcess(pid_t pid) : pid_(pid), handle_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {
-        if (handle_ < 0) throw std::runtime_error(fmt::format("there is no process {}", pid));
-        std::ifstream status(fmt::format("/proc/{}/status", pid));
-        for (std::string line; std::getline(status, line);)
-            if (line.starts_with("NSpid:"))
-                vpid_ = static_cast<std::uint32_t>(std::atoi(line.substr(line.find_last_of(" \t") + 1).c_str()));
-    }
-    ~WatchedProcess() { close(handle_); }
-    WatchedProcess(const WatchedProcess&) = delete;
-    WatchedProcess& operator=(const WatchedProcess&) = delete;
-
-    pid_t pid() const { return pid_; }
-    std::uint32_t vpid() const { return vpid_; }  // as LTTng's events name it
-
-    bool ended() const {
-        pollfd waiting{handle_, POLLIN, 0};
-        return poll(&waiting, 1, 0) > 0;
-    }
-
-    // False only when that can be seen.
-    bool may_have_tracepoints() const {
-        std::ifstream maps(fmt::format("/proc/{}/maps", pid_));
-        bool readable = false;
-        for (std::string line; std::getline(maps, line); readable = true)
-            if (line.find("liblttng-ust") != std::string::npos) return true;
-        return !readable;
-    }
-
-    bool was_started_with(const std::string& variable) const {
-        std::ifstream environment(fmt::format("/proc/{}/environ", pid_), std::ios::binary);
-        for (std::string each; std::getline(environment, each, '\0');)
-            if (each == variable) return true;
-        return false;
-    }
-
- private:
-    pid_t pid_;
-    int handle_;
-    std::uint32_t vpid_ = 0;
-};
-
-class ScratchFolder {
- public:
-    ScratchFolder() : path_((std::filesystem::temp_directory_path() / "lockstep-live-XXXXXX").string()) {
-        if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
-    }
-    ~ScratchFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    ScratchFolder(const ScratchFolder&) = delete;
-    ScratchFolder& operator=(const ScratchFolder&) = delete;
-    const std::string& path() const { return path_; }
-
- private:
-    std::string path_;
-};
 
 // SIGINT, SIGTERM and SIGHUP are waited for, in every thread started from now on. After one was taken, the next kills.
 class EndSignals {
@@ -120,10 +51,6 @@ class LiveAttachment {
  public:
     explicit LiveAttachment(const LiveAttachOptions& options) : options_(options) {
         for (const pid_t pid : options.pids) processes_.push_back(std::make_unique<WatchedProcess>(pid));
-        for (const auto& process : processes_)
-            if (!process->may_have_tracepoints())
-                throw std::runtime_error(
-                    fmt::format("process {} has no tracepoints: it has not loaded LTTng-UST", process->pid()));
         if (options.no_loss) check_blocking();
     }
 
@@ -182,18 +109,14 @@ class LiveAttachment {
     void start() {
         if (!options_.url.empty()) {
             verifier_ = std::make_unique<monitors::LiveVerifier>(
-                monitors::JoinedSessionOptions{options_.url, milliseconds(10'000)}, borrowed_monitors());
+                monitors::JoinedSessionOptions{options_.url, milliseconds(3'000)}, borrowed_monitors());
             return;
         }
-        monitors::PrivateLttngOptions daemons;
-        daemons.work_directory = scratch_.path();
-        daemons.meets_users_programs = true;
-        daemons.only_relay = monitors::session_daemon_runs();
-        lttng_ = std::make_unique<monitors::PrivateLttng>(daemons);
+        lttng_ = std::make_unique<LttngDaemons>();
         look_at_programs();
         monitors::LiveSessionOptions session;
-        session.relay_url = lttng_->relay_url();
-        session.viewer_url = lttng_->viewer_url();
+        session.relay_url = lttng_->get().relay_url();
+        session.viewer_url = lttng_->get().viewer_url();
         session.live_timer = options_.live_timer;
         session.no_loss = options_.no_loss;
         // The live timer takes a part of the buffer at every tick, however little is in it: many small parts outlast a
@@ -204,24 +127,10 @@ class LiveAttachment {
         verifier_ = std::make_unique<monitors::LiveVerifier>(session, borrowed_monitors());
     }
 
-    // A program registers by itself as soon as there is a session daemon. One that does not is none of LTTng's, or not
-    // of this user.
     void look_at_programs() {
-        const auto until = steady_clock::now() + registration_limit;
-        for (;;) {
-            const auto tracepoints = monitors::program_tracepoints();
-            const auto missing = std::ranges::find_if(processes_, [&](const auto& process) {
-                return std::ranges::find(tracepoints, process->vpid(), &monitors::ProgramTracepoint::vpid) ==
-                       tracepoints.end();
-            });
-            if (missing == processes_.end()) return note_absent(tracepoints);
-            if (steady_clock::now() > until)
-                throw std::runtime_error(
-                    fmt::format("process {} has not registered with LTTng: it has no tracepoints of LTTng-UST, or is "
-                                "another user's",
-                                (*missing)->pid()));
-            std::this_thread::sleep_for(milliseconds(10));
-        }
+        std::vector<const WatchedProcess*> all;
+        for (const auto& process : processes_) all.push_back(process.get());
+        note_absent(tracepoints_when_registered(all));
     }
 
     void note_absent(const std::vector<monitors::ProgramTracepoint>& tracepoints) {
@@ -297,8 +206,7 @@ class LiveAttachment {
     std::vector<std::unique_ptr<WatchedProcess>> processes_;
     std::set<pid_t> ended_;
     std::vector<std::string> problems_;
-    ScratchFolder scratch_;
-    std::unique_ptr<monitors::PrivateLttng> lttng_;
+    std::unique_ptr<LttngDaemons> lttng_;
     std::vector<std::shared_ptr<monitors::WatchedProperty>> properties_;
     std::unique_ptr<monitors::LiveVerifier> verifier_;  // the last: it delivers to the properties
 };

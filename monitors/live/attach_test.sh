@@ -167,6 +167,22 @@ ends 1
 watch --url "net://127.0.0.1:5344/host/$(uname -n)/theirs" --duration 1500ms mutual_exclusion
 tell fifth "grant /h x 0 9 5"
 ends 0
+# What there is to be bound to: of a program, of all, of the session, and of its trace.
+lists() {
+    expect 0 "lock_api:acquired" "$lockstep" events "$@"
+    grep -qF "string owner" out || fail "events $* does not tell the fields: $(cat out)"
+}
+lists --pid "$(cat fifth.pid)"
+lists --running lock_api
+lists --session theirs
+lists --trace /run/relayed
+has out "acquired  4 times"
+has out "uint64 first_byte"
+expect 0 '"count": 4' "$lockstep" events --trace /run/relayed --json
+expect 2 "there is no tracepoint of nothing" "$lockstep" events --running nothing
+expect 2 "no CTF trace" "$lockstep" events --trace $scratch
+expect 2 "" "$lockstep" events --session nowhere
+
 expect 2 "knows no such session" "$lockstep" attach --session nowhere mutual_exclusion
 expect 2 "a session's URL is" "$lockstep" attach --url somewhere mutual_exclusion
 

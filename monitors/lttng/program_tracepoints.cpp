@@ -62,6 +62,35 @@ std::vector<ProgramTracepoint> ask() {
 
 }  // namespace
 
+namespace {
+
+std::vector<std::string> ask_session(const std::string& session) {
+    lttng_domain domain{};
+    domain.type = LTTNG_DOMAIN_UST;
+    const std::unique_ptr<lttng_handle, Freed> handle(lttng_create_handle(session.c_str(), &domain));
+    if (handle == nullptr) throw LttngError("memory is short");
+    lttng_channel* channels = nullptr;
+    const int channel_count = check(lttng_list_channels(handle.get(), &channels));
+    const std::unique_ptr<lttng_channel, Freed> owned_channels(channels);
+    std::vector<std::string> names;
+    for (int i = 0; i < channel_count; ++i) {
+        lttng_event* events = nullptr;
+        const int event_count = check(lttng_list_events(handle.get(), channels[i].name, &events));
+        const std::unique_ptr<lttng_event, Freed> owned_events(events);
+        for (int k = 0; k < event_count; ++k)
+            if (events[k].enabled != 0) names.emplace_back(events[k].name);
+    }
+    return names;
+}
+
+}  // namespace
+
+std::vector<std::string> session_tracepoints(const std::string& session, std::chrono::milliseconds limit) {
+    const auto names = std::make_shared<std::vector<std::string>>();
+    DeadlineThread().run("LTTng: the session " + session, limit, [=] { *names = ask_session(session); });
+    return std::move(*names);
+}
+
 std::vector<ProgramTracepoint> program_tracepoints(std::chrono::milliseconds limit) {
     const auto all = std::make_shared<std::vector<ProgramTracepoint>>();
     DeadlineThread().run("LTTng: listing the programs' tracepoints", limit, [all] { *all = ask(); });

@@ -25,4 +25,9 @@ struct ProgramTracepoint {
 // LttngError, also when no daemon answers within `limit`.
 std::vector<ProgramTracepoint> program_tracepoints(std::chrono::milliseconds limit = std::chrono::seconds(10));
 
+// The names of tracepoints that a recording session of this user has enabled, with LTTng's wildcards. Throws
+// LttngError, also when there is no such session.
+std::vector<std::string> session_tracepoints(const std::string& session,
+                                             std::chrono::milliseconds limit = std::chrono::seconds(10));
+
 }  // namespace lockstep::monitors

@@ -6,9 +6,11 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <utility>
 
+#include "monitors/trace/declaration_list.hpp"
 #include "monitors/trace/event_decoder.hpp"
 #include "monitors/trace/loss_counter.hpp"
 
@@ -85,6 +87,7 @@ struct BabeltraceSource::Graph {
     std::string name;  // of the trace, for messages
     EventDecoder decoder;
     LossCounter losses;
+    std::optional<DeclarationList> declarations;
     bt_graph* graph = nullptr;
     const bt_component_filter* muxer = nullptr;  // borrowed from the graph
     EventHandler* handler = nullptr;             // during read()
@@ -133,7 +136,11 @@ void BabeltraceSource::Graph::add_source(const char* class_name, const char* com
 
 void BabeltraceSource::Graph::handle(const bt_message* message) {
     switch (bt_message_get_type(message)) {
+        case BT_MESSAGE_TYPE_STREAM_BEGINNING:
+            if (declarations) declarations->add(bt_message_stream_beginning_borrow_stream_const(message));
+            break;
         case BT_MESSAGE_TYPE_EVENT:
+            if (declarations) declarations->count(bt_message_event_borrow_event_const(message));
             decoder.decode(message, *handler);
             break;
         case BT_MESSAGE_TYPE_DISCARDED_EVENTS:
@@ -149,7 +156,7 @@ void BabeltraceSource::Graph::handle(const bt_message* message) {
             handler->on_time(snapshot_ns(bt_message_message_iterator_inactivity_borrow_clock_snapshot_const(message)));
             break;
         default:
-            break;  // streams begin and end, packets begin
+            break;  // streams end, packets begin
     }
 }
 
@@ -208,6 +215,14 @@ std::unique_ptr<BabeltraceSource> BabeltraceSource::open_live(const std::string&
     bt_value_map_insert_string_entry(parameters.get(), "session-not-found-action", "end");
     graph->add_source("lttng-live", "live", parameters.get());
     return std::unique_ptr<BabeltraceSource>(new BabeltraceSource(std::move(graph)));
+}
+
+void BabeltraceSource::note_declarations() {
+    graph_->declarations.emplace();
+}
+
+std::vector<DeclaredEvent> BabeltraceSource::declarations() const {
+    return graph_->declarations ? graph_->declarations->all() : std::vector<DeclaredEvent>{};
 }
 
 EventSource::Status BabeltraceSource::read(EventHandler& handler) {

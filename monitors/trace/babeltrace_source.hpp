@@ -25,6 +25,11 @@ class BabeltraceSource : public EventSource {
 
     ~BabeltraceSource() override;
 
+    // From now on declarations are noted and events counted, whether wanted or not.
+    void note_declarations();
+    // What was noted so far, by name.
+    std::vector<DeclaredEvent> declarations() const;
+
     Status read(EventHandler& handler) override;
 
  private:

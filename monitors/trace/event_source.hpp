@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "monitors/runtime/descriptor.hpp"
@@ -41,6 +42,13 @@ struct Loss {
     std::uint64_t events = 0;    // 0: an unknown number
     std::uint64_t begin_ns = 0;  // the time span in which they were lost; 0 when unknown
     std::uint64_t end_ns = 0;
+};
+
+// A tracepoint as a trace declares it, and how often it happened in what was read.
+struct DeclaredEvent {
+    std::string name;                                         // "provider:tracepoint"
+    std::vector<std::pair<std::string, std::string>> fields;  // of its payload: name and type, "uint64", "string", …
+    std::uint64_t count = 0;
 };
 
 // Gets what a source reads, on the thread that calls EventSource::read.
