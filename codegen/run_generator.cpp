@@ -207,9 +207,27 @@ class Generator {
                });
     }
 
+    // Mostly one in a state that something is still wanted of.
+    const Moment& choose_moment() {
+        constexpr int most_draws = 8;
+        std::size_t drawn = random_() % moments_.size();
+        for (int i = 0; i < most_draws && !is_wanted(moments_[drawn]); ++i) drawn = random_() % moments_.size();
+        return moments_[drawn];
+    }
+
+    bool is_wanted(const Moment& moment) const {
+        return std::ranges::any_of(moment.interpreter.contexts(), [&](const auto& each) {
+            const std::uint32_t state = each.second.state;
+            const auto forbidden = open_forbidden_.lower_bound({state, 0});
+            return (forbidden != open_forbidden_.end() && forbidden->state == state) ||
+                   std::ranges::any_of(open_edges_,
+                                       [&](std::uint32_t edge) { return model_.edges[edge].source == state; });
+        });
+    }
+
     // Whether it led to something new.
     bool try_something() {
-        const Moment& from = moments_[random_() % moments_.size()];
+        const Moment& from = choose_moment();
         Moment moment{from.interpreter, from.hits, from.time_ns};
         const TracepointHit hit = random_hit(moment.time_ns);
         moment.time_ns = hit.where.time_ns;
@@ -318,6 +336,13 @@ Model with_made_up_bindings(Model model) {
         binding.signature = "void";
         binding.position = model.events[i].position;
         model.bindings.push_back(std::move(binding));
+    }
+    if (std::ranges::any_of(model.events, [](const Event& event) { return event.start != StartRule::none; }))
+        return model;
+    for (const Edge& edge : model.edges) {
+        if (edge.source != model.initial) continue;
+        model.events[edge.event].start = StartRule::process;
+        model.events[edge.event].start_state = model.initial;
     }
     return model;
 }

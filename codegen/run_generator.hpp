@@ -37,7 +37,8 @@ struct GeneratedRuns {
 GeneratedRuns generate_runs(const Model& model, std::uint64_t seed = 1);
 
 // A bare automaton with a tracepoint `bare:EVENT` without fields for each of its events, so that it can be run and
-// compiled; other models are returned as they are.
+// compiled; other models are returned as they are. Where no event would start a context (the kernel's C code says when),
+// those that are legal in the initial state do.
 Model with_made_up_bindings(Model model);
 
 }  // namespace lockstep::codegen
