@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "monitors/runtime/summary_json.hpp"
 #include "monitors/runtime/violation_line.hpp"
@@ -24,6 +25,9 @@ std::uint64_t monotonic_ns() {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
+
+// Whose invariants this thread is looking at: a violation that it finds is not a probe's.
+thread_local const AttachedProperty* looking_at_time_of = nullptr;
 
 }  // namespace
 
@@ -83,7 +87,11 @@ nlohmann::json AttachedProperty::status() const {
 
 void AttachedProperty::handle_violations() {
     const std::lock_guard hold(handling_);
-    if (!instance()->paused()) monitor_->advance(monotonic_ns());
+    if (!instance()->paused()) {
+        looking_at_time_of = this;
+        monitor_->advance(monotonic_ns());
+        looking_at_time_of = nullptr;
+    }
     const std::uint64_t told = told_.load(std::memory_order_acquire);
     for (const reactors::Report& report : monitor_->take_violations()) {
         {
@@ -94,6 +102,8 @@ void AttachedProperty::handle_violations() {
         run_reactors(report);
     }
     handled_.store(told, std::memory_order_release);
+    if (!std::exchange(acts_later_, false)) return;
+    for (reactors::Reactor* reactor : reactors_.load(std::memory_order_acquire)->in_place) reactor->act();
 }
 
 // A reactor that fails harms neither the others nor the process.
@@ -124,6 +134,11 @@ void AttachedProperty::react_in_place(void* data, const ViolationRecord* record)
         if (set.in_place.empty()) return;
         const ViolationLine line(property.monitor_->descriptor(), *property.monitor_->instance(), *record);
         for (reactors::Reactor* reactor : set.in_place) reactor->tell(line.text(), line.size());
+        return;
+    }
+    // Time alone: no instruction is to be held back, and the other reactors run in this very thread.
+    if (looking_at_time_of == &property) {
+        property.acts_later_ = true;
         return;
     }
     const int saved_errno = errno;

@@ -69,7 +69,8 @@ class AttachedProperty {
     std::atomic<std::uint64_t> told_{0};     // violations handed over by probes
     std::atomic<std::uint64_t> handled_{0};  // and those that all reactors have seen
 
-    std::mutex handling_;  // one thread takes violations and runs reactors
+    std::mutex handling_;    // one thread takes violations and runs reactors
+    bool acts_later_ = false;  // a state's time was over; held with handling_
     mutable std::mutex reports_mutex_;
     std::deque<std::string> reports_;  // JSON, the last ones
     std::uint64_t reactor_failures_ = 0;

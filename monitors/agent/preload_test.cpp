@@ -75,6 +75,14 @@ class Target {
         return fgets(answer, sizeof(answer), out_) == nullptr ? "" : answer;
     }
 
+    // The wait status, when it has ended by itself.
+    int await_end() {
+        int status = 0;
+        waitpid(pid_, &status, 0);
+        ended_ = true;
+        return status;
+    }
+
     // Waits for the end; the wait status.
     int end() {
         fclose(in_);
@@ -193,6 +201,17 @@ TEST_F(Preload, AReactorThatFailsIsCountedAndTheNextOneRuns) {
     EXPECT_TRUE(std::filesystem::exists(folder_ / ("mutual_exclusion-" + std::to_string(target.pid()) + "-0001.json")));
     target.end();
     EXPECT_THAT(target.errors(), HasSubstr("the reactor exec:exit 3 of mutual_exclusion failed: exit status 3"));
+}
+
+// No instruction broke the promise, so no thread waits: the others react first, and then the process ends.
+TEST_F(Preload, AbortAfterAStatesTimeIsOverComesAfterTheDumpAndAtOnce) {
+    Target target(folder_ / "socket");
+    AgentClient client(folder_ / "socket");
+    client.attach(HELD_SHORTLY, with({"dump:" + folder_.string(), "abort"}));
+    target.send("grant /a x 0 9 5");
+    const int status = target.await_end();
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
+    EXPECT_TRUE(std::filesystem::exists(folder_ / ("held_shortly-" + std::to_string(target.pid()) + "-0001.json")));
 }
 
 TEST_F(Preload, AForkedChildIsNotJudgedAndTheParentStillIs) {
