@@ -6,11 +6,13 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "monitors/runtime/summary_json.hpp"
 #include "monitors/runtime/violation_line.hpp"
+#include "tracepoints/lockstep.tp"
 
 namespace lockstep::monitors {
 namespace {
@@ -28,6 +30,15 @@ std::uint64_t monotonic_ns() {
 
 // Whose invariants this thread is looking at: a violation that it finds is not a probe's.
 thread_local const AttachedProperty* looking_at_time_of = nullptr;
+
+// For who records with LTTng: in the thread that broke the property, after the event.
+void fire(const MonitorDescriptor& descriptor, const ViolationRecord& record, const ViolationLine& line) {
+    char description[ViolationLine::capacity];
+    std::memcpy(description, line.text(), line.size());
+    description[line.size() - 1] = 0;  // in place of the newline
+    lttng_ust_do_tracepoint(lockstep, violation, descriptor.name, descriptor.states[record.state],
+                            record.event == no_event ? "" : descriptor.events[record.event].name, description);
+}
 
 }  // namespace
 
@@ -131,8 +142,11 @@ void AttachedProperty::react_in_place(void* data, const ViolationRecord* record)
     const Reactors& set = *property.reactors_.load(std::memory_order_acquire);
     if (record != nullptr) {
         property.told_.fetch_add(1, std::memory_order_acq_rel);
-        if (set.in_place.empty()) return;
-        const ViolationLine line(property.monitor_->descriptor(), *property.monitor_->instance(), *record);
+        const bool recorded = lttng_ust_tracepoint_enabled(lockstep, violation);
+        if (set.in_place.empty() && !recorded) return;
+        const MonitorDescriptor& descriptor = property.monitor_->descriptor();
+        const ViolationLine line(descriptor, *property.monitor_->instance(), *record);
+        if (recorded) fire(descriptor, *record, line);
         for (reactors::Reactor* reactor : set.in_place) reactor->tell(line.text(), line.size());
         return;
     }

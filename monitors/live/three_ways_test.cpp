@@ -158,6 +158,41 @@ TEST_F(ThreeWays, ARunWithoutAndWithOrdinaryViolationsIsJudgedAlike) {
     EXPECT_THAT(verdicts(), testing::ElementsAre("violated", "violated"));
 }
 
+// LTTng's users see what the monitors say beside the events that it was about.
+TEST_F(ThreeWays, AViolationIsAnEventOfTheTraceRightAfterTheOneThatItIsAbout) {
+    class Names : public EventHandler {
+     public:
+        void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) override {
+            seen.emplace_back(wanted == 0 ? "acquired" : slots[0].string, origin.vtid);
+            if (wanted == 1) description = slots[3].string;
+        }
+        void on_loss(const Loss&) override {}
+        void on_mismatch(std::size_t, const std::string& why) override { ADD_FAILURE() << why; }
+        std::vector<std::pair<std::string, std::uint32_t>> seen;
+        std::string description;
+    } names;
+    const std::vector<WantedField> fields = {{"property", FieldType::string},
+                                             {"state", FieldType::string},
+                                             {"event", FieldType::string},
+                                             {"description", FieldType::string}};
+    LiveSessionOptions options;
+    options.relay_url = lttng_->relay_url();
+    options.viewer_url = lttng_->viewer_url();
+    LiveSession session(options, {{"lock_api", "acquired", {}}, {"lockstep", "violation", fields}}, names);
+    target_->tell("grant /a x 0 9 5");
+    target_->tell("grant /a y 0 9 5");
+    agent_->detach("held_shortly");
+    EXPECT_TRUE(session.finish().complete);
+    std::vector<std::string> in_order;
+    for (const auto& [name, thread] : names.seen) {
+        in_order.push_back(name);
+        EXPECT_EQ(names.seen[0].second, thread);
+    }
+    EXPECT_THAT(in_order, testing::UnorderedElementsAre("acquired", "acquired", "held_shortly", "mutual_exclusion"));
+    EXPECT_EQ("acquired", in_order[0]);
+    EXPECT_THAT(names.description, testing::HasSubstr("file=\"/a\""));
+}
+
 TEST_F(ThreeWays, AKeptPromiseIsOkInAllThree) {
     target_->tell("grant /a x 0 9 5");
     target_->tell("release /a x 0 9");

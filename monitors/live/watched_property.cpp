@@ -1,11 +1,24 @@
 #include "monitors/live/watched_property.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "monitors/runtime/summary_json.hpp"
+#include "tracepoints/lockstep.tp"
 
 namespace lockstep::monitors {
+namespace {
+
+// For who records with LTTng, in this process.
+void fire(const reactors::Report& report) {
+    std::string description = reactors::to_text(report);
+    description.resize(std::min<std::size_t>(description.find('\n'), 1023));
+    lttng_ust_do_tracepoint(lockstep, violation, report.monitor.c_str(), report.state.c_str(), report.event.c_str(),
+                            description.c_str());
+}
+
+}  // namespace
 
 WatchedProperty::WatchedProperty(const std::string& file, const InstanceOptions& options,
                                  const std::vector<std::string>& reactors)
@@ -61,6 +74,7 @@ void WatchedProperty::handle_violations() {
             if (reports_.size() > remembered_reports) reports_.pop_front();
             set = reactors_;
         }
+        if (lttng_ust_tracepoint_enabled(lockstep, violation)) fire(report);
         run(*set, report);
     }
 }

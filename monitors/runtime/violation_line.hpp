@@ -9,6 +9,8 @@ namespace lockstep::monitors {
 
 class ViolationLine {
  public:
+    static constexpr std::size_t capacity = 1024;
+
     // "lockstep: PROPERTY violated for KEY=…: in state S, event E(FIELD=…) of pid P tid T", cut at the buffer's end;
     // with a newline.
     ViolationLine(const MonitorDescriptor& descriptor, const MonitorInstance& instance, const ViolationRecord& record);
@@ -23,7 +25,7 @@ class ViolationLine {
     void add_value(const MonitorInstance& instance, const char* name, FieldType type, std::uint64_t word);
 
     std::size_t size_ = 0;
-    char text_[1024];
+    char text_[capacity];
 };
 
 }  // namespace lockstep::monitors
