@@ -110,11 +110,12 @@ TEST(TracepointDeclarations, SignaturesAreThoseOfTheProviderLibrary) {
     EXPECT_GT(all.size(), 20U);
     for (const TracepointDeclaration* declaration : all) {
         const std::string symbol = "lttng_ust_tracepoint_" + declaration->provider + "___" + declaration->name;
+        EXPECT_FALSE(declaration->documentation.empty()) << symbol;
+        EXPECT_TRUE(declaration->other_fields.empty()) << symbol;
+        if (declaration->provider == "lockstep") continue;  // linked into what runs monitors, and nowhere else
         const auto* exported = static_cast<const ExportedTracepoint*>(dlsym(library, symbol.c_str()));
         ASSERT_NE(exported, nullptr) << symbol;
         EXPECT_EQ(declaration->signature, exported->signature) << symbol;
-        EXPECT_FALSE(declaration->documentation.empty()) << symbol;
-        EXPECT_TRUE(declaration->other_fields.empty()) << symbol;
     }
 }
 
