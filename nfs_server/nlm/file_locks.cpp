@@ -67,10 +67,10 @@ void FileLocks::hold(const LockRequest& request) {
     owners_.try_emplace(request.owner->number, request.owner);
 }
 
-void FileLocks::grant(const LockRequest& request) {
+void FileLocks::grant(const LockRequest& request, bool passes) {
     close_offers(request);
     for (Waiter& waiter : waiters_) {
-        if (!conflicts(waiter.request, request)) continue;
+        if (!passes || !conflicts(waiter.request, request)) continue;
         if (ranges_.stands_in_the_way(request.owner->number, waiter.request.range, waiter.request.mode)) continue;
         ++waiter.overtaken;
         fire_overtaken(waiter.request, request.owner->number);
@@ -161,7 +161,7 @@ bool FileLocks::withdraw(uint64_t request_id) {
         // Never stronger than what was held since: others may have been granted beside it.
         again.mode = std::min(held.mode, offer.request.mode);
         hold(again);
-        fire_granted(again, false);
+        fire_restored(again);
     }
     return true;
 }

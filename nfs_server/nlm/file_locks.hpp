@@ -50,8 +50,8 @@ class FileLocks {
     // All whom a queued request waits for: holders of locks, and with `in_queue` the owners of requests before it.
     std::unordered_set<uint64_t> all_in_the_way(const Waiter& waiter, bool in_queue) const;
 
-    // Holds the range from now on, whatever is in the way. Passed waiters are told of.
-    void grant(const LockRequest& request);
+    // Holds the range from now on, whatever is in the way. passes: it may have passed waiters, which is counted.
+    void grant(const LockRequest& request, bool passes = true);
     // Gives the range up, and grants that the owner was not yet told of: it has given up what it could be told.
     void release(const LockRequest& request, ReleaseCause cause);
 

@@ -32,6 +32,15 @@ void fire_granted(const LockRequest& r, bool waited) {
     lttng_ust_tracepoint(nlm, lock_granted, REQUEST_FIELDS(r), MODE_FIELD(r), r.reclaim ? 1 : 0, waited ? 1 : 0);
 }
 
+void fire_restored(const LockRequest& r) {
+    lttng_ust_tracepoint(nlm, lock_granted, REQUEST_FIELDS(r), MODE_FIELD(r), 0, 2);
+}
+
+void fire_refused_by_grace(const LockRequest& r) {
+    fire_requested(r);
+    lttng_ust_tracepoint(nlm, lock_denied, REQUEST_FIELDS(r), MODE_FIELD(r), uint32_t{wire::NLM4_DENIED_GRACE_PERIOD});
+}
+
 void fire_denied(const LockRequest& r, LockStatus status) {
     lttng_ust_tracepoint(nlm, lock_denied, REQUEST_FIELDS(r), MODE_FIELD(r), wire_status(status));
 }

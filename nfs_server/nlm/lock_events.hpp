@@ -7,6 +7,9 @@ namespace lockstep::server::nlm {
 
 void fire_requested(const LockRequest& request);
 void fire_granted(const LockRequest& request, bool waited);
+// What was held before a grant that the client did not take is held again.
+void fire_restored(const LockRequest& request);
+void fire_refused_by_grace(const LockRequest& request);
 void fire_denied(const LockRequest& request, LockStatus status);
 void fire_blocked(const LockRequest& request, uint64_t blocker);
 void fire_wait_changed(const LockRequest& request, uint64_t blocker);

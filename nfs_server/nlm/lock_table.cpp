@@ -140,10 +140,11 @@ LockStatus LockTable::settle(const LockRequest& request, bool is_deadlock) {
         return LockStatus::blocked;
     }
     const bool is_free = waiter->blocker == 0;
+    const bool skips_queue = waiter->skips_queue;
     locks.remove_waiter(request.request_id);
     waits_.remove(request.owner->number, request.request_id);
     if (is_free) {
-        locks.grant(request);
+        locks.grant(request, !skips_queue);
         return LockStatus::granted;
     }
     fire_denied(request, LockStatus::deadlock);

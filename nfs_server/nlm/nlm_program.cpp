@@ -2,13 +2,14 @@
 
 #include "nfs_server/base/faults.hpp"
 #include "nfs_server/nlm/client_restarts.hpp"
+#include "nfs_server/nlm/lock_events.hpp"
 #include "nfs_server/nlm/wire_message.hpp"
 #include "nfs_server/wire/nlm4.hpp"
 
 namespace lockstep::server::nlm {
 namespace {
 
-Fault grant_in_grace{"grant_in_grace", "NLM grants ordinary requests in the grace period", 1};
+Fault grant_in_grace{"grant_in_grace", "NLM grants ordinary requests in the grace period", 4};
 
 using namespace wire;
 using rpc::CallContext;
@@ -182,7 +183,10 @@ class Procedures {
             note_state(manager_, call.request_id, client, args.state);
         if (const auto status = admit(client, args.reclaim, is_monitored)) return *status;
         const auto entry = manager_.grace.enter();
-        if (const auto status = judge_by_grace(entry, client, args.reclaim)) return *status;
+        if (const auto status = judge_by_grace(entry, client, args.reclaim)) {
+            if (status == NLM4_DENIED_GRACE_PERIOD && !args.reclaim) fire_refused_by_grace(*request);
+            return *status;
+        }
         if (args.block && is_monitored)
             request->wait_for = std::make_shared<const GrantTarget>(std::string(text_of(args.alock.fh)), call.peer);
         const nlm4_stats status = to_nlm4_stats(manager_.table.lock(*request));

@@ -222,10 +222,8 @@ int Outgoing::socket_for(const PeerAddress& host) const {
 
 void Outgoing::send(uint32_t xid, Pending& pending) {
     const OutgoingCall& call = pending.call;
-    if (!pending.is_looking_up) {
-        ++pending.attempts;
-        if (call.sent) call.sent(pending.attempts);
-    }
+    if (!pending.is_looking_up) ++pending.attempts;
+    if (call.sent) call.sent(pending.attempts);
     const Bytes message = pending.is_looking_up
                               ? lookup_message(xid, call)
                               : message_of(xid, call.program, call.version, call.procedure, call.args);

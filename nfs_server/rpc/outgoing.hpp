@@ -43,7 +43,8 @@ struct OutgoingCall {
     int64_t give_up_after_ms;
     // false: there is no reply to wait for; it is sent once and then `answered`.
     bool has_reply = true;
-    // Called from the thread of Outgoing, and must not block it. Sent: with the number of the attempt, from 1.
+    // Called from the thread of Outgoing, and must not block it. Sent: with the number of the attempt,
+    // from 1; 0: the portmapper was asked.
     std::function<void(uint32_t attempt)> sent = {};
     std::function<void(const OutgoingResult&)> done = {};
 };
