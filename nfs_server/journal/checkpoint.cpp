@@ -130,19 +130,28 @@ bool Journal::write_is_due() const {
     return pending_.size_blocks() > options_.unwritten_blocks_limit && !writing_;
 }
 
-void Journal::run_in_background() {
+// Beside the installer, which is busy for long: what gathers meanwhile would else be written by whoever waits for it.
+void Journal::write_in_background() {
     std::unique_lock hold(mutex_);
     while (!stopping_ && !wedged_) {
-        if (checkpoint_is_due()) {
-            hold.unlock();
-            (void)checkpoint();  // a failure wedges the journal, and that is what everybody else is told
-            hold.lock();
-            room_.notify_all();
-        } else if (write_is_due()) {
+        if (write_is_due())
             write_pending(hold);
-        } else {
-            work_.wait(hold);
+        else
+            writer_work_.wait(hold);
+    }
+}
+
+void Journal::install_in_background() {
+    std::unique_lock hold(mutex_);
+    while (!stopping_ && !wedged_) {
+        if (!checkpoint_is_due()) {
+            installer_work_.wait(hold);
+            continue;
         }
+        hold.unlock();
+        (void)checkpoint();  // a failure wedges the journal, and that is what everybody else is told
+        hold.lock();
+        room_.notify_all();
     }
 }
 

@@ -40,16 +40,20 @@ Journal::Journal(disk::Disk& disk, const JournalOptions& options, const LogSuper
       tail_position_(superblock.tail_position),
       last_checksum_(superblock.tail_checksum),
       applied_sequence_(last_sequence_) {
-    if (options_.background) background_ = std::thread([this] { run_in_background(); });
+    if (!options_.background) return;
+    writer_ = std::thread([this] { write_in_background(); });
+    installer_ = std::thread([this] { install_in_background(); });
 }
 
 Journal::~Journal() {
     {
         std::lock_guard hold(mutex_);
         stopping_ = true;
-        work_.notify_all();
+        writer_work_.notify_all();
+        installer_work_.notify_all();
     }
-    if (background_.joinable()) background_.join();
+    if (writer_.joinable()) writer_.join();
+    if (installer_.joinable()) installer_.join();
 }
 
 uint64_t Journal::max_record_bytes() const {
@@ -87,7 +91,7 @@ Result<Sequence, StorageError> Journal::commit(const ChangeSet& changes, uint64_
     applying_.push_back(false);
     ++counters_.records;
     lttng_ust_tracepoint(journal, record_appended, sequence, txn_id, request_id, static_cast<uint32_t>(record.size()));
-    if (write_is_due()) work_.notify_one();
+    if (write_is_due()) writer_work_.notify_one();
     hold.unlock();
 
     // Records that touch the same bytes are ordered by the locks of their transactions, so others may apply theirs now.
@@ -111,7 +115,7 @@ Result<void, StorageError> Journal::wait_for_room(std::unique_lock<std::mutex>& 
 
     const uint64_t ticket = admitted_ + waiting_.size();
     waiting_.push_back(size);
-    work_.notify_one();
+    installer_work_.notify_one();
     room_.wait(hold, [&] { return wedged_ || (admitted_ == ticket && has_room_for(size)); });
     if (wedged_) return fail(StorageError::io);
     waiting_.pop_front();
@@ -127,7 +131,7 @@ void Journal::finish_applying(uint64_t sequence) {
         applying_.pop_front();
         ++applied_sequence_;
     }
-    if (checkpoint_is_due()) work_.notify_one();
+    if (checkpoint_is_due()) installer_work_.notify_one();
 }
 
 Result<void, StorageError> Journal::wait_durable(Sequence sequence, uint64_t request_id) {
@@ -183,6 +187,7 @@ void Journal::write_pending(std::unique_lock<std::mutex>& hold) {
     ++counters_.groups;
     counters_.log_blocks_written += group.size_blocks();
     durable_.notify_all();
+    if (write_is_due()) writer_work_.notify_one();
 }
 
 Result<void, StorageError> Journal::write_group(LogGroup& group, const GroupOrigin& origin, uint64_t& checksum) {
@@ -223,7 +228,8 @@ void Journal::wedge_now() {
     wedged_ = true;
     durable_.notify_all();
     room_.notify_all();
-    work_.notify_all();
+    writer_work_.notify_all();
+    installer_work_.notify_all();
 }
 
 }  // namespace lockstep::server::journal

@@ -53,8 +53,8 @@ struct JournalOptions {
     /// Barriers under way at once. More than one, because a commit that comes during a barrier need not wait for its
     /// end; few, because what comes while all are under way shares the next.
     uint64_t barriers_limit = 4;
-    /// A thread writes and installs in the background, and commits wait for room in the log. Without it nothing happens
-    /// but what the caller asks for, in a fixed order (tests), and a full log is an error.
+    /// A thread writes the log and another installs in the background, and commits wait for room in the log. Without
+    /// them nothing happens but what the caller asks for, in a fixed order (tests), and a full log is an error.
     bool background = true;
 };
 
@@ -94,7 +94,7 @@ class Journal {
     /// written; io.
     static Result<std::unique_ptr<Journal>, StorageFailure> open(disk::Disk& disk, const JournalOptions& options = {});
 
-    /// Ends the background thread. Does not write anything: what nobody waited for is lost, as in a crash; see sync().
+    /// Ends the background threads. Does not write anything: what nobody waited for is lost, as in a crash; see sync().
     ~Journal();
     Journal(const Journal&) = delete;
     Journal& operator=(const Journal&) = delete;
@@ -104,7 +104,7 @@ class Journal {
 
     /// Gives the changes their place in the log and makes them visible. The locks that order conflicting changes must
     /// be held until it returns. Waits for room in the log. Without changes: the sequence of the last record. Errors:
-    /// too_large; io (the disk has failed); log_full (only without a background thread). Nothing is changed then.
+    /// too_large; io (the disk has failed); log_full (only without background threads). Nothing is changed then.
     Result<Sequence, StorageError> commit(const ChangeSet& changes, uint64_t txn_id, uint64_t request_id);
 
     /// Returns when all records up to `sequence` (at most last_sequence()) are on stable storage, and fires
@@ -155,7 +155,8 @@ class Journal {
     Result<void, StorageError> wedge(StorageError error);
     void wedge_now();
 
-    void run_in_background();
+    void write_in_background();
+    void install_in_background();
     bool has_room_for(RecordSize size) const;
     bool checkpoint_is_due() const;
     bool write_is_due() const;
@@ -172,15 +173,16 @@ class Journal {
     std::mutex checkpoint_mutex_;  // one installer at a time
     LogSuperblock superblock_;     // under checkpoint_mutex_; as last written
 
-    mutable std::mutex mutex_;         // of all below; never held during input or output
-    std::condition_variable durable_;  // a write or barrier of the log ended, or the journal wedged
-    std::condition_variable room_;     // tail_position_ grew, or the journal wedged
-    std::condition_variable work_;     // the background thread has something to do
-    LogGroup pending_;                 // records that no flush has taken yet
-    bool writing_ = false;             // a thread writes a group
-    std::deque<Barrier> barriers_;     // under way, oldest first
-    uint64_t barriers_ended_ = 0;      // that have left barriers_, ever
-    bool wedged_ = false;              // the log's disk failed: nothing becomes durable any more
+    mutable std::mutex mutex_;                // of all below; never held during input or output
+    std::condition_variable durable_;         // a write or barrier of the log ended, or the journal wedged
+    std::condition_variable room_;            // tail_position_ grew, or the journal wedged
+    std::condition_variable writer_work_;     // records are to be written
+    std::condition_variable installer_work_;  // blocks are to be brought home
+    LogGroup pending_;                        // records that no flush has taken yet
+    bool writing_ = false;                    // a thread writes a group
+    std::deque<Barrier> barriers_;            // under way, oldest first
+    uint64_t barriers_ended_ = 0;             // that have left barriers_, ever
+    bool wedged_ = false;                     // the log's disk failed: nothing becomes durable any more
     bool stopping_ = false;
     uint64_t last_sequence_ = 0;     // of the newest record
     uint64_t written_sequence_ = 0;  // handed to the disk
@@ -196,7 +198,8 @@ class Journal {
     uint64_t admitted_ = 0;               // commits that have left waiting_, ever
     JournalCounters counters_;
 
-    std::thread background_;
+    std::thread writer_;
+    std::thread installer_;
 };
 
 }  // namespace lockstep::server::journal

@@ -190,6 +190,22 @@ TEST(Journal, ABlockOnItsWayHomeStaysInTheCache) {
     installer.join();
 }
 
+// What gathers while the installer is busy would else be written by the next who waits for it, all at once.
+TEST(Journal, TheLogIsWrittenWhileTheInstallerWaitsForTheDisk) {
+    ImageDisk image = formatted(4096, 512);
+    GateDisk disk(image);
+    auto journal = opened(disk, {.dirty_blocks_limit = 8, .unwritten_blocks_limit = 10, .background = true});
+    disk.writes.close();
+    ASSERT_TRUE(put_blocks(*journal, 0, 9, 'a'));
+    disk.writes.wait_for(1);  // the installer writes the log first,
+    disk.writes.let_one_through();
+    disk.writes.wait_for(2);  // then the blocks
+    ASSERT_TRUE(put_blocks(*journal, 20, 12, 'b'));
+    disk.writes.wait_for(3);  // the log's
+    disk.writes.open();
+    EXPECT_TRUE(journal->sync());
+}
+
 TEST(Journal, AFailedLogWriteEndsAllPromises) {
     for (const auto operation : {FaultyDisk::Operation::write, FaultyDisk::Operation::barrier}) {
         ImageDisk image = formatted(64, 16);
