@@ -79,17 +79,30 @@ class ResultDirectory {
     const fs::path& path() const { return path_; }
 
     // Writes the results; `result.kept_in` says afterwards where they can be found.
-    void store(harness::RunResult& result, const harness::Scenario& scenario) {
+    void store(harness::RunResult& result, const harness::Scenario& scenario, const fs::path& trace) {
         if (keep_)
             result.kept_in = path_;
         else if (result.verdict() != Verdict::ok)
             result.kept_in = new_directory(result);
         harness::write_file(path_ / "scenario.toml", scenario.source);
         if (!result.kept_in.empty()) write_results(result, path_);
+        if (!result.kept_in.empty() && !trace.empty()) copy_trace(trace);
         if (!keep_ && !result.kept_in.empty()) fs::copy(path_, result.kept_in, fs::copy_options::recursive);
     }
 
  private:
+    // The trace alone, without the daemons' logs: a directory that has metadata is one of it.
+    void copy_trace(const fs::path& from) const {
+        std::size_t number = 0;
+        for (const auto& entry : fs::recursive_directory_iterator(from)) {
+            if (entry.path().filename() != "metadata") continue;
+            const fs::path to = path_ / "trace" / std::to_string(++number);
+            fs::create_directories(to);
+            for (const auto& file : fs::directory_iterator(entry.path().parent_path()))
+                if (file.is_regular_file()) fs::copy_file(file.path(), to / file.path().filename());
+        }
+    }
+
     static std::string new_directory(const harness::RunResult& result) {
         const std::string name = "lockstep-" + std::to_string(result.seed) + "-XXXXXX";
         std::string path = fs::temp_directory_path() / name;
@@ -120,7 +133,7 @@ int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunO
     options.on_progress = [&line](const harness::RunProgress& progress) { line.show(progress); };
     harness::RunResult result = harness::run_scenario(options, observer, sandbox);
     line.clear();
-    results.store(result, options.scenario);
+    results.store(result, options.scenario, observer.trace());
     const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
     std::fputs(
         (arguments.json ? harness::to_json(result) : harness::to_report(result, terminal_columns(), colour)).c_str(),

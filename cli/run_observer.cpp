@@ -96,6 +96,7 @@ void RunObserver::try_live(const std::vector<monitors::Monitor*>& live, const st
     options.buffer_bytes = 64 << 10;
     options.buffer_count = 128;
     live_ = std::make_unique<monitors::LiveVerifier>(options, live);
+    trace_ = directory;
 }
 
 bool RunObserver::attaches_to(const std::string& server) const {

@@ -28,6 +28,8 @@ class RunObserver : public harness::Observer {
     harness::Environment server_environment(const harness::ServerPlan& server) override;
     harness::Environment client_environment() override;
     void server_ready(const harness::ServerPlan& server) override;
+    // Where LTTng's relay wrote the events of the clients; empty when no property is live.
+    const std::filesystem::path& trace() const { return trace_; }
     bool listens_to_clients() const override { return live_ != nullptr; }
     harness::ObservedProgress progress() override;
     std::vector<harness::PropertyResult> end(const harness::FiredCounts& fired, harness::Counting counting) override;
@@ -56,6 +58,7 @@ class RunObserver : public harness::Observer {
     const harness::Scenario& scenario_;
     std::filesystem::path scratch_;
     std::filesystem::path agent_library_;
+    std::filesystem::path trace_;
     std::vector<Property> properties_;
     std::unique_ptr<monitors::PrivateLttng> lttng_;
     std::unique_ptr<monitors::LiveVerifier> live_;

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/verify.hpp"
+
 #include "cli/command.hpp"
 #include "cli/verify_model.hpp"
 #include "monitors/offline/offline_verifier.hpp"
@@ -21,14 +23,6 @@ using monitors::OfflineResult;
 using monitors::Summary;
 using monitors::Verdict;
 using nlohmann::json;
-
-struct VerifyOptions {
-    std::string trace;
-    std::vector<std::string> properties;
-    std::string model;
-    std::uint64_t contexts = monitors::InstanceOptions{}.contexts;
-    bool as_json = false;
-};
 
 struct Judged {
     Summary summary;
@@ -93,7 +87,9 @@ void print_text(const VerifyOptions& options, const OfflineResult& result, const
     for (const std::string& problem : result.problems) fmt::print(stderr, "{}\n", problem);
 }
 
-int verify(const VerifyOptions& options) {
+}  // namespace
+
+int verify_by_properties(const VerifyOptions& options) {
     auto instance = monitors::one_reader();
     instance.contexts = options.contexts;
     std::vector<std::unique_ptr<Monitor>> loaded;
@@ -112,6 +108,8 @@ int verify(const VerifyOptions& options) {
     return exit_status(judged);
 }
 
+namespace {
+
 const Command command(
     "verify", "Judge a recorded trace (CTF, as LTTng writes it) by compiled properties", [](CLI::App& app) {
         auto options = std::make_shared<VerifyOptions>();
@@ -129,7 +127,7 @@ const Command command(
         return [options] {
             if (!options->model.empty()) return verify_by_model(options->model, options->trace, options->as_json);
             if (options->properties.empty()) throw std::runtime_error("verify needs a property or --model");
-            return verify(*options);
+            return verify_by_properties(*options);
         };
     });
 
