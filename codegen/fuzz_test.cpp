@@ -1,4 +1,4 @@
-// Runs the fuzz target over the corpus (codegen/corpus, dot, dot/bad) and over seeded mutations of it: what a compiler
+// Runs the fuzz targets over the corpus (codegen/corpus, dot, dot/bad) and over seeded mutations of it: what a compiler
 // without libFuzzer can do. LOCKSTEP_FUZZ_SEED and LOCKSTEP_FUZZ_ROUNDS let it run longer.
 #include <gtest/gtest.h>
 
@@ -11,6 +11,8 @@
 #include <random>
 
 extern "C" int lockstep_dot_fuzz(const std::uint8_t* data, std::size_t size);
+extern "C" int lockstep_expression_fuzz(const std::uint8_t* data, std::size_t size);
+extern "C" unsigned lockstep_expressions_evaluated();
 
 namespace lockstep::codegen {
 namespace {
@@ -129,6 +131,37 @@ TEST(DotFuzz, MutationsDoNoHarm) {
         if (const char* keep = std::getenv("LOCKSTEP_FUZZ_KEEP")) std::ofstream(keep, std::ios::binary) << text;
         run(text);
     }
+}
+
+// Clauses of every kind, and the expressions that people got wrong.
+std::vector<std::string> expressions() {
+    return {
+        "a + b * 3 - 1 >= 18446744073709551615 % 7 || -b < -9223372036854775807 - 1 && a / 3 == 0",
+        "!(who in s) && size(m) <= 2 || empty(r); insert(s, who); m[who] = mode + 1; n += b; u = n * n * n",
+        "compatible(mode, EX) && compatible(mode % 6, m) && compatible(mode % 6, m, who); erase(m, who)",
+        "!conflicts(r, who, a, a + 10, PR) && !leaves_empty(r, who, 0, a); lock(r, who, a, 18446744073709551615, mode)",
+        "c < 5ms && c >= 0ns; reset(c); unlock(r, who, a - 1, a); clear(s); f = m[who] == 3; n -= b; f = !f",
+        "((((((((a == 1)))))))); m[who] = m[who]",
+        "who == 'x' || who != \"y\"; erase(r, who); erase(s, 'x'); n = a"};
+}
+
+TEST(ExpressionFuzz, MutationsDoNoHarm) {
+    const unsigned seed = number_of("LOCKSTEP_FUZZ_SEED", 20240612);
+    const unsigned rounds = number_of("LOCKSTEP_FUZZ_ROUNDS", 2000);
+    std::printf("seed %u, %u rounds\n", seed, rounds);
+    const auto texts = expressions();
+    const auto evaluate = [](const std::string& text) {
+        lockstep_expression_fuzz(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+    };
+    for (const std::string& text : texts) evaluate(text);
+    EXPECT_EQ(lockstep_expressions_evaluated(), texts.size());
+    Mutator mutator(seed, texts);
+    for (unsigned round = 0; round < rounds; ++round) {
+        const std::string text = mutator.next();
+        if (const char* keep = std::getenv("LOCKSTEP_FUZZ_KEEP")) std::ofstream(keep, std::ios::binary) << text;
+        evaluate(text);
+    }
+    EXPECT_GT(lockstep_expressions_evaluated(), rounds / 100) << "hardly any mutation was sound";
 }
 
 }  // namespace
