@@ -33,6 +33,8 @@ void declare(CLI::App& app, Options& options, bool& list_faults) {
                    "Seconds after a restart in which clients take back their locks and nobody gets others")
         ->check(CLI::Range(1u, 3600u))
         ->capture_default_str();
+    app.add_option("--admin", options.admin_socket,
+                   "Make this socket, at which nfs_server admin lists locks and fences clients");
     app.add_option("--log-level", options.log_level, "What is logged to stderr")
         ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
         ->capture_default_str();
@@ -58,7 +60,7 @@ Command parse_command_line(int argc, char** argv) {
         "nfs_server"};
     app.footer(
         "Images that no server uses: nfs_server mkfs IMAGE, nfs_server fsck IMAGE, nfs_server dump IMAGE (see their "
-        "--help).");
+        "--help). A server that runs: nfs_server admin SOCKET.");
     app.set_version_flag("--version", LOCKSTEP_VERSION);
     declare(app, command.options, list_faults);
     try {

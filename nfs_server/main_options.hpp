@@ -21,6 +21,7 @@ struct Options {
     uint32_t max_connections = 1024;
     bool register_rpcbind = false;
     uint32_t grace_period_s = 45;
+    std::string admin_socket;  // empty: none
     std::vector<std::string> faults;
     uint64_t fault_seed = 1;
     std::string fault_log;  // empty: none

@@ -15,6 +15,7 @@
 #include "nfs_server/fs/file_system.hpp"
 #include "nfs_server/fs/service_file.hpp"
 #include "nfs_server/journal/journal.hpp"
+#include "nfs_server/main_admin_socket.hpp"
 #include "nfs_server/nlm/nlm_program.hpp"
 #include "nfs_server/nlm/nsm_program.hpp"
 #include "nfs_server/ops/mount_program.hpp"
@@ -130,6 +131,7 @@ struct Service::Parts {
     std::unique_ptr<HandleResolver> resolver;
     std::unique_ptr<ServiceText> service_text;
     std::unique_ptr<nlm::LockManager> locks;
+    std::unique_ptr<AdminSocket> admin;
     std::vector<std::unique_ptr<Endpoint>> endpoints;
     std::unique_ptr<rpc::TcpServer> server;
     std::unique_ptr<rpc::UdpServer> udp_server;
@@ -230,6 +232,9 @@ Result<std::unique_ptr<Service>, std::string> Service::start(const Options& opti
     } catch (const std::system_error& error) {
         return fail(std::string(error.what()));
     }
+    if (!options.admin_socket.empty()) {
+        LOCKSTEP_TRY(parts->admin, AdminSocket::open(options.admin_socket, *parts->locks));
+    }
     parts->server->start(options.threads);
     parts->udp_server->start(udp_threads);
     if (options.register_rpcbind) LOCKSTEP_TRY(parts->register_programs());
@@ -247,6 +252,7 @@ Result<void, std::string> Service::stop() {
     parts_->server->stop();
     parts_->udp_server->stop();
     // The file system's background work ends before the last word to the disk.
+    parts_->admin.reset();
     parts_->locks.reset();
     parts_->file_system.reset();
     if (const auto synced = parts_->journal->sync(); !synced)
