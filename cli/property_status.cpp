@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace lockstep::cli {
 namespace {
 
@@ -17,6 +19,12 @@ std::string joined(const json& texts, const char* separator) {
     return all;
 }
 
+std::uint64_t edges_taken(const json& property) {
+    const json& edges = property.at("edges");
+    return static_cast<std::uint64_t>(
+        std::count_if(edges.begin(), edges.end(), [](const json& edge) { return edge.at("taken") != 0; }));
+}
+
 void explain(const json& property) {
     const auto name = property.at("name").get<std::string>();
     const auto tell = [&name](const char* what, const std::string& text) {
@@ -24,6 +32,8 @@ void explain(const json& property) {
     };
     tell("", joined(property.at("reasons"), "; "));
     if (property.at("paused").get<bool>()) tell("", "paused");
+    const std::uint64_t taken = edges_taken(property), edges = property.at("edges").size();
+    if (taken < edges) tell("", fmt::format("{} of {} edges taken", taken, edges));
     tell("never seen: ", joined(property.at("unseen_events"), ", "));
     tell("this process has no tracepoint ", joined(property.at("absent_tracepoints"), ", "));
     for (const json& report : property.at("reports")) {
@@ -33,6 +43,26 @@ void explain(const json& property) {
         fmt::print("{}: violated{}: in state {}, event {}\n", name, keys, report.at("state").get<std::string>(),
                    report.at("event").get<std::string>());
     }
+}
+
+// A label's value: backslash, quote and newline are escaped.
+std::string label_value(const std::string& text) {
+    std::string escaped;
+    for (const char c : text) {
+        if (c == '\\' || c == '"') escaped += '\\';
+        escaped += c == '\n' ? std::string("\\n") : std::string(1, c);
+    }
+    return escaped;
+}
+
+// Prometheus wants all samples of a metric together, after its type.
+template <class Value>
+void add_metric(std::string& text, const std::vector<json>& properties, const std::string& name, const char* type,
+                Value value) {
+    text += fmt::format("# TYPE lockstep_{} {}\n", name, type);
+    for (const json& property : properties)
+        text += fmt::format("lockstep_{}{{pid=\"{}\",property=\"{}\"}} {}\n", name, property.at("pid").get<int>(),
+                            label_value(property.at("name").get<std::string>()), value(property));
 }
 
 }  // namespace
@@ -52,13 +82,25 @@ void print_properties(const std::vector<json>& properties, bool as_json) {
     for (const json& property : properties) explain(property);
 }
 
-void print_prometheus(int pid, const std::vector<json>& properties) {
-    for (const json& property : properties) {
-        const std::string labels =
-            fmt::format("{{pid=\"{}\",property=\"{}\"}}", pid, property.at("name").get<std::string>());
-        for (const auto& [name, value] : property.at("counters").items())
-            fmt::print("lockstep_{}{} {}\n", name, labels, value.get<std::uint64_t>());
+std::string to_prometheus(const std::vector<json>& properties) {
+    std::string text;
+    if (properties.empty()) return text;
+    for (const auto& [name, unused] : properties.front().at("counters").items()) {
+        const bool goes_down = name == "contexts_alive" || name == "contexts_pending";
+        add_metric(
+            text, properties, goes_down ? name : name + "_total", goes_down ? "gauge" : "counter",
+            [&name = name](const json& property) { return property.at("counters").at(name).get<std::uint64_t>(); });
     }
+    add_metric(text, properties, "edges", "gauge", [](const json& property) { return property.at("edges").size(); });
+    add_metric(text, properties, "edges_taken", "gauge", edges_taken);
+    add_metric(text, properties, "unseen_events", "gauge",
+               [](const json& property) { return property.at("unseen_events").size(); });
+    add_metric(text, properties, "paused", "gauge",
+               [](const json& property) { return property.at("paused").get<bool>() ? 1 : 0; });
+    for (const char* verdict : {"ok", "violated", "inconclusive"})
+        add_metric(text, properties, std::string("verdict_") + verdict, "gauge",
+                   [verdict](const json& property) { return property.at("verdict") == verdict ? 1 : 0; });
+    return text;
 }
 
 void print_loss(std::uint64_t lost, std::uint64_t losses, std::uint64_t first_event_ns, std::uint64_t lost_since_ns) {

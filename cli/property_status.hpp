@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "cli/command.hpp"
@@ -11,8 +12,8 @@ namespace lockstep::cli {
 // Each is a property of an agent's status. With `as_json` one array, else a table and what needs explaining.
 void print_properties(const std::vector<nlohmann::json>& properties, bool as_json);
 
-// The Prometheus text format, for node_exporter's textfile collector. `pid` labels every value.
-void print_prometheus(int pid, const std::vector<nlohmann::json>& properties);
+// The Prometheus text format: counters, coverage and verdicts. Each property also has the "pid" of its process.
+std::string to_prometheus(const std::vector<nlohmann::json>& properties);
 
 // Says on stderr how many events the tracer lost and since when; nothing when none. Times by the trace's clock; 0:
 // unknown. `losses`: separate reports, of which some may not know their number.

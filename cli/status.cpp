@@ -1,8 +1,11 @@
 // lockstep status: what the agents of running processes have seen.
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "cli/agents.hpp"
 #include "cli/command.hpp"
@@ -15,7 +18,17 @@ struct Options {
     std::string process;
     bool json = false;
     bool prometheus = false;
+    std::string textfile;
 };
+
+// Whoever reads the file meanwhile sees the former one or the new one.
+void write_whole(const std::string& file, const std::string& text) {
+    const std::string unfinished = file + ".part";
+    std::ofstream stream(unfinished, std::ios::trunc);
+    stream << text;
+    stream.close();
+    if (!stream || std::rename(unfinished.c_str(), file.c_str()) != 0) throw std::runtime_error("cannot write " + file);
+}
 
 int run(const Options& options) {
     const std::vector<std::string> agents = options.process.empty() ? known_agents() : std::vector{options.process};
@@ -25,15 +38,15 @@ int run(const Options& options) {
         const nlohmann::json status = connect_to(agent)->status();
         auto properties = status.at("properties").get<std::vector<nlohmann::json>>();
         for (nlohmann::json& property : properties) property["pid"] = status.at("pid");
-        if (options.prometheus) {
-            print_prometheus(status.at("pid"), properties);
-        } else if (!options.json) {
+        if (!options.prometheus && options.textfile.empty() && !options.json) {
             fmt::print("process {}\n", status.at("pid").get<int>());
             print_properties(properties, false);
         }
         all.insert(all.end(), properties.begin(), properties.end());
     }
     if (options.json) print_properties(all, true);
+    if (options.prometheus) fmt::print("{}", to_prometheus(all));
+    if (!options.textfile.empty()) write_whole(options.textfile, to_prometheus(all));
     return exit_status_of(all);
 }
 
@@ -42,6 +55,9 @@ Command::Run declare(CLI::App& app) {
     add_process_option(app, options->process);
     app.add_flag("--json", options->json, "One JSON array of properties");
     app.add_flag("--prometheus", options->prometheus, "The counters in Prometheus' text format")->excludes("--json");
+    app.add_option("--textfile", options->textfile,
+                   "The same into this file, replaced as a whole: for node_exporter's textfile collector (NAME.prom)")
+        ->excludes("--json");
     app.footer(
         "Without --in-process: every agent of this user in the default place.\n"
         "Exit status: the worst verdict: 0 ok, 1 violated, 3 inconclusive; 2 an agent does not answer.");

@@ -64,7 +64,12 @@ tell "grant /a z 0 9 5"
 expect 1 "violated file=/a" "$lockstep" status "${at[@]}"
 expect 1 "last violation: file=/a" "$lockstep" watch "${at[@]}" --count 2 --interval 0.05
 expect 2 "there is no agent at" "$lockstep" watch --in-process "$scratch/nowhere" --count 1
-expect 1 'lockstep_violations{pid="' "$lockstep" status "${at[@]}" --prometheus
+expect 1 'lockstep_violations_total{pid="' "$lockstep" status "${at[@]}" --prometheus
+expect 1 "" "$lockstep" status "${at[@]}" --textfile "$scratch/lockstep.prom"
+grep -qE '^lockstep_verdict_violated\{pid="[0-9]+",property="mutual_exclusion"\} 1$' "$scratch/lockstep.prom" ||
+    fail "the textfile says: $(cat "$scratch/lockstep.prom")"
+[ "$(grep -c '^# TYPE lockstep_events_total counter' "$scratch/lockstep.prom")" -eq 1 ] || fail "a metric without its type"
+expect 2 "cannot write" "$lockstep" status "${at[@]}" --textfile "$scratch/none/lockstep.prom"
 expect 1 '"reactors": [' "$lockstep" status "${at[@]}" --json
 expect 1 "mutual_exclusion" "$lockstep" detach "${at[@]}" mutual_exclusion
 grep -q 'owner="z"' "$scratch/log" || fail "the exchanged reactor wrote nothing"
