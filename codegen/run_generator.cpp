@@ -285,6 +285,8 @@ class Generator {
                 kind.push_back(static_cast<std::int64_t>(std::min<std::size_t>(3, value.ranges.ranges().size())));
                 kind.push_back(static_cast<std::int64_t>(saturate(value.scalar.integer, -2, 4)));
                 kind.push_back(value.reset_ns ? 1 : 0);
+                for (const auto& [unused, content] : value.entries)
+                    kind.push_back(static_cast<std::int64_t>(saturate(content.integer, -2, 4)));
             }
         }
         std::size_t& known = kinds_[std::move(kind)];
