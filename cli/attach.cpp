@@ -76,6 +76,7 @@ void sort_names(Options& options) {
         else
             options.live.properties.push_back(name);
     }
+    options.live.properties = expand_groups(options.live.properties);
     if (options.live.properties.empty()) throw std::runtime_error("name a property: lockstep attach PID PROPERTY");
 }
 
@@ -114,10 +115,10 @@ void declare_live(CLI::App& app, Options& options) {
 Command::Run declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
     auto& attach = options->live.attach;
-    app.add_option(
-           "what", options->names,
-           "Processes by number (live), then properties: names of compiled ones, paths to them, or automata (.dot, "
-           ".ltl)")
+    app.add_option("what", options->names,
+                   "Processes by number (live), then properties: names of compiled ones, paths to them, groups (a "
+                   "folder of them), or automata (.dot, "
+                   ".ltl)")
         ->required();
     add_process_option(app, options->process);
     declare_live(app, *options);

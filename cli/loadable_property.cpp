@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -26,6 +27,30 @@ LoadableProperty::LoadableProperty(const std::string& property) {
 LoadableProperty::~LoadableProperty() {
     std::error_code ignored;
     if (!scratch_.empty()) std::filesystem::remove_all(scratch_, ignored);
+}
+
+std::vector<std::string> expand_groups(const std::vector<std::string>& properties) {
+    namespace fs = std::filesystem;
+    std::vector<std::string> all;
+    for (const std::string& property : properties) {
+        const bool is_path = property.find('/') != std::string::npos || property == "." || property == "..";
+        const fs::path folder = is_path ? fs::path(property) : monitors::monitor_directory() / property;
+        std::error_code none;
+        if (!fs::is_directory(folder, none)) {
+            all.push_back(property);
+            continue;
+        }
+        std::vector<std::string> members;
+        for (const auto& entry : fs::directory_iterator(folder)) {
+            const std::string extension = entry.path().extension();
+            if (extension == ".so" || extension == ".dot" || extension == ".ltl")
+                members.push_back(entry.path().string());
+        }
+        if (members.empty()) throw std::runtime_error("the group " + folder.string() + " has no property in it");
+        std::ranges::sort(members);
+        all.insert(all.end(), members.begin(), members.end());
+    }
+    return all;
 }
 
 }  // namespace lockstep::cli

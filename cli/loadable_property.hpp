@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace lockstep::cli {
 
@@ -24,5 +25,10 @@ class LoadableProperty {
     std::filesystem::path scratch_;
     bool sound_ = true;
 };
+
+// Groups replaced by what is in them, in the order of names: a group is a folder, of compiled properties or automata
+// (.so, .dot, .ltl), named by its path or, below the folder of installed properties, by its name; the rest stays as it
+// is. Throws std::runtime_error for a folder with no property in it.
+std::vector<std::string> expand_groups(const std::vector<std::string>& properties);
 
 }  // namespace lockstep::cli

@@ -11,6 +11,8 @@
 #include "cli/verify.hpp"
 
 #include "cli/command.hpp"
+#include "cli/loadable_property.hpp"
+#include "cli/property_status.hpp"
 #include "cli/verify_model.hpp"
 #include "monitors/offline/offline_verifier.hpp"
 #include "monitors/runtime/monitor.hpp"
@@ -64,13 +66,15 @@ void print_json(const VerifyOptions& options, const OfflineResult& result, const
                       {"complete", result.complete},
                       {"events", result.events},
                       {"lost", result.lost},
+                      {"first_event_ns", result.first_event_ns},
+                      {"lost_since_ns", result.lost_since_ns},
                       {"problems", result.problems},
                       {"properties", std::move(properties)},
                       {"exit_status", exit_status(judged)}};
     std::puts(all.dump(2).c_str());
 }
 
-void print_text(const VerifyOptions& options, const OfflineResult& result, const std::vector<Judged>& judged) {
+void print_text(const OfflineResult& result, const std::vector<Judged>& judged) {
     for (const Judged& property : judged)
         for (const reactors::Report& report : property.violations) fmt::print("{}\n", reactors::to_text(report));
     fmt::print("{:<24} {:>12} {:>10} {:>10} {:>10}  {}\n", "property", "events", "contexts", "pending", "violations",
@@ -81,9 +85,10 @@ void print_text(const VerifyOptions& options, const OfflineResult& result, const
                    summary.counters.contexts_created, summary.counters.contexts_pending, summary.counters.violations,
                    to_string(summary.verdict));
         for (const std::string& reason : summary.reasons) fmt::print("    {}\n", reason);
+        for (const std::string& event : summary.unseen_events) fmt::print("    never seen: {}\n", event);
     }
     std::fflush(stdout);
-    if (result.lost > 0) fmt::print(stderr, "{}: the trace reports {} lost events\n", options.trace, result.lost);
+    print_loss(result.lost, result.losses, result.first_event_ns, result.lost_since_ns);
     for (const std::string& problem : result.problems) fmt::print(stderr, "{}\n", problem);
 }
 
@@ -94,8 +99,10 @@ int verify_by_properties(const VerifyOptions& options) {
     instance.contexts = options.contexts;
     std::vector<std::unique_ptr<Monitor>> loaded;
     std::vector<Monitor*> borrowed;
-    for (const std::string& property : options.properties) {
-        loaded.push_back(Monitor::load(monitors::find_monitor(property), instance));
+    for (const std::string& property : expand_groups(options.properties)) {
+        const LoadableProperty loadable(property);
+        if (!loadable.sound()) return exit_could_not_run;
+        loaded.push_back(Monitor::load(loadable.file(), instance));
         borrowed.push_back(loaded.back().get());
     }
     const OfflineResult result = monitors::verify_trace(options.trace, borrowed);
@@ -104,7 +111,7 @@ int verify_by_properties(const VerifyOptions& options) {
     if (options.as_json)
         print_json(options, result, judged);
     else
-        print_text(options, result, judged);
+        print_text(result, judged);
     return exit_status(judged);
 }
 
@@ -114,8 +121,10 @@ const Command command(
     "verify", "Judge a recorded trace (CTF, as LTTng writes it) by compiled properties", [](CLI::App& app) {
         auto options = std::make_shared<VerifyOptions>();
         app.add_option("trace", options->trace, "Directory of the trace, or one that has traces below it")->required();
-        auto* properties = app.add_option("property", options->properties,
-                                          "Name of an installed property, or path of a compiled one (.so)");
+        auto* properties =
+            app.add_option("property", options->properties,
+                           "Names of installed properties, paths of compiled ones (.so) or of automata (.dot, .ltl), "
+                           "or groups: folders of these");
         app.add_option("--model", options->model,
                        "Judge by a model instead of properties: serialisable (conflict serialisability of the server's "
                        "transactions, from the tracepoints of txn)")

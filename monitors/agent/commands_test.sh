@@ -74,6 +74,14 @@ expect 1 '"reactors": [' "$lockstep" status "${at[@]}" --json
 expect 1 "mutual_exclusion" "$lockstep" detach "${at[@]}" mutual_exclusion
 grep -q 'owner="z"' "$scratch/log" || fail "the exchanged reactor wrote nothing"
 expect 2 "no property named" "$lockstep" detach "${at[@]}" mutual_exclusion
+
+# A group is a folder of properties.
+mkdir "$scratch/group" "$scratch/empty"
+cp "$scratch/compiled.so" "$scratch/group/one.so"
+expect 2 "has no property in it" "$lockstep" attach "${at[@]}" "$scratch/empty"
+expect 0 "one is attached" "$lockstep" attach "${at[@]}" "$scratch/group"
+expect 3 "saw nothing" "$lockstep" detach "${at[@]}" mutual_exclusion
+expect 2 "not a directory" "$lockstep" verify "$scratch/none" "$scratch/group"
 expect 0 "lock_api:acquired" "$lockstep" events lock_api
 expect 2 "there is no tracepoint" "$lockstep" events nothing
 echo "commands_test: ok"
