@@ -152,6 +152,30 @@ TEST_F(VerifierTest, TheCommandExitsWithTheVerdictAndTellsItToPrograms) {
     EXPECT_EQ(2, verify_by_command("/run/missing").first);
 }
 
+// An empty stream is no error of the reader's: only the index knows that it was not.
+TEST_F(VerifierTest, ATraceCutOffAnywhereIsInconclusiveAndSaysWhere) {
+    const auto monitor = load();
+    LiveVerifier verifier(options, {monitor.get()});
+    EXPECT_EQ(0, start({"burst", "host/1", "500"}).wait());
+    ASSERT_TRUE(verifier.finish().complete);
+    std::filesystem::path longest;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator("/run/trace"))
+        if (entry.path().filename().string().starts_with("lockstep_") && entry.is_regular_file() &&
+            entry.path().extension() != ".idx" && (longest.empty() || entry.file_size() > file_size(longest)))
+            longest = entry.path();
+    ASSERT_FALSE(longest.empty());
+    for (std::uintmax_t size = file_size(longest); size > 0;) {
+        size = size > 4096 ? size - 4096 : 0;
+        std::filesystem::resize_file(longest, size);
+        const auto judge = load();
+        const OfflineResult result = verify_trace("/run/trace", {judge.get()});
+        EXPECT_FALSE(result.complete) << size;
+        EXPECT_THAT(result.problems, testing::Contains(testing::HasSubstr(longest.string() + ": cut off"))) << size;
+        EXPECT_EQ(Verdict::inconclusive, judge->verdict()) << size;
+        if (size > 65536) size = 65536;
+    }
+}
+
 TEST_F(VerifierTest, TwoMonitorsOfOneTracepointBothGetEveryEvent) {
     const auto one = load(), other = load();
     LiveVerifier verifier(options, {one.get(), other.get()});

@@ -24,8 +24,8 @@ struct OfflineResult {
 };
 
 // Reads the CTF trace in `directory`, or all traces below it in one order, and delivers to `monitors` (borrowed). Loss,
-// a trace that is cut off or damaged, and undecodable tracepoints make monitors inconclusive (Monitor::lose). Throws
-// TraceError when there is no trace that can be opened; the monitors have then seen nothing.
+// a trace that is cut off or damaged, and undecodable tracepoints make monitors inconclusive (Monitor::lose), also
+// one so damaged that nothing of it can be read. Throws TraceError when there is no trace at all.
 OfflineResult verify_trace(const std::filesystem::path& directory, const std::vector<Monitor*>& monitors);
 
 }  // namespace lockstep::monitors
