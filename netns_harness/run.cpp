@@ -181,6 +181,7 @@ class Run {
                              "--files",         std::to_string(workload.files),
                              "--region",        std::to_string(workload.region),
                              "--longest-range", std::to_string(workload.longest_range),
+                             "--lock-wait-ms",  std::to_string(workload.wait_ms),
                              "--directory",     workload.name,
                              "--seed",          std::to_string(client_seed(number)),
                              "--duration-ms",   std::to_string(scenario_.duration.count())};

@@ -85,6 +85,7 @@ class ScenarioReader {
         workload.files = static_cast<unsigned>(table.integer("files", 3, 1, 1000));
         workload.region = static_cast<unsigned>(table.integer("region", 256, 1, 1 << 20));
         workload.longest_range = static_cast<unsigned>(table.integer("longest_range", 48, 1, 1 << 20));
+        workload.wait_ms = static_cast<unsigned>(table.integer("wait_ms", 0, 0, 60'000));
         refer(table, "server", workload.server, names_of(scenario_.servers));
         if (std::ranges::count(names_of(scenario_.workloads), workload.name) > 0)
             table.complain("name", "there is a workload '" + workload.name + "' already");

@@ -30,6 +30,7 @@ struct LockWorkloadPlan {
     unsigned files = 0;
     unsigned region = 0;         // bytes
     unsigned longest_range = 0;  // bytes
+    unsigned wait_ms = 0;        // for a lock that others have
 };
 
 // A `kind` of workload, and what its clients do.

@@ -50,6 +50,9 @@ void declare(CLI::App& app, Options& options) {
     app.add_option("--region", options.region.size, "bytes of each file to contend for")
         ->check(CLI::Range(1, 1 << 20))
         ->capture_default_str();
+    app.add_option_function<unsigned>(
+        "--lock-wait-ms", [&options](unsigned ms) { options.server.lock_wait = std::chrono::milliseconds(ms); },
+        "wait for a lock that others have");
     app.add_option("--longest-range", options.region.longest_range, "bytes")
         ->check(CLI::Range(1, 1 << 20))
         ->capture_default_str();

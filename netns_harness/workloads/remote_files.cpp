@@ -37,6 +37,7 @@ class NfsFiles : public RemoteFiles {
              const std::vector<std::string>& file_names)
         : owner_(owner),
           owner_handle_(owner.text()),
+          lock_wait_(server.lock_wait),
           nfs_(server.address, server.nfs_port, NFS_PROGRAM, NFS_V3, server.call_limit),
           nlm_(server.address, server.nlm_port, NLM_PROGRAM, NLM_V4, server.call_limit) {
         Handle root = mount(server);
@@ -49,10 +50,34 @@ class NfsFiles : public RemoteFiles {
         args.cookie = cookie();
         args.exclusive = mode == Mode::exclusive ? 1 : 0;
         args.lock = wire_lock(file, range);
-        const std::uint32_t status = lock_call<NLM4_LOCKres>("LOCK", rpc_nlm4_lock_async, args);
-        if (status != NLM4_GRANTED && status != NLM4_DENIED)
+        args.block = lock_wait_.count() > 0 ? 1 : 0;
+        const std::uint32_t status = ask_until_answered(args);
+        if (status != NLM4_GRANTED && status != NLM4_DENIED && status != NLM4_DEADLCK)
             throw CallError("LOCK: nlm status " + std::to_string(status));
         return status;
+    }
+
+    // This client has no lock manager that could be called back: it asks again until it has the lock.
+    std::uint32_t ask_until_answered(NLM4_LOCKargs& args) {
+        const auto until = std::chrono::steady_clock::now() + lock_wait_;
+        for (;;) {
+            const std::uint32_t status = lock_call<NLM4_LOCKres>("LOCK", rpc_nlm4_lock_async, args);
+            if (status != NLM4_BLOCKED) return status;
+            if (std::chrono::steady_clock::now() >= until) return withdraw(args);
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    }
+
+    std::uint32_t withdraw(const NLM4_LOCKargs& asked) {
+        NLM4_CANCargs args{};
+        args.cookie = asked.cookie;
+        args.block = asked.block;
+        args.exclusive = asked.exclusive;
+        args.lock = asked.lock;
+        const std::uint32_t status = lock_call<NLM4_CANCres>("CANCEL", rpc_nlm4_cancel_async, args);
+        // Nothing to cancel: our request was waiting a moment ago, and only we can confirm a grant.
+        if (status != NLM4_GRANTED) throw CallError("CANCEL: nlm status " + std::to_string(status));
+        return NLM4_DENIED;
     }
 
     void unlock(std::size_t file, Range range) override {
@@ -192,6 +217,7 @@ class NfsFiles : public RemoteFiles {
 
     OwnerName owner_;
     std::string owner_handle_;
+    std::chrono::milliseconds lock_wait_;
     RpcConnection nfs_;
     RpcConnection nlm_;
     std::vector<Handle> files_;

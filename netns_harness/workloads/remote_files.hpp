@@ -34,8 +34,8 @@ class RemoteFiles {
  public:
     virtual ~RemoteFiles() = default;
 
-    // Asks for a lock without waiting for it: 0 (NLM4_GRANTED) when held, NLM4_DENIED when others have it. An answer
-    // that is neither is a CallError.
+    // Asks for a lock: 0 (NLM4_GRANTED) when held, NLM4_DENIED when others have it, or had it for as long as it was
+    // waited for, NLM4_DEADLCK when waiting would never end. Any other answer is a CallError.
     virtual std::uint32_t lock(std::size_t file, Range range, Mode mode) = 0;
     virtual void unlock(std::size_t file, Range range) = 0;
 
@@ -53,6 +53,8 @@ struct ServerAddress {
     int nlm_port = 2049;
     std::string export_path = "/export";
     std::chrono::milliseconds call_limit{5000};
+    // How long a lock that others have is waited for, in their queue, before the request is withdrawn; 0: not at all.
+    std::chrono::milliseconds lock_wait{0};
 };
 
 // Who locks: `host` is the caller's name that the server sees, `number` distinguishes owners of one host.
