@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "monitors/agent/agent_client.hpp"
 
@@ -175,18 +177,24 @@ TEST_F(Preload, AReactorThatHangsBlocksNeitherTheProgramNorItsMonitorNorTheStatu
     ASSERT_EQ(0, mkfifo((folder_ / "gate").c_str(), 0600));
     Target target(folder_ / "socket");
     AgentClient client(folder_ / "socket");
-    client.attach(property(), with({"exec:cat " + (folder_ / "gate").string() + " >/dev/null"}));
-    constexpr int violations = 600;  // more than the queue of reports has room for, even twice
-    for (int i = 0; i < violations; ++i) {
-        const std::string file = "/" + std::to_string(i);
+    const std::string started = (folder_ / "started").string(), gate_path = (folder_ / "gate").string();
+    client.attach(property(), with({"exec:: >" + started + "; cat " + gate_path + " >/dev/null"}));
+    const auto violate = [&target](int number) {
+        const std::string file = "/" + std::to_string(number);
         ASSERT_EQ("done\n", target.tell("grant " + file + " x 0 9 5"));
-        ASSERT_EQ("done\n", target.tell("grant " + file + " y 5 5 5"));
-    }
+        ASSERT_EQ("done\n", target.tell("grant " + file + " y 0 9 5"));
+    };
+    violate(0);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!std::filesystem::exists(started) && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    ASSERT_TRUE(std::filesystem::exists(started));
+    constexpr int violations = 300;  // more than the queue of reports has room for
+    for (int i = 1; i < violations; ++i) violate(i);
     const json counters = client.status()["properties"][0]["counters"];
     EXPECT_EQ(violations, counters["violations"]);
     EXPECT_GT(counters["reports_dropped"], 0);
     client.react("mutual_exclusion", {});  // also while it hangs
-    const int gate = open((folder_ / "gate").c_str(), O_WRONLY);
+    const int gate = open(gate_path.c_str(), O_WRONLY);
     close(gate);
     EXPECT_EQ("violated", client.detach("mutual_exclusion")["verdict"]);
 }
