@@ -138,16 +138,27 @@ struct Service::Parts {
     std::unique_ptr<rpc::RpcbindRegistration> registration;
 
     Result<void, std::string> listen(const Options& options);
+    Result<void, std::string> try_to_listen(const Options& options);
     Result<void, std::string> open_storage(const Options& options);
     Result<void, std::string> make_programs(const Options& options);
     Result<void, std::string> register_programs();
     const Endpoint& endpoint_of(Role role) const;
 };
 
+// A port that is free for TCP may be taken for UDP; where any port will do, another one is tried.
 Result<void, std::string> Service::Parts::listen(const Options& options) {
+    constexpr int tries = 16;
+    LOCKSTEP_TRY(make_room_for_descriptors(options.max_connections));
+    const bool any_port_will_do = options.port == 0 || options.mount_port == 0 || options.nlm_port == 0;
+    for (int attempt = 1;; ++attempt) {
+        auto listening = try_to_listen(options);
+        if (listening || !any_port_will_do || attempt == tries) return listening;
+    }
+}
+
+Result<void, std::string> Service::Parts::try_to_listen(const Options& options) {
     rpc::Limits limits;
     limits.max_connections = options.max_connections;
-    LOCKSTEP_TRY(make_room_for_descriptors(options.max_connections));
     server = std::make_unique<rpc::TcpServer>(limits);
     udp_server = std::make_unique<rpc::UdpServer>();
     endpoints = plan_endpoints(options);
