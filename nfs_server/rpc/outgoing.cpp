@@ -182,37 +182,40 @@ void Outgoing::take_new() {
         pending.interval_ms = first_interval_ms;
         pending.give_up_ns = now_ns + call.give_up_after_ms * ns_per_ms;
         pending.call = std::move(call);
-        pending_.emplace(++last_xid_, std::move(pending));
+        const uint32_t xid = ++last_xid_;
+        plan(xid, pending_.emplace(xid, std::move(pending)).first->second);
     }
+}
+
+// Takes the place of its due time, whatever that was before.
+void Outgoing::plan(uint32_t xid, Pending& pending) {
+    due_.erase({pending.due_ns, xid});
+    pending.due_ns = std::min(pending.next_send_ns, pending.give_up_ns);
+    due_.emplace(pending.due_ns, xid);
 }
 
 int Outgoing::wait_ms(int64_t now_ns) const {
-    if (pending_.empty()) return -1;
-    int64_t next_ns = INT64_MAX;
-    for (const auto& [xid, pending] : pending_) next_ns = std::min({next_ns, pending.next_send_ns, pending.give_up_ns});
-    return static_cast<int>(std::clamp<int64_t>((next_ns - now_ns) / ns_per_ms + 1, 0, 60'000));
+    if (due_.empty()) return -1;
+    return static_cast<int>(std::clamp<int64_t>((due_.begin()->first - now_ns) / ns_per_ms + 1, 0, 60'000));
 }
 
 void Outgoing::send_due(int64_t now_ns) {
-    std::vector<uint32_t> over;
-    for (auto& [xid, pending] : pending_) {
+    using Kind = OutgoingResult::Kind;
+    while (!due_.empty() && due_.begin()->first <= now_ns) {
+        const uint32_t xid = due_.begin()->second;
+        Pending& pending = pending_.at(xid);
         if (now_ns >= pending.give_up_ns) {
-            over.push_back(xid);
-        } else if (now_ns >= pending.next_send_ns) {
-            send(xid, pending);
-            if (!pending.is_looking_up && !pending.call.has_reply) over.push_back(xid);
-            pending.next_send_ns = now_ns + pending.interval_ms * ns_per_ms;
-            pending.interval_ms = std::min(2 * pending.interval_ms, longest_interval_ms);
+            finish(xid, pending.attempts == 0 ? Kind::unreachable : Kind::unanswered);
+            continue;
         }
-    }
-    for (const uint32_t xid : over) {
-        const Pending& pending = pending_.at(xid);
-        using Kind = OutgoingResult::Kind;
-        if (pending.attempts == 0) {
-            finish(xid, Kind::unreachable);
-        } else {
-            finish(xid, pending.call.has_reply ? Kind::unanswered : Kind::answered);
+        send(xid, pending);
+        if (!pending.is_looking_up && !pending.call.has_reply) {
+            finish(xid, Kind::answered);
+            continue;
         }
+        pending.next_send_ns = now_ns + pending.interval_ms * ns_per_ms;
+        pending.interval_ms = std::min(2 * pending.interval_ms, longest_interval_ms);
+        plan(xid, pending);
     }
 }
 
@@ -272,12 +275,15 @@ void Outgoing::found_port(uint32_t xid, uint16_t port) {
     pending.next_send_ns = 0;
     pending.interval_ms = first_interval_ms;
     // A number of its own: a late second answer of the portmapper is not the service's.
+    due_.erase({pending.due_ns, xid});
     node.key() = ++last_xid_;
+    plan(node.key(), pending);
     pending_.insert(std::move(node));
 }
 
 void Outgoing::finish(uint32_t xid, OutgoingResult::Kind kind, Bytes results) {
     const auto node = pending_.extract(xid);
+    due_.erase({node.mapped().due_ns, xid});
     {
         const std::lock_guard hold(mutex_);
         --calls_count_;

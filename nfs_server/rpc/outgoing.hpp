@@ -15,7 +15,9 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "nfs_server/rpc/file_descriptor.hpp"
@@ -71,12 +73,14 @@ class Outgoing {
         int64_t interval_ms = 0;  // until the next sending
         int64_t next_send_ns = 0;
         int64_t give_up_ns = 0;
+        int64_t due_ns = 0;  // its place in due_
     };
 
     void work();
     void take_new();
     void send_due(int64_t now_ns);
     int wait_ms(int64_t now_ns) const;
+    void plan(uint32_t xid, Pending& pending);
     void send(uint32_t xid, Pending& pending);
     void receive(int socket);
     void answered(uint32_t xid, uint32_t status, std::vector<std::byte> results);
@@ -93,7 +97,8 @@ class Outgoing {
     size_t calls_count_ = 0;  // with mutex_
     bool is_stopping_ = false;
     // Of the thread:
-    std::map<uint32_t, Pending> pending_;  // by xid
+    std::map<uint32_t, Pending> pending_;         // by xid
+    std::set<std::pair<int64_t, uint32_t>> due_;  // when something is to be done for which: each pending call once
     uint32_t last_xid_;
     std::thread thread_;
 };
