@@ -320,8 +320,8 @@ TEST_F(LockWaitTest, ARandomHistoryLeavesNobodyWaitingForNothing) {
             random() % 8 ? table.confirm(one) : table.withdraw(one);
         ASSERT_NO_FATAL_FAILURE(check_all()) << "step " << step;
     }
-    EXPECT_GT(waited, 100u);
-    EXPECT_GT(deadlocks, 10u);
+    EXPECT_GT(waited, 10u) << "the history was too tame to show anything";
+    EXPECT_GT(deadlocks, 0u);
     for (const char* client : {"x", "y"})
         table.release_client(1, *owners_.find_client(client), ReleaseCause::client_restarted);
     for (const LockRequest& one : granted) table.withdraw(one);
