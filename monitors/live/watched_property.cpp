@@ -1,28 +1,31 @@
 #include "monitors/live/watched_property.hpp"
 
-#include <algorithm>
+#include <dlfcn.h>
+
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "monitors/runtime/summary_json.hpp"
-#include "tracepoints/lockstep.tp"
 
 namespace lockstep::monitors {
 namespace {
 
-// For who records with LTTng, in this process.
-void fire(const reactors::Report& report) {
-    std::string description = reactors::to_text(report);
-    description.resize(std::min<std::size_t>(description.find('\n'), 1023));
-    lttng_ust_do_tracepoint(lockstep, violation, report.monitor.c_str(), report.state.c_str(), report.event.c_str(),
-                            description.c_str());
+// Never closed: LTTng-UST has threads in it.
+decltype(lockstep_record_violation)* load_violation_event() {
+    const auto program = std::filesystem::read_symlink("/proc/self/exe");
+    const auto library = program.parent_path().parent_path() / "lib" / "liblockstep_violation_event.so";
+    void* const loaded = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+    void* const found = loaded == nullptr ? nullptr : dlsym(loaded, "lockstep_record_violation");
+    if (found == nullptr) throw MonitorError(std::string("cannot load what records violations: ") + dlerror());
+    return reinterpret_cast<decltype(lockstep_record_violation)*>(found);
 }
 
 }  // namespace
 
 WatchedProperty::WatchedProperty(const std::string& file, const InstanceOptions& options,
                                  const std::vector<std::string>& reactors)
-    : monitor_(Monitor::load(file, options)) {
+    : monitor_(Monitor::load(file, options)), record_violation_(load_violation_event()) {
     set_reactors(reactors);
 }
 
@@ -74,7 +77,7 @@ void WatchedProperty::handle_violations() {
             if (reports_.size() > remembered_reports) reports_.pop_front();
             set = reactors_;
         }
-        if (lttng_ust_tracepoint_enabled(lockstep, violation)) fire(report);
+        record_violation_(report);
         run(*set, report);
     }
 }

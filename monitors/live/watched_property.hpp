@@ -12,6 +12,7 @@
 
 #include "monitors/runtime/instance.hpp"
 #include "monitors/runtime/monitor.hpp"
+#include "monitors/violation_event/violation_event.hpp"
 #include "reactors/reactor.hpp"
 
 namespace lockstep::monitors {
@@ -54,6 +55,7 @@ class WatchedProperty {
     static constexpr std::size_t remembered_reports = 16;
 
     std::unique_ptr<Monitor> monitor_;
+    decltype(lockstep_record_violation)* const record_violation_;
     std::atomic<bool> detached_{false};
     mutable std::mutex mutex_;  // everything below; never held while reactors run
     std::shared_ptr<Reactors> reactors_;
