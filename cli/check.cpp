@@ -17,12 +17,6 @@ struct Options {
     bool json = false;
 };
 
-// A file that can't be read is another matter than a model with errors.
-ExitStatus status_of(const codegen::Reading& reading) {
-    if (reading.model) return exit_ok;
-    return reading.diagnostics.front().code == "unreadable" ? exit_could_not_run : exit_violated;
-}
-
 ExitStatus check(const std::string& file, const Options& options, const codegen::TracepointDeclarations& tracepoints) {
     const codegen::Reading reading = codegen::read_model_file(file, tracepoints);
     if (options.json) {

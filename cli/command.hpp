@@ -13,8 +13,9 @@ namespace lockstep::cli {
 enum ExitStatus : int { exit_ok = 0, exit_violated = 1, exit_could_not_run = 2, exit_inconclusive = 3 };
 
 // Adds itself to the list of commands when constructed; construct only at namespace scope.
-// `declare` adds options to the command's own CLI::App and returns what runs when the command was chosen: it gives the exit
-// status, writes results to stdout and logs to stderr. An exception that leaves it is printed as one line: exit status 2.
+// `declare` adds options to the command's own CLI::App and returns what runs when the command was chosen: it gives the
+// exit status, writes results to stdout and logs to stderr. An exception that leaves it is printed as one line: exit
+// status 2.
 class Command {
  public:
     using Run = std::function<int()>;

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "cli/command.hpp"
+#include "cli/edge_counts.hpp"
 #include "cli/models.hpp"
 #include "codegen/drawing.hpp"
 
@@ -36,18 +37,13 @@ std::string format_of(const Options& options) {
                              "? Its name ends in .svg, .png, .pdf or .dot, or say --format");
 }
 
-EdgeCount edge_count_of(const json& edge) {
-    return {edge.at("from_state"), edge.at("event"), edge.at("to_state"), edge.at("line"), edge.at("taken")};
-}
-
 // Adds the counts of every object {"name": property, "edges": […]}, however deep: the outputs of status, verify and run
 // have it at different places.
 bool add_counts(const json& value, const std::string& property, std::vector<EdgeCount>& counts) {
     bool found = false;
     if (value.is_object() && value.contains("edges") && value.value("name", "") == property) {
         std::size_t place = 0;
-        for (const json& edge : value.at("edges")) {
-            const EdgeCount one = edge_count_of(edge);
+        for (const EdgeCount& one : edge_counts_of(value.at("edges"))) {
             // The same property several times, in several processes: the sums.
             if (place == counts.size())
                 counts.push_back(one);
@@ -92,7 +88,7 @@ ExitStatus draw(const Options& options) {
     const std::string format = format_of(options);
     const auto reading = codegen::read_model_file(options.file, load_tracepoints(options.tracepoints));
     print_diagnostics(reading, options.file);
-    if (!reading.model) return reading.diagnostics.front().code == "unreadable" ? exit_could_not_run : exit_violated;
+    if (!reading.model) return status_of(reading);
     const std::string drawing =
         options.coverage.empty()
             ? codegen::drawing_of(*reading.model)

@@ -1,9 +1,6 @@
 #include "cli/loadable_property.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <stdexcept>
 
 #include "cli/property_compiler.hpp"
@@ -16,17 +13,10 @@ LoadableProperty::LoadableProperty(const std::string& property) {
         file_ = monitors::find_monitor(property);
         return;
     }
-    std::string pattern = (std::filesystem::temp_directory_path() / "lockstep-attach-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
-    scratch_ = pattern;
-    file_ = scratch_ / (std::filesystem::path(property).stem().string() + ".so");
+    scratch_.emplace("lockstep-attach");
+    file_ = scratch_->path() / (std::filesystem::path(property).stem().string() + ".so");
     const std::string source = generate(property, {});
     sound_ = !source.empty() && compile_monitor(source, file_, {});
-}
-
-LoadableProperty::~LoadableProperty() {
-    std::error_code ignored;
-    if (!scratch_.empty()) std::filesystem::remove_all(scratch_, ignored);
 }
 
 std::vector<std::string> expand_groups(const std::vector<std::string>& properties) {

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "cli/scratch_folder.hpp"
 
 namespace lockstep::cli {
 
@@ -12,9 +15,6 @@ class LoadableProperty {
  public:
     // Throws std::runtime_error when there is no such property. Diagnostics of an automaton go to stderr.
     explicit LoadableProperty(const std::string& property);
-    ~LoadableProperty();
-    LoadableProperty(const LoadableProperty&) = delete;
-    LoadableProperty& operator=(const LoadableProperty&) = delete;
 
     // False: the automaton has errors, and there is no file.
     bool sound() const { return sound_; }
@@ -22,7 +22,7 @@ class LoadableProperty {
 
  private:
     std::filesystem::path file_;
-    std::filesystem::path scratch_;
+    std::optional<ScratchFolder> scratch_;  // of an automaton that was compiled
     bool sound_ = true;
 };
 

@@ -31,8 +31,10 @@ const std::vector<const Command*>& Command::all() {
 namespace {
 
 int run(int argc, char** argv) {
-    CLI::App app{"Lockstep: runtime verification for user space.\n"
-                 "Exit status: 0 ok, 1 violated (or a model has errors), 2 could not run, 3 inconclusive.", "lockstep"};
+    CLI::App app{
+        "Lockstep: runtime verification for user space.\n"
+        "Exit status: 0 ok, 1 violated (or a model has errors), 2 could not run, 3 inconclusive.",
+        "lockstep"};
     app.set_version_flag("--version", LOCKSTEP_VERSION);
     app.require_subcommand(1);
 

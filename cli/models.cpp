@@ -25,6 +25,11 @@ codegen::TracepointDeclarations load_tracepoints(const std::vector<std::string>&
     return declarations;
 }
 
+ExitStatus status_of(const codegen::Reading& reading) {
+    if (reading.model) return exit_ok;
+    return reading.diagnostics.front().code == "unreadable" ? exit_could_not_run : exit_violated;
+}
+
 void print_diagnostics(const codegen::Reading& reading, const std::string& path) {
     const bool colour = isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
     std::string source;

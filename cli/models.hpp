@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/command.hpp"
 #include "codegen/front_end.hpp"
 
 namespace lockstep::cli {
@@ -12,6 +13,9 @@ namespace lockstep::cli {
 // The declarations of `folders`; with none given: of the default folder (codegen::default_tracepoint_folder).
 // Throws std::runtime_error with the first diagnostic when a declaration can't be read.
 codegen::TracepointDeclarations load_tracepoints(const std::vector<std::string>& folders);
+
+// ok when there is a model; a file that can't be read is another matter than a model with errors.
+ExitStatus status_of(const codegen::Reading& reading);
 
 // Writes all diagnostics to stderr, in colour when that is a terminal and NO_COLOR is not set.
 void print_diagnostics(const codegen::Reading& reading, const std::string& path);

@@ -37,11 +37,8 @@ void explain(const json& property) {
     tell("never seen: ", joined(property.at("unseen_events"), ", "));
     tell("this process has no tracepoint ", joined(property.at("absent_tracepoints"), ", "));
     for (const json& report : property.at("reports")) {
-        std::string keys;
-        for (const auto& [key, value] : report.at("keys").items())
-            keys += fmt::format(" {}={}", key, value.get<std::string>());
-        fmt::print("{}: violated{}: in state {}, event {}\n", name, keys, report.at("state").get<std::string>(),
-                   report.at("event").get<std::string>());
+        fmt::print("{}: violated{}: in state {}, event {}\n", name, keys_text(report),
+                   report.at("state").get<std::string>(), report.at("event").get<std::string>());
     }
 }
 
@@ -66,6 +63,13 @@ void add_metric(std::string& text, const std::vector<json>& properties, const st
 }
 
 }  // namespace
+
+std::string keys_text(const json& report) {
+    std::string keys;
+    for (const auto& [key, value] : report.at("keys").items())
+        keys += fmt::format(" {}={}", key, value.get<std::string>());
+    return keys;
+}
 
 void print_properties(const std::vector<json>& properties, bool as_json) {
     if (as_json) {

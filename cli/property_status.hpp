@@ -12,6 +12,9 @@ namespace lockstep::cli {
 // Each is a property of an agent's status. With `as_json` one array, else a table and what needs explaining.
 void print_properties(const std::vector<nlohmann::json>& properties, bool as_json);
 
+// Which context a report of a property's "reports" is about: " file=x owner=y"; empty: the only one.
+std::string keys_text(const nlohmann::json& report);
+
 // The Prometheus text format: counters, coverage and verdicts. Each property also has the "pid" of its process.
 std::string to_prometheus(const std::vector<nlohmann::json>& properties);
 

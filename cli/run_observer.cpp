@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/agents.hpp"
+#include "cli/edge_counts.hpp"
 #include "cli/run_doubts.hpp"
 #include "cli/run_violation.hpp"
 
@@ -217,9 +218,8 @@ PropertyResult RunObserver::in_process_result(const Property& property) {
     result.reasons = answer->at("reasons").get<std::vector<std::string>>();
     result.unseen_events = answer->at("unseen_events").get<std::vector<std::string>>();
     result.automaton = monitors::Monitor::load(property.file)->dot_source();
-    for (const json& edge : answer->at("edges"))
-        result.edges.push_back(
-            {edge.at("from_state"), edge.at("event"), edge.at("to_state"), edge.at("line"), edge.at("taken")});
+    for (const codegen::EdgeCount& edge : edge_counts_of(answer->at("edges")))
+        result.edges.push_back({edge.from_state, edge.event, edge.to_state, edge.line, edge.taken});
     for (const json& report : answer->at("reports"))
         if (result.violations.size() < violations_kept) result.violations.push_back(violation_of(report));
     return result;

@@ -19,6 +19,7 @@
 #include "cli/command.hpp"
 #include "cli/loadable_property.hpp"
 #include "cli/property_status.hpp"
+#include "cli/scratch_folder.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -41,25 +42,14 @@ void hand_on(int signal) {
     if (program_pid > 0) kill(program_pid, signal);
 }
 
+// Where the program's agent listens, and what it leaves.
 class Scratch {
  public:
-    Scratch() {
-        std::string pattern = (fs::temp_directory_path() / "lockstep-program-XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder");
-        path_ = pattern;
-    }
-    ~Scratch() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-
-    fs::path socket() const { return path_ / "agent"; }
-    fs::path report() const { return path_ / "report.json"; }
+    fs::path socket() const { return folder_.path() / "agent"; }
+    fs::path report() const { return folder_.path() / "report.json"; }
 
  private:
-    fs::path path_;
+    ScratchFolder folder_{"lockstep-program"};
 };
 
 // The program, held before its main() until the gate is opened.

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/edge_counts.hpp"
 #include "cli/models.hpp"
 #include "codegen/drawing.hpp"
 #include "netns_harness/report_page.hpp"
@@ -17,10 +18,7 @@ std::string drawing_of(const json& property, const codegen::TracepointDeclaratio
     const auto name = property.at("name").get<std::string>();
     const auto reading = codegen::read_model(property.at("automaton"), name + ".dot", tracepoints);
     if (!reading.model) throw std::runtime_error(reading.diagnostics.front().message);
-    std::vector<codegen::EdgeCount> counts;
-    for (const json& edge : property.at("edges"))
-        counts.push_back(
-            {edge.at("from_state"), edge.at("event"), edge.at("to_state"), edge.at("line"), edge.at("taken")});
+    const auto counts = edge_counts_of(property.at("edges"));
     return codegen::render(codegen::drawing_of(*reading.model, counts), "svg");
 }
 

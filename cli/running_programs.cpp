@@ -59,15 +59,6 @@ bool WatchedProcess::may_have_tracepoints() const {
     return !readable;
 }
 
-LttngDaemons::Scratch::Scratch() : path_((std::filesystem::temp_directory_path() / "lockstep-live-XXXXXX").string()) {
-    if (mkdtemp(path_.data()) == nullptr) throw monitors::LttngError("cannot make a temporary folder");
-}
-
-LttngDaemons::Scratch::~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
-
 LttngDaemons::LttngDaemons() {
     monitors::PrivateLttngOptions options;
     options.work_directory = scratch_.path();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/scratch_folder.hpp"
 #include "monitors/lttng/private_lttng.hpp"
 #include "monitors/lttng/program_tracepoints.hpp"
 
@@ -44,19 +45,7 @@ class LttngDaemons {
     const monitors::PrivateLttng& get() const { return *daemons_; }
 
  private:
-    class Scratch {
-     public:
-        Scratch();
-        ~Scratch();
-        Scratch(const Scratch&) = delete;
-        Scratch& operator=(const Scratch&) = delete;
-        const std::string& path() const { return path_; }
-
-     private:
-        std::string path_;
-    };
-
-    Scratch scratch_;
+    ScratchFolder scratch_{"lockstep-live"};
     std::unique_ptr<monitors::PrivateLttng> daemons_;
 };
 

@@ -219,7 +219,7 @@ class Session {
 ExitStatus simulate(const Options& options) {
     auto reading = codegen::read_model_file(options.file, load_tracepoints(options.tracepoints));
     print_diagnostics(reading, options.file);
-    if (!reading.model) return reading.diagnostics.front().code == "unreadable" ? exit_could_not_run : exit_violated;
+    if (!reading.model) return status_of(reading);
     for (const std::string& assignment : options.parameters) set_parameter(*reading.model, assignment);
     const bool is_terminal = options.events.empty() && isatty(STDIN_FILENO) != 0;
     Session session(codegen::Simulation(std::move(*reading.model)), options.json, is_terminal);

@@ -147,7 +147,7 @@ ExitStatus test(const std::string& file, const Options& options, const codegen::
         if (ok) print(*generated, options);
     }
     if (ok) return exit_ok;
-    return readable || reading.diagnostics.front().code != "unreadable" ? exit_violated : exit_could_not_run;
+    return readable ? exit_violated : status_of(reading);
 }
 
 Command::Run declare(CLI::App& app) {

@@ -156,10 +156,7 @@ class Watch {
     }
 
     static std::string last_violation(const json& report) {
-        std::string keys;
-        for (const auto& [key, value] : report.at("keys").items())
-            keys += fmt::format(" {}={}", key, value.get<std::string>());
-        return fmt::format("{:>8}   last violation:{} in state {}, event {}\n", "", keys,
+        return fmt::format("{:>8}   last violation:{} in state {}, event {}\n", "", keys_text(report),
                            report.at("state").get<std::string>(), report.at("event").get<std::string>());
     }
 

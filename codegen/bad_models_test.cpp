@@ -5,27 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
 
+#include "codegen/files_for_test.hpp"
 #include "codegen/front_end.hpp"
 
 namespace lockstep::codegen {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path root() {
-    return std::getenv("LOCKSTEP_SOURCE_DIR");
-}
-
-std::string text_of(const fs::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 std::vector<fs::path> files_of(const fs::path& folder, const std::string& extension) {
     std::vector<fs::path> files;

@@ -7,16 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-expect() {  # STATUS COMMAND…
-    local wanted=$1 status=0
-    shift
-    "$@" >out 2>err || status=$?
-    if [ "$status" -ne "$wanted" ]; then
-        echo "exit status $status, not $wanted: $*" >&2
-        cat out err >&2
-        exit 1
-    fi
-}
+source "${LOCKSTEP_SOURCE_DIR:?}/scripts/expect.sh"
 
 expect 0 "$lockstep" check "$root"/dot/*.dot
 expect 0 "$lockstep" test --interpret-only "$root"/dot/*.dot

@@ -1,29 +1,17 @@
 // The manual is true: its examples pass, and it names every diagnostic.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
 
 #include "codegen/examples.hpp"
+#include "codegen/files_for_test.hpp"
 #include "codegen/front_end.hpp"
 
 namespace lockstep::codegen {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path root() {
-    return std::getenv("LOCKSTEP_SOURCE_DIR");
-}
-
-std::string text_of(const fs::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    EXPECT_TRUE(stream) << path;
-    return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 // The block of code that begins with this line of text.
 std::string block_of(const std::string& page, const std::string& first_line) {

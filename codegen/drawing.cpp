@@ -8,6 +8,8 @@
 #include <set>
 #include <tuple>
 
+#include "codegen/resolver.hpp"
+
 namespace lockstep::codegen {
 namespace {
 
@@ -63,29 +65,18 @@ std::string joined(const Parts& parts, std::string_view between) {
     return text;
 }
 
-std::string name_of(const ValueType& type) {
-    switch (type.type) {
-        case Type::string:
-            return "text";
-        case Type::integer:
-            return type.is_signed ? "int" : "unsigned";
-        default:
-            return "";
-    }
-}
-
 std::string description_of(const Register& slot) {
     switch (slot.kind) {
         case Register::Kind::integer:
-            return slot.value.is_signed ? "int" : "unsigned";
+            return type_word(slot.value);
         case Register::Kind::flag:
             return "flag";
         case Register::Kind::clock:
             return "clock";
         case Register::Kind::set:
-            return fmt::format("set of {}, at most {}", name_of(slot.key), slot.capacity);
+            return fmt::format("set of {}, at most {}", type_word(slot.key), slot.capacity);
         case Register::Kind::map:
-            return fmt::format("map of {}, at most {}", name_of(slot.key), slot.capacity);
+            return fmt::format("map of {}, at most {}", type_word(slot.key), slot.capacity);
         case Register::Kind::ranges:
             return fmt::format("byte ranges, at most {}", slot.capacity);
     }
@@ -135,7 +126,8 @@ class Drawing {
                         "arrowsize=0.7]",
                         ink));
         legend();
-        line(fmt::format("initial [shape=point, width=0.12, fillcolor=\"{0}\", color=\"{0}\", tooltip=\"the initial state\"]", ink));
+        line(fmt::format(
+            "initial [shape=point, width=0.12, fillcolor=\"{0}\", color=\"{0}\", tooltip=\"the initial state\"]", ink));
         for (std::uint32_t state = 0; state < model_.states.size(); ++state) draw_state(state);
         line(fmt::format("initial -> {}", node_of(model_.initial)));
         draw_edges();

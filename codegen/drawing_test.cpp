@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "codegen/files_for_test.hpp"
 #include "codegen/model_for_test.hpp"
 
 namespace lockstep::codegen {
@@ -52,10 +53,8 @@ TEST(Drawing, CountsSayWhereARunHasBeen) {
 
 TEST(Drawing, EveryPropertyOfOursIsDrawn) {
     TracepointDeclarations tracepoints;
-    ASSERT_TRUE(
-        tracepoints.read_folder(std::filesystem::path(std::getenv("LOCKSTEP_SOURCE_DIR")) / "tracepoints").empty());
-    for (const auto& file :
-         std::filesystem::directory_iterator(std::filesystem::path(std::getenv("LOCKSTEP_SOURCE_DIR")) / "dot")) {
+    ASSERT_TRUE(tracepoints.read_folder(root() / "tracepoints").empty());
+    for (const auto& file : std::filesystem::directory_iterator(root() / "dot")) {
         if (file.path().extension() != ".dot") continue;
         const auto reading = read_model_file(file.path(), tracepoints);
         ASSERT_TRUE(reading.model) << file.path();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 namespace lockstep::codegen {
 
@@ -49,6 +50,7 @@ constexpr std::int64_t to_signed(Integer value) {
 // The DLM's lock modes, NL CR CW PR PW EX = 0 … 5. A number that is no mode is taken as EX: it is compatible with NL
 // only. Source: VMS/Linux DLM compatibility matrix (fs/dlm/lock.c, __dlm_compat_matrix).
 inline constexpr int mode_count = 6;
+inline constexpr std::string_view mode_names[mode_count] = {"NL", "CR", "CW", "PR", "PW", "EX"};
 constexpr bool modes_compatible(Integer a, Integer b) {
     constexpr bool compatible[mode_count][mode_count] = {
         // NL    CR     CW     PR     PW     EX

@@ -1,7 +1,7 @@
 #include "codegen/resolver.hpp"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <map>
 
 #include "codegen/parser.hpp"
@@ -15,10 +15,9 @@ using syntax::Term;
 using Kind = Expression::Kind;
 
 std::optional<int> mode_of_name(std::string_view name) {
-    static constexpr std::array<std::string_view, mode_count> modes = {"NL", "CR", "CW", "PR", "PW", "EX"};
-    const auto found = std::ranges::find(modes, name);
-    if (found == modes.end()) return std::nullopt;
-    return static_cast<int>(found - modes.begin());
+    const auto found = std::ranges::find(mode_names, name);
+    if (found == std::end(mode_names)) return std::nullopt;
+    return static_cast<int>(found - std::begin(mode_names));
 }
 
 const std::map<std::string, Kind, std::less<>>& comparison_kinds() {
@@ -68,6 +67,20 @@ std::string describe(Type type) {
             return "a duration";
         case Type::string:
             return "a string";
+    }
+    return {};
+}
+
+std::string type_word(ValueType type) {
+    switch (type.type) {
+        case Type::flag:
+            return "flag";
+        case Type::integer:
+            return type.is_signed ? "int" : "unsigned";
+        case Type::duration:
+            return "duration";
+        case Type::string:
+            return "text";
     }
     return {};
 }

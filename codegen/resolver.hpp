@@ -99,6 +99,8 @@ class Resolver {
 
 // "a string", "an integer", …
 std::string describe(Type type);
+// "int", "unsigned", "text", …: for signatures, where an article would be in the way.
+std::string type_word(ValueType type);
 // "a set", "a clock", …
 std::string describe(Register::Kind kind);
 

@@ -7,6 +7,7 @@
 
 #include "codegen/example_events.hpp"
 #include "codegen/examples.hpp"
+#include "codegen/resolver.hpp"
 
 namespace lockstep::codegen {
 namespace {
@@ -20,23 +21,8 @@ std::string text_of(const Value& value, ValueType type) {
                              : std::to_string(static_cast<std::uint64_t>(value.integer));
 }
 
-std::string name_of(ValueType type) {
-    switch (type.type) {
-        case Type::flag:
-            return "flag";
-        case Type::integer:
-            return type.is_signed ? "int" : "unsigned";
-        case Type::duration:
-            return "duration";
-        case Type::string:
-            return "text";
-    }
-    return "";
-}
-
 std::string range_mode(Integer mode) {
-    constexpr const char* names[mode_count] = {"NL", "CR", "CW", "PR", "PW", "EX"};
-    return mode >= 0 && mode < mode_count ? names[static_cast<std::size_t>(mode)] : "EX";
+    return std::string(mode_names[mode >= 0 && mode < mode_count ? static_cast<std::size_t>(mode) : mode_count - 1]);
 }
 
 std::unique_ptr<Model> with_all_parameters(Model&& model) {
@@ -133,7 +119,7 @@ std::vector<std::string> Simulation::events() const {
     for (const Event& event : model_->events) {
         std::string fields;
         for (const Field& field : event.fields)
-            fields += fmt::format("{}{}: {}", fields.empty() ? "" : ", ", field.name, name_of(field.type));
+            fields += fmt::format("{}{}: {}", fields.empty() ? "" : ", ", field.name, type_word(field.type));
         shown.push_back(event.name + "(" + fields + ")");
     }
     return shown;

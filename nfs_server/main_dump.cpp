@@ -19,17 +19,10 @@ int run_dump(int argc, char** argv) {
         "nfs_server dump"};
     app.add_option("IMAGE", path, "A file or block device")->required();
     app.add_flag("--json", json, "As JSON");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
-    auto file = image::ImageFile::open(path);
-    if (!file) {
-        std::fprintf(stderr, "nfs_server dump: %s\n", file.error().message.c_str());
-        return 2;
-    }
-    const auto dump = image::dump(**file);
+    if (const auto status = parse_tool(app, argc, argv)) return *status;
+    const auto file = open_for("dump", path);
+    if (!file) return 2;
+    const auto dump = image::dump(*file);
     std::fputs((json ? dump.dump(2) + "\n" : image::to_text(dump)).c_str(), stdout);
     return dump.at("problems").empty() ? 0 : 1;
 }

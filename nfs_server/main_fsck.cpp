@@ -60,17 +60,10 @@ int run_fsck(int argc, char** argv) {
     app.add_option("IMAGE", path, "A file or block device")->required();
     app.add_option("--max-problems", max_problems, "Tell at most so many")->capture_default_str();
     app.add_flag("--json", json, "The result as JSON");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
-    auto file = image::ImageFile::open(path);
-    if (!file) {
-        std::fprintf(stderr, "nfs_server fsck: %s\n", file.error().message.c_str());
-        return 2;
-    }
-    const FsckResult result = image::fsck(**file, max_problems);
+    if (const auto status = parse_tool(app, argc, argv)) return *status;
+    const auto file = open_for("fsck", path);
+    if (!file) return 2;
+    const FsckResult result = image::fsck(*file, max_problems);
     std::fputs((json ? json_of(result) : text_of(path, result)).c_str(), stdout);
     return static_cast<int>(result.verdict);
 }

@@ -65,11 +65,7 @@ int run_mkfs(int argc, char** argv) {
     app.add_option("--log-blocks", options.log_blocks, "Blocks of the log; 0: an eighth of the image, at most 64 MiB")
         ->capture_default_str();
     app.add_option("--inodes", options.inodes, "Files that fit; 0: one for each two blocks")->capture_default_str();
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    if (const auto status = parse_tool(app, argc, argv)) return *status;
     const auto failed = [&](const StorageFailure& failure, int status) {
         std::fprintf(stderr, "nfs_server mkfs: %s: %s\n", options.image.c_str(), failure.message.c_str());
         return status;

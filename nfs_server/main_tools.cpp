@@ -1,8 +1,25 @@
 #include "nfs_server/main_tools.hpp"
 
+#include <cstdio>
 #include <string_view>
 
 namespace lockstep::server {
+
+std::optional<int> parse_tool(CLI::App& app, int argc, char** argv) {
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    return std::nullopt;
+}
+
+std::unique_ptr<image::ImageFile> open_for(const char* tool, const std::string& path) {
+    auto file = image::ImageFile::open(path);
+    if (file) return std::move(*file);
+    std::fprintf(stderr, "nfs_server %s: %s\n", tool, file.error().message.c_str());
+    return nullptr;
+}
 
 std::optional<int> run_tool(int argc, char** argv) {
     const std::string_view name = argc > 1 ? argv[1] : "";

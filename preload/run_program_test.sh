@@ -6,16 +6,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-expect() {  # STATUS COMMAND…
-    local wanted=$1 status=0
-    shift
-    "$@" >out 2>err || status=$?
-    if [ "$status" -ne "$wanted" ]; then
-        echo "exit status $status, not $wanted: $*" >&2
-        cat out err >&2
-        exit 1
-    fi
-}
+source "${LOCKSTEP_SOURCE_DIR:?}/scripts/expect.sh"
 
 # Right: both properties saw something, and nothing wrong.
 expect 0 "$lockstep" run-program -- "$target" in-order many-threads condition cancelled-wait recursive reused-address

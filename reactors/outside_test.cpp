@@ -22,6 +22,7 @@
 
 #include "reactors/child_process.hpp"
 #include "reactors/culprit.hpp"
+#include "reactors/folder_for_test.hpp"
 #include "reactors/reactor.hpp"
 
 namespace lockstep::reactors {
@@ -55,22 +56,7 @@ std::string failure_of(const std::function<void()>& call) {
     return "";
 }
 
-class OutsideTest : public ::testing::Test {
- protected:
-    void SetUp() override {
-        std::string pattern = ::testing::TempDir() + "lockstep-reactors-XXXXXX";
-        ASSERT_NE(nullptr, mkdtemp(pattern.data()));
-        folder_ = pattern;
-    }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
-
-    static std::string content(const std::filesystem::path& file) {
-        std::ifstream stream(file);
-        return {std::istreambuf_iterator<char>(stream), {}};
-    }
-
-    std::filesystem::path folder_;
-};
+class OutsideTest : public FolderTest {};
 
 // A process that waits for its end, in a network namespace of its own if told so.
 class Sleeper {

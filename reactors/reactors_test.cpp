@@ -8,6 +8,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "reactors/folder_for_test.hpp"
+
 namespace lockstep::reactors {
 namespace {
 
@@ -21,23 +23,7 @@ Report a_report() {
     return report;
 }
 
-// A folder of the test's own, gone with it.
-class Reactors : public ::testing::Test {
- protected:
-    void SetUp() override {
-        std::string pattern = ::testing::TempDir() + "lockstep-reactors-XXXXXX";
-        ASSERT_NE(nullptr, mkdtemp(pattern.data()));
-        folder_ = pattern;
-    }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
-
-    static std::string content(const std::filesystem::path& file) {
-        std::ifstream stream(file);
-        return {std::istreambuf_iterator<char>(stream), {}};
-    }
-
-    std::filesystem::path folder_;
-};
+class Reactors : public FolderTest {};
 
 TEST_F(Reactors, LogAppendsTheWholeReportToItsFile) {
     const auto log = make_reactor("log:" + (folder_ / "log").string());
