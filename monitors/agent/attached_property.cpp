@@ -6,10 +6,10 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "monitors/own_events/transitions.hpp"
 #include "monitors/runtime/summary_json.hpp"
 #include "monitors/runtime/violation_line.hpp"
 #include "tracepoints/lockstep.tp"
@@ -32,12 +32,9 @@ std::uint64_t monotonic_ns() {
 thread_local const AttachedProperty* looking_at_time_of = nullptr;
 
 // For who records with LTTng: in the thread that broke the property, after the event.
-void fire(const MonitorDescriptor& descriptor, const ViolationRecord& record, const ViolationLine& line) {
-    char description[ViolationLine::capacity];
-    std::memcpy(description, line.text(), line.size());
-    description[line.size() - 1] = 0;  // in place of the newline
+void fire(const MonitorDescriptor& descriptor, const ViolationRecord& record, LineText& line) {
     lttng_ust_do_tracepoint(lockstep, violation, descriptor.name, descriptor.states[record.state],
-                            record.event == no_event ? "" : descriptor.events[record.event].name, description);
+                            record.event == no_event ? "" : descriptor.events[record.event].name, line.text());
 }
 
 }  // namespace
@@ -46,6 +43,7 @@ AttachedProperty::AttachedProperty(const std::string& file, const InstanceOption
                                    const std::vector<std::string>& specifications, int wake)
     : monitor_(Monitor::load(file, options)), wake_(wake) {
     set_reactors(specifications);
+    fire_transitions(*instance(), monitor_->descriptor());
     instance()->react_in_place(&AttachedProperty::react_in_place, this);
     // Events count from the moment when all probes are there.
     instance()->pause();
@@ -145,8 +143,9 @@ void AttachedProperty::react_in_place(void* data, const ViolationRecord* record)
         const bool recorded = lttng_ust_tracepoint_enabled(lockstep, violation);
         if (set.in_place.empty() && !recorded) return;
         const MonitorDescriptor& descriptor = property.monitor_->descriptor();
-        const ViolationLine line(descriptor, *property.monitor_->instance(), *record);
+        LineText line = violation_line(descriptor, *property.monitor_->instance(), *record);
         if (recorded) fire(descriptor, *record, line);
+        line.end_line();
         for (reactors::Reactor* reactor : set.in_place) reactor->tell(line.text(), line.size());
         return;
     }

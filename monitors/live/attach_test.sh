@@ -167,6 +167,27 @@ ends 1
 watch --url "net://127.0.0.1:5344/host/$(uname -n)/theirs" --duration 1500ms mutual_exclusion
 tell fifth "grant /h x 0 9 5"
 ends 0
+# What the watch itself does is in LTTng's traces too, fired by lockstep: its transitions and its violations.
+{
+    lttng create own --output=/run/own
+    lttng enable-channel --userspace --session=own channel
+    lttng enable-event --userspace --session=own --channel=channel 'lockstep:*'
+    lttng start own
+} >lttng.out 2>&1 || fail "$(cat lttng.out)"
+watch --session theirs mutual_exclusion
+tell fifth "grant /j x 0 9 5"
+tell fifth "grant /j y 0 9 5"
+at=(--in-process $watcher)
+violated() { [ "$("$lockstep" status "${at[@]}" | grep -c 'violated file=/j')" -eq 1 ]; }
+until_true violated
+kill -TERM $watcher
+ends 1
+lttng destroy own >lttng.out
+babeltrace2 /run/own >own.out
+has own.out 'lockstep:transition: { cpu_id'
+has own.out 'property = "mutual_exclusion", key = "file=\"/j\"", old_state = "free", event = "grant", new_state = "held", step = 1'
+has own.out 'property = "mutual_exclusion", state = "held", event = "grant", description = "'
+[ "$(grep -c lockstep:violation own.out)" -eq 1 ] || fail "not one violation: $(cat own.out)"
 # What there is to be bound to: of a program, of all, of the session, and of its trace.
 lists() {
     expect 0 "lock_api:acquired" "$lockstep" events "$@"
@@ -176,9 +197,9 @@ lists --pid "$(cat fifth.pid)"
 lists --running lock_api
 lists --session theirs
 lists --trace /run/relayed
-has out "acquired  4 times"
+has out "acquired  6 times"
 has out "uint64 first_byte"
-expect 0 '"count": 4' "$lockstep" events --trace /run/relayed --json
+expect 0 '"count": 6' "$lockstep" events --trace /run/relayed --json
 expect 2 "there is no tracepoint of nothing" "$lockstep" events --running nothing
 expect 2 "no CTF trace" "$lockstep" events --trace $scratch
 expect 2 "" "$lockstep" events --session nowhere

@@ -193,6 +193,41 @@ TEST_F(ThreeWays, AViolationIsAnEventOfTheTraceRightAfterTheOneThatItIsAbout) {
     EXPECT_THAT(names.description, testing::HasSubstr("file=\"/a\""));
 }
 
+TEST_F(ThreeWays, ATransitionIsAnEventOfTheTraceWithTheStatesThatItLeads) {
+    class Texts : public EventHandler {
+     public:
+        void on_event(std::size_t, const Slot* slots, const Origin&) override {
+            std::string line;
+            for (int i = 0; i < 5; ++i) line += std::string(slots[i].string) + "|";
+            seen.push_back(line + std::to_string(slots[5].unsigned_integer));
+        }
+        void on_loss(const Loss&) override {}
+        void on_mismatch(std::size_t, const std::string& why) override { ADD_FAILURE() << why; }
+        std::vector<std::string> seen;
+    } texts;
+    std::vector<WantedField> fields;
+    for (const char* name : {"property", "key", "old_state", "event", "new_state"})
+        fields.push_back({name, FieldType::string});
+    fields.push_back({"step", FieldType::unsigned_integer});
+    LiveSessionOptions options;
+    options.relay_url = lttng_->relay_url();
+    options.viewer_url = lttng_->viewer_url();
+    agent_->detach("held_shortly");
+    target_->tell("grant /unseen x 0 9 5");
+    {
+        LiveSession session(options, {{"lockstep", "transition", fields}}, texts);
+        target_->tell("grant /a x 0 9 5");
+        target_->tell("grant /a x 20 29 5");
+        target_->tell("release /a x 0 9");
+        target_->tell("release /a x 20 29");
+        EXPECT_TRUE(session.finish().complete);
+    }
+    target_->tell("grant /unseen x 20 29 5");
+    const std::string of = "mutual_exclusion|file=\"/a\"|";
+    EXPECT_THAT(texts.seen, testing::ElementsAre(of + "free|grant|held|1", of + "held|grant|held|2",
+                                                 of + "held|release|held|3", of + "held|release|free|4"));
+}
+
 TEST_F(ThreeWays, AKeptPromiseIsOkInAllThree) {
     target_->tell("grant /a x 0 9 5");
     target_->tell("release /a x 0 9");

@@ -6,26 +6,31 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "monitors/own_events/outside.hpp"
 #include "monitors/runtime/summary_json.hpp"
 
 namespace lockstep::monitors {
 namespace {
 
-// Never closed: LTTng-UST has threads in it.
-decltype(lockstep_record_violation)* load_violation_event() {
+// A function of the library of Lockstep's own events, which is never closed: LTTng-UST has threads in it.
+template <class Function>
+Function* own_event(const char* name) {
     const auto program = std::filesystem::read_symlink("/proc/self/exe");
-    const auto library = program.parent_path().parent_path() / "lib" / "liblockstep_violation_event.so";
+    const auto library = program.parent_path().parent_path() / "lib" / "liblockstep_outside_events.so";
     void* const loaded = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-    void* const found = loaded == nullptr ? nullptr : dlsym(loaded, "lockstep_record_violation");
-    if (found == nullptr) throw MonitorError(std::string("cannot load what records violations: ") + dlerror());
-    return reinterpret_cast<decltype(lockstep_record_violation)*>(found);
+    void* const found = loaded == nullptr ? nullptr : dlsym(loaded, name);
+    if (found == nullptr) throw MonitorError(std::string("cannot load what fires Lockstep's own events: ") + dlerror());
+    return reinterpret_cast<Function*>(found);
 }
 
 }  // namespace
 
 WatchedProperty::WatchedProperty(const std::string& file, const InstanceOptions& options,
                                  const std::vector<std::string>& reactors)
-    : monitor_(Monitor::load(file, options)), record_violation_(load_violation_event()) {
+    : monitor_(Monitor::load(file, options)),
+      record_violation_(own_event<decltype(lockstep_record_violation)>("lockstep_record_violation")) {
+    own_event<decltype(lockstep_fire_transitions)>("lockstep_fire_transitions")(*monitor_->instance(),
+                                                                                monitor_->descriptor());
     set_reactors(reactors);
 }
 

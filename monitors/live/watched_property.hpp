@@ -12,7 +12,6 @@
 
 #include "monitors/runtime/instance.hpp"
 #include "monitors/runtime/monitor.hpp"
-#include "monitors/violation_event/violation_event.hpp"
 #include "reactors/reactor.hpp"
 
 namespace lockstep::monitors {
@@ -55,7 +54,7 @@ class WatchedProperty {
     static constexpr std::size_t remembered_reports = 16;
 
     std::unique_ptr<Monitor> monitor_;
-    decltype(lockstep_record_violation)* const record_violation_;
+    void (*record_violation_)(const reactors::Report&) = nullptr;
     std::atomic<bool> detached_{false};
     mutable std::mutex mutex_;  // everything below; never held while reactors run
     std::shared_ptr<Reactors> reactors_;

@@ -12,8 +12,8 @@
 
 namespace lockstep::monitors {
 
-// Grows with every change of anything in this header; a host refuses a property of another version.
-inline constexpr std::uint32_t abi_version = 1;
+// Grows with every change of anything in this header or in instance.hpp; a host refuses a property of another version.
+inline constexpr std::uint32_t abi_version = 2;
 inline constexpr char descriptor_symbol[] = "lockstep_monitor_descriptor";
 
 // Where and when an event happened. What is unknown is 0.

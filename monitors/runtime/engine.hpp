@@ -198,6 +198,7 @@ class Engine final : public MonitorInstance {
         }
         visit.mine.created.add();
         count(visit, event, step);
+        tell_follower(event, key, 1, step.edge == Step::no_edge ? unknown_state : Event::start_state, step.state);
         return true;
     }
 
@@ -248,6 +249,7 @@ class Engine final : public MonitorInstance {
         BlockPool pool(blocks_, &visit.mine.blocks);
         At<Registers> at{none, pool, visit.origin};
         const std::uint16_t from = found.control.state();
+        const std::uint32_t steps = found.control.steps();
         const Step step = Automaton::step(from, event, at);
         if (__builtin_expect(step.edge == Step::no_edge, 0)) {
             const Control before = found.control;
@@ -265,6 +267,7 @@ class Engine final : public MonitorInstance {
             remember(visit, event, found, found.control.steps(), from, step.state);
         }
         count(visit, event, step);
+        tell_follower(event, key, steps + 1, from, step.state);
         return true;
     }
 
@@ -277,6 +280,7 @@ class Engine final : public MonitorInstance {
             BlockPool pool(blocks_, &visit.mine.blocks);
             At<Registers> at{registers, pool, visit.origin};
             const std::uint16_t from = found.control.state();
+            const std::uint32_t steps = found.control.steps();
             const Step step = Automaton::step(from, event, at);
             if (step.edge == Step::no_edge) {
                 reject(visit, event, key, from, &found, &found.control);
@@ -287,7 +291,9 @@ class Engine final : public MonitorInstance {
             if (at.full || !Automaton::fits(registers)) {
                 visit.mine.register_full.add();
                 remove(hash, found, &visit.mine.blocks);
-            } else if (removes(step.state, &registers)) {
+                return;
+            }
+            if (removes(step.state, &registers)) {
                 visit.mine.reclaimed.add();
                 remove(hash, found, &visit.mine.blocks);
             } else {
@@ -295,6 +301,7 @@ class Engine final : public MonitorInstance {
                 remember(visit, event, found, after.steps(), from, step.state);
                 unlock(visit, hash, found, after);
             }
+            tell_follower(event, key, steps + 1, from, step.state);
         }
     }
 
@@ -369,6 +376,17 @@ class Engine final : public MonitorInstance {
         const std::uint64_t head = visit.mine.history_head.load(std::memory_order_relaxed);
         History::write(record_at(ring, head), identity(found), steps, Event::id, from, to, visit.origin, event.words());
         visit.mine.history_head.store(head + 1, std::memory_order_release);
+    }
+
+    // The context is free again: a tracer that takes its time keeps no other thread from it.
+    template <class Event>
+    [[gnu::always_inline]] void tell_follower(const Event&, const Key& key, std::uint32_t step, std::uint16_t from,
+                                              std::uint16_t to) const {
+        if (transitions_wanted()) tell_follower_of(Event::id, key, step, from, to);
+    }
+    [[gnu::noinline, gnu::cold]] void tell_follower_of(std::uint16_t event, Key key, std::uint32_t step,
+                                                       std::uint16_t from, std::uint16_t to) const {
+        tell_transition({key.data(), step & 0xffffff, event, from, to});
     }
 
     template <class Event>

@@ -27,6 +27,18 @@ inline void tell_sanitizer_unregistered([[maybe_unused]] void* instance) {
 #endif
 }
 
+// What a context that was not known was in.
+inline constexpr std::uint16_t unknown_state = 0xffff;
+
+// The model allowed an event, or an event made a context known.
+struct Transition {
+    const std::uint64_t* key;  // key_count words
+    std::uint32_t step;        // of the context's life, counted from 1, modulo 2^24: their order, whatever the clock says
+    std::uint16_t event;
+    std::uint16_t from_state;  // unknown_state: the event only began the context
+    std::uint16_t to_state;
+};
+
 class MonitorInstance {
  public:
     // Runs in the thread that hit the tracepoint, before its next instruction; it must not allocate, lock or throw.
@@ -67,7 +79,20 @@ class MonitorInstance {
         in_place_.store(react, std::memory_order_release);
     }
 
+    // Runs after each transition, in the thread that delivered the event, while `*wanted` is not 0; it must not
+    // allocate, lock or throw. What is passed outlives every probe. Before the first event.
+    using Follow = void (*)(const void* data, const MonitorInstance& instance, const Transition& transition);
+    void follow_transitions(const int* wanted, Follow follow, const void* data) {
+        follow_data_ = data;
+        follow_ = follow;
+        transitions_wanted_ = wanted;
+    }
+
  protected:
+    bool transitions_wanted() const {
+        return __builtin_expect(__atomic_load_n(transitions_wanted_, __ATOMIC_RELAXED), 0) != 0;
+    }
+    void tell_transition(const Transition& transition) const { follow_(follow_data_, *this, transition); }
     bool reacts_in_place() const { return in_place_.load(std::memory_order_acquire) != nullptr; }
     void run_in_place(const ViolationRecord* record) const {
         if (const InPlace react = in_place_.load(std::memory_order_acquire))
@@ -77,6 +102,10 @@ class MonitorInstance {
     std::atomic<bool> paused_{false};
 
  private:
+    static constexpr int nobody_ = 0;
+    const int* transitions_wanted_ = &nobody_;  // beside paused_, which every probe reads
+    Follow follow_ = nullptr;
+    const void* follow_data_ = nullptr;
     std::atomic<InPlace> in_place_{nullptr};
     std::atomic<void*> in_place_data_{nullptr};
 };
