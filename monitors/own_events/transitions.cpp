@@ -11,10 +11,9 @@ void fire(const void* data, const MonitorInstance& instance, const Transition& t
     LineText key;
     key.add_keys(descriptor, instance, transition.key);
     const bool was_unknown = transition.from_state == unknown_state;
-    lttng_ust_do_tracepoint(lockstep, transition, descriptor.name, key.text(),
-                            was_unknown ? "" : descriptor.states[transition.from_state],
-                            descriptor.events[transition.event].name, descriptor.states[transition.to_state],
-                            transition.step);
+    lttng_ust_do_tracepoint(
+        lockstep, transition, descriptor.name, key.text(), was_unknown ? "" : descriptor.states[transition.from_state],
+        descriptor.events[transition.event].name, descriptor.states[transition.to_state], transition.step);
 }
 
 }  // namespace

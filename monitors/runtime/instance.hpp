@@ -33,7 +33,7 @@ inline constexpr std::uint16_t unknown_state = 0xffff;
 // The model allowed an event, or an event made a context known.
 struct Transition {
     const std::uint64_t* key;  // key_count words
-    std::uint32_t step;        // of the context's life, counted from 1, modulo 2^24: their order, whatever the clock says
+    std::uint32_t step;  // of the context's life, counted from 1, modulo 2^24: their order, whatever the clock says
     std::uint16_t event;
     std::uint16_t from_state;  // unknown_state: the event only began the context
     std::uint16_t to_state;
