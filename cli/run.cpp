@@ -93,6 +93,7 @@ class ResultDirectory {
  private:
     // The trace alone, without the daemons' logs: a directory that has metadata is one of it.
     void copy_trace(const fs::path& from) const {
+        fs::remove_all(path_ / "trace");  // an earlier run's
         std::size_t number = 0;
         for (const auto& entry : fs::recursive_directory_iterator(from)) {
             if (entry.path().filename() != "metadata") continue;
@@ -181,11 +182,13 @@ int run_many(const RunArguments& arguments) {
     return run_repeated(repetition);
 }
 
-// The server knows its faults; we become it.
+// The programs know their faults.
 int list_faults() {
-    const std::string server = harness::Programs::beside_us().nfs_server;
-    execl(server.c_str(), server.c_str(), "--list-faults", nullptr);
-    harness::throw_errno("cannot run " + server);
+    const harness::Programs programs = harness::Programs::beside_us();
+    for (const fs::path& program : {programs.dlm_node, programs.nfs_server})
+        if (std::system(("'" + program.string() + "' --list-faults").c_str()) != 0)
+            throw std::runtime_error("cannot run " + program.string());
+    return exit_ok;
 }
 
 int list_workloads() {

@@ -73,8 +73,10 @@ class TextReport {
         const Verdict verdict = result_.oracle_failures() > 0 ? Verdict::violated
                                 : checks > 0                  ? Verdict::ok
                                                               : Verdict::inconclusive;
-        row("(workload's oracle)", "in the clients", "-", std::to_string(checks),
-            std::to_string(result_.oracle_failures()), painted(verdict));
+        const bool has_oracle = std::ranges::any_of(result_.clients, &ClientResult::has_oracle);
+        if (has_oracle || result_.clients.empty())
+            row("(workload's oracle)", "in the clients", "-", std::to_string(checks),
+                std::to_string(result_.oracle_failures()), painted(verdict));
         line("");
     }
 

@@ -91,6 +91,7 @@ struct ClientResult {
     std::uint64_t reads = 0;
     std::uint64_t writes = 0;
     std::uint64_t events = 0;  // tracepoints that it fired
+    bool has_oracle = true;    // it compares what it reads with what must be there
     std::uint64_t oracle_failures = 0;
     std::vector<std::string> first_oracle_failures;
 };

@@ -106,13 +106,7 @@ class Run {
                                  "--port",       std::to_string(plan.port),
                                  "--mount-port", std::to_string(plan.mount_port),
                                  "--nlm-port",   std::to_string(plan.nlm_port)};
-            for (const std::string& fault : options_.faults) {
-                command.arguments.insert(command.arguments.end(), {"--fault", fault});
-                result_.faults.push_back({fault, plan.name, {}});
-            }
-            if (!options_.faults.empty())
-                command.arguments.insert(command.arguments.end(), {"--fault-seed", std::to_string(options_.seed),
-                                                                   "--fault-log", strike_log(plan.name)});
+            turn_faults_on(command);
             command.arguments.insert(command.arguments.end(), plan.arguments.begin(), plan.arguments.end());
             servers_.push_back(std::make_unique<Process>(command, host(plan.name), options_.logs));
         }
@@ -122,20 +116,41 @@ class Run {
         }
     }
 
+    void turn_faults_on(Command& command) {
+        for (const std::string& fault : options_.faults) {
+            command.arguments.insert(command.arguments.end(), {"--fault", fault});
+            result_.faults.push_back({fault, command.name, {}});
+        }
+        if (!options_.faults.empty())
+            command.arguments.insert(command.arguments.end(), {"--fault-seed", std::to_string(options_.seed),
+                                                               "--fault-log", strike_log(command.name)});
+    }
+
     void start_clients() {
         std::uint64_t number = 0;
         for (const ClientPlan& plan : scenario_.clients) {
             ++number;
-            clients_.push_back(
-                std::make_unique<Process>(is_command(plan) ? users_command(plan, number) : client_command(plan, number),
-                                          host(plan.name), options_.logs));
+            clients_.push_back(std::make_unique<Process>(command_of(plan, number), host(plan.name), options_.logs));
         }
         for (std::size_t i = 0; i < clients_.size(); ++i)
-            if (!is_command(scenario_.clients[i]))
-                clients_[i]->wait_for_line("lock_client ready", Clock::now() + options_.start_limit);
+            if (const ClientPlan& plan = scenario_.clients[i]; !is_command(plan))
+                clients_[i]->wait_for_line(is_dlm_node(plan) ? "dlm_node ready" : "lock_client ready",
+                                           Clock::now() + options_.start_limit);
     }
 
     static bool is_command(const ClientPlan& plan) { return plan.workload.empty(); }
+    bool is_dlm_node(const ClientPlan& plan) const {
+        return !is_command(plan) && scenario_.workload(plan.workload).kind == dlm_locks;
+    }
+
+    Command command_of(const ClientPlan& plan, std::uint64_t number) {
+        if (is_command(plan)) return users_command(plan, number);
+        Command command = is_dlm_node(plan) ? dlm_command(plan, number) : client_command(plan, number);
+        if (observer_.listens_to_clients())
+            command.arguments.insert(command.arguments.end(),
+                                     {"--wait-for-listener", std::to_string(options_.start_limit.count())});
+        return command;
+    }
 
     // A shell waits at the gate and becomes the command.
     Command users_command(const ClientPlan& plan, std::uint64_t number) {
@@ -185,10 +200,35 @@ class Run {
                              "--directory",     workload.name,
                              "--seed",          std::to_string(client_seed(number)),
                              "--duration-ms",   std::to_string(scenario_.duration.count())};
-        if (observer_.listens_to_clients())
-            command.arguments.insert(command.arguments.end(),
-                                     {"--wait-for-listener", std::to_string(options_.start_limit.count())});
         return command;
+    }
+
+    // A node is told of all nodes of its workload, itself included.
+    Command dlm_command(const ClientPlan& plan, std::uint64_t number) {
+        const LockWorkloadPlan& workload = scenario_.workload(plan.workload);
+        Command command{.name = plan.name,
+                        .program = options_.programs.dlm_node,
+                        .arguments = {},
+                        .environment = observer_.client_environment(),
+                        .gated = true};
+        command.arguments = {"--name",         plan.name,
+                             "--listen",       dlm_address(plan.name),
+                             "--owners",       std::to_string(workload.owners),
+                             "--resources",    std::to_string(workload.files),
+                             "--lock-wait-ms", std::to_string(workload.wait_ms),
+                             "--seed",         std::to_string(client_seed(number)),
+                             "--duration-ms",  std::to_string(scenario_.duration.count())};
+        for (const ClientPlan& node : scenario_.clients)
+            if (node.workload == plan.workload)
+                command.arguments.insert(command.arguments.end(), {"--node", dlm_address(node.name)});
+        if (scenario_.servers.empty()) turn_faults_on(command);
+        return command;
+    }
+
+    // In a namespace of one's own any port is free.
+    std::string dlm_address(const std::string& node) const {
+        const std::string address = host(node).address;
+        return (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":4711";
     }
 
     // Lets the clients go and waits until all have ended, or the run has to.
@@ -276,6 +316,7 @@ class Run {
         client.reads = summary.value("reads", std::uint64_t{0});
         client.writes = summary.value("writes", std::uint64_t{0});
         client.oracle_failures = summary.value("oracle_failures", std::uint64_t{0});
+        client.has_oracle = summary.contains("oracle_failures");
         client.first_oracle_failures = summary.value("first_oracle_failures", std::vector<std::string>{});
         for (const auto& [event, count] : summary["events"].items()) {
             fired_["lock_api:" + event] += count.get<std::uint64_t>();
@@ -323,8 +364,8 @@ class Run {
 
 Programs Programs::beside_us() {
     const auto directory = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-    Programs programs{directory / "nfs_server", directory / "lock_client"};
-    for (const auto& program : {programs.nfs_server, programs.lock_client})
+    Programs programs{directory / "nfs_server", directory / "lock_client", directory / "dlm_node"};
+    for (const auto& program : {programs.nfs_server, programs.lock_client, programs.dlm_node})
         if (!std::filesystem::exists(program)) throw Error("program " + program.string() + " is missing");
     return programs;
 }

@@ -16,6 +16,7 @@ namespace lockstep::harness {
 struct Programs {
     std::filesystem::path nfs_server;
     std::filesystem::path lock_client;
+    std::filesystem::path dlm_node = {};
 
     // Beside the running program. Throws Error naming what is missing.
     static Programs beside_us();
@@ -31,7 +32,7 @@ struct RunProgress {
 struct RunOptions {
     Scenario scenario;  // with the duration to use
     std::uint64_t seed = 0;
-    std::vector<std::string> faults;  // names that the server knows
+    std::vector<std::string> faults;  // names that the servers know, or, where there are none, the nodes of dlm_locks
     std::filesystem::path logs;       // an existing directory
     Programs programs;
     std::function<void(const RunProgress&)> on_progress = [](const RunProgress&) {};

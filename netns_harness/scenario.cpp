@@ -31,11 +31,13 @@ class ScenarioReader {
         if (const auto seed = root_.optional_integer("seed", 0, INT64_MAX))
             scenario_.seed = static_cast<std::uint64_t>(*seed);
         root_.table("network", [this](TableReader& table) { scenario_.subnet = table.text("subnet", "10.77.0.0/24"); });
-        root_.tables("server", 1, [this](TableReader& table) { read_server(table); });
+        root_.tables("server", 0, [this](TableReader& table) { read_server(table); });
         root_.tables("workload", 0, [this](TableReader& table) { read_workload(table); });
         root_.tables("client", 1, [this](TableReader& table) { read_client(table); });
         root_.tables("property", 0, [this](TableReader& table) { read_property(table); });
         root_.refuse_unknown_keys();
+        if (scenario_.servers.empty() && !clients_serve_each_other())
+            root_.complain("server", "at least one [[server]] is needed");
         return std::move(scenario_);
     }
 
@@ -72,24 +74,36 @@ class ScenarioReader {
         scenario_.servers.push_back(server);
     }
 
+    bool clients_serve_each_other() const {
+        return !scenario_.workloads.empty() &&
+               std::ranges::all_of(scenario_.workloads, [](const auto& plan) { return plan.kind == dlm_locks; });
+    }
+
     void read_workload(TableReader& table) {
         LockWorkloadPlan workload;
         workload.name = table.required_text("name");
         std::vector<std::string> kinds;
         for (const WorkloadKind& known : workload_kinds()) kinds.push_back(known.name);
-        if (const std::string kind = table.required_text("kind");
-            table.has("kind") && std::ranges::find(kinds, kind) == kinds.end())
-            table.complain("kind", "there is no workload '" + kind + "'; allowed: " + list_of(kinds));
-        workload.server = table.text("server", "server");
+        workload.kind = table.required_text("kind");
+        if (table.has("kind") && std::ranges::find(kinds, workload.kind) == kinds.end())
+            table.complain("kind", "there is no workload '" + workload.kind + "'; allowed: " + list_of(kinds));
         workload.owners = static_cast<unsigned>(table.integer("owners", 2, 1, 64));
-        workload.files = static_cast<unsigned>(table.integer("files", 3, 1, 1000));
-        workload.region = static_cast<unsigned>(table.integer("region", 256, 1, 1 << 20));
-        workload.longest_range = static_cast<unsigned>(table.integer("longest_range", 48, 1, 1 << 20));
         workload.wait_ms = static_cast<unsigned>(table.integer("wait_ms", 0, 0, 60'000));
-        refer(table, "server", workload.server, names_of(scenario_.servers));
+        if (workload.kind == dlm_locks)
+            workload.files = static_cast<unsigned>(table.integer("resources", 4, 1, 1000));
+        else
+            read_byte_ranges(table, workload);
         if (std::ranges::count(names_of(scenario_.workloads), workload.name) > 0)
             table.complain("name", "there is a workload '" + workload.name + "' already");
         scenario_.workloads.push_back(workload);
+    }
+
+    void read_byte_ranges(TableReader& table, LockWorkloadPlan& workload) {
+        workload.server = table.text("server", "server");
+        workload.files = static_cast<unsigned>(table.integer("files", 3, 1, 1000));
+        workload.region = static_cast<unsigned>(table.integer("region", 256, 1, 1 << 20));
+        workload.longest_range = static_cast<unsigned>(table.integer("longest_range", 48, 1, 1 << 20));
+        refer(table, "server", workload.server, names_of(scenario_.servers));
     }
 
     void read_client(TableReader& table) {
@@ -159,7 +173,8 @@ const Plan& find_named(const std::vector<Plan>& plans, const std::string& name) 
 
 const std::vector<WorkloadKind>& workload_kinds() {
     static const std::vector<WorkloadKind> kinds{
-        {"byte_range_locks", "owners contend for byte ranges of a few files, and write and read under their locks"}};
+        {"byte_range_locks", "owners contend for byte ranges of a few files, and write and read under their locks"},
+        {dlm_locks, "every client is a node of a distributed lock service, and its owners lock all nodes' resources"}};
     return kinds;
 }
 

@@ -22,12 +22,13 @@ struct ServerPlan {
     std::vector<std::string> arguments;  // further ones, as they are
 };
 
-// Byte-range lock contention by the program lock_client.
+// Lock contention: byte_range_locks by the program lock_client, or dlm_locks by dlm_node, which needs no server.
 struct LockWorkloadPlan {
     std::string name;
-    std::string server;  // a ServerPlan's name
+    std::string kind;
+    std::string server;  // a ServerPlan's name; of dlm_locks: empty
     unsigned owners = 0;
-    unsigned files = 0;
+    unsigned files = 0;          // of dlm_locks: resources
     unsigned region = 0;         // bytes
     unsigned longest_range = 0;  // bytes
     unsigned wait_ms = 0;        // for a lock that others have
@@ -39,6 +40,8 @@ struct WorkloadKind {
     const char* meaning;
 };
 const std::vector<WorkloadKind>& workload_kinds();
+
+inline constexpr const char* dlm_locks = "dlm_locks";  // the one kind whose clients serve each other
 
 // One client on a host of its own.
 struct ClientPlan {

@@ -123,6 +123,17 @@ TEST(Scenario, AServerAndAClientAreNeeded) {
         EXPECT_THAT(findings, HasSubstr(std::string("at least one ") + table));
 }
 
+TEST(Scenario, NodesOfALockServiceNeedNoServer) {
+    const std::string text =
+        "name = \"x\"\n[[client]]\nworkload = \"w\"\n[[workload]]\nname = \"w\"\nkind = \"dlm_locks\"\n";
+    const Scenario scenario = parse_scenario(text + "resources = 6\n", "x.toml");
+    EXPECT_TRUE(scenario.servers.empty());
+    EXPECT_EQ(scenario.workload("w").files, 6U);
+    EXPECT_THAT(findings_of(text + "region = 5\n"), HasSubstr("unknown key 'region'"));
+    EXPECT_THAT(findings_of(text + "[[workload]]\nname = \"v\"\nkind = \"byte_range_locks\"\n"),
+                HasSubstr("at least one [[server]]"));
+}
+
 TEST(Scenario, HostNamesAreUniqueAndFitForDevices) {
     EXPECT_THAT(findings_of(std::string(smallest) + "name = \"server\"\n"),
                 HasSubstr("there is a host 'server' already"));

@@ -7,7 +7,8 @@ namespace lockstep::dlm {
 std::size_t master_of(const std::string& resource, std::size_t masters) {
     std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
     for (const char c : resource) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    return hash % masters;
+    hash = (hash ^ (hash >> 32U)) * 0x9e3779b97f4a7c15U;  // names that differ in their last letter only shall spread
+    return (hash >> 32U) % masters;
 }
 
 LockWorker::LockWorker(const WorkerPlan& plan, WorkerCounts& counts, Clock::time_point connected_by)
