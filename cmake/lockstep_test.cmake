@@ -57,6 +57,20 @@ function(lockstep_script_test name)
         ENVIRONMENT "${LOCKSTEP_TEST_ENVIRONMENT}" RUN_SERIAL "${ARG_SERIAL}")
 endfunction()
 
+# lockstep_fuzz_targets(FILE_fuzz.cpp… [LIBS …]): with clang, a libFuzzer program for each. Their entry points run in tests as well.
+function(lockstep_fuzz_targets)
+    cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+    if(NOT CMAKE_CXX_COMPILER_ID STREQUAL Clang OR NOT LOCKSTEP_TESTS)
+        return()
+    endif()
+    foreach(source IN LISTS ARG_UNPARSED_ARGUMENTS)
+        get_filename_component(name ${source} NAME_WE)
+        lockstep_program(${name} SOURCES ${source} LIBS ${ARG_LIBS})
+        target_compile_definitions(${name} PRIVATE LOCKSTEP_FUZZ_ENTRY=LLVMFuzzerTestOneInput)
+        target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+endfunction()
+
 # lockstep_benchmark(NAME SOURCES … [LIBS …]): a Google Benchmark binary in bin/, built by the preset `bench`.
 function(lockstep_benchmark name)
     if(NOT LOCKSTEP_BENCHMARKS)

@@ -13,6 +13,7 @@
 #include "monitors/trace/declaration_list.hpp"
 #include "monitors/trace/event_decoder.hpp"
 #include "monitors/trace/loss_counter.hpp"
+#include "monitors/trace/metadata_check.hpp"
 
 namespace lockstep::monitors {
 namespace {
@@ -198,6 +199,8 @@ std::unique_ptr<BabeltraceSource> BabeltraceSource::open_directory(const std::fi
         bt_value_map_insert_empty_array_entry(parameters.get(), "inputs", &inputs);
         bt_value_array_append_string_element(inputs, traces[i].c_str());
         graph->name = traces[i];
+        if (const auto problem = metadata_problem(std::filesystem::path(traces[i]) / "metadata"))
+            throw TraceError(*problem);
         graph->add_source("fs", ("trace " + std::to_string(i)).c_str(), parameters.get());
     }
     graph->name = directory.string();
