@@ -184,6 +184,10 @@ int run_many(const RunArguments& arguments) {
 
 // The programs know their faults.
 int list_faults() {
+    std::printf("In a scenario, [[fault]] kind =\n");
+    for (const harness::FaultKind& kind : harness::fault_kinds()) std::printf("  %-22s %s\n", kind.name, kind.meaning);
+    std::printf("On the command line, --fault NAME: wrong on purpose, for a property to notice\n");
+    std::fflush(stdout);
     const harness::Programs programs = harness::Programs::beside_us();
     for (const fs::path& program : {programs.dlm_node, programs.nfs_server})
         if (std::system(("'" + program.string() + "' --list-faults").c_str()) != 0)

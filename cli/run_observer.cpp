@@ -44,6 +44,13 @@ void doubt(PropertyResult& result, const std::vector<std::string>& reasons) {
     if (!reasons.empty() && result.verdict == Verdict::ok) result.verdict = Verdict::inconclusive;
 }
 
+// The worst verdict counts; a life in which nothing happened takes none of the others' away.
+Verdict joined(Verdict one, Verdict other, bool one_saw, bool other_saw) {
+    if (one == Verdict::violated || other == Verdict::violated) return Verdict::violated;
+    if (!other_saw) return one;
+    return one_saw && one != Verdict::ok ? one : other;
+}
+
 }  // namespace
 
 RunObserver::RunObserver(const harness::Scenario& scenario, std::filesystem::path scratch)
@@ -62,7 +69,9 @@ std::vector<std::string> RunObserver::begin() {
         property.monitor = monitors::Monitor::load(property.file, monitors::one_reader());
         live.push_back(property.monitor.get());
     }
-    return live.empty() ? std::vector<std::string>{} : start_live(live);
+    for (const harness::FaultPlan& fault : scenario_.faults)
+        if (!fault.after.empty()) triggers_.push_back(fault.after);
+    return live.empty() && triggers_.empty() ? std::vector<std::string>{} : start_live(live);
 }
 
 // LTTng's daemons sometimes hang while a session is made. Nothing was observed yet, so
@@ -96,7 +105,7 @@ void RunObserver::try_live(const std::vector<monitors::Monitor*>& live, const st
     options.live_timer = std::chrono::milliseconds(5);
     options.buffer_bytes = 64 << 10;
     options.buffer_count = 128;
-    live_ = std::make_unique<monitors::LiveVerifier>(options, live);
+    live_ = std::make_unique<monitors::LiveVerifier>(options, live, triggers_);
     trace_ = directory;
 }
 
@@ -112,19 +121,36 @@ harness::Environment RunObserver::client_environment() {
     return environment;
 }
 
+// Each life has a socket and a report of its own.
+std::string RunObserver::stem_of(const Agent& agent) const {
+    return (scratch_ / (agent.server + "." + std::to_string(agent.life))).string();
+}
+
+RunObserver::Agent& RunObserver::agent_of(const std::string& server) {
+    const auto found = std::ranges::find(agents_, server, &Agent::server);
+    return found != agents_.end() ? *found : agents_.emplace_back(Agent{.server = server});
+}
+
 harness::Environment RunObserver::server_environment(const harness::ServerPlan& server) {
     harness::Environment environment = client_environment();
     if (!attaches_to(server.name)) return environment;
+    Agent& agent = agent_of(server.name);
+    ++agent.life;
     const char* preloaded = std::getenv("LD_PRELOAD");
     environment["LD_PRELOAD"] = agent_library_.string() + (preloaded != nullptr ? std::string(":") + preloaded : "");
-    environment["LOCKSTEP_AGENT_SOCKET"] = socket_of(server.name);
+    environment["LOCKSTEP_AGENT_SOCKET"] = stem_of(agent) + ".agent";
+    environment["LOCKSTEP_AGENT_REPORT"] = stem_of(agent) + ".report";
     return environment;
 }
 
-void RunObserver::server_ready(const harness::ServerPlan& server) {
+std::string RunObserver::server_gate(const harness::ServerPlan& server) {
+    return attaches_to(server.name) ? "LOCKSTEP_AGENT_GATE" : "";
+}
+
+void RunObserver::server_started(const harness::ServerPlan& server) {
     if (!attaches_to(server.name)) return;
-    Agent& agent =
-        agents_.emplace_back(Agent{server.name, std::make_unique<monitors::AgentClient>(socket_of(server.name))});
+    Agent& agent = agent_of(server.name);
+    agent.client = std::make_unique<monitors::AgentClient>(stem_of(agent) + ".agent");
     monitors::AttachOptions options;
     options.instance.precise_time = true;  // the report puts events of several processes on one line of time
     for (const Property& property : properties_)
@@ -132,11 +158,43 @@ void RunObserver::server_ready(const harness::ServerPlan& server) {
             agent.client->attach(property.file, options);
 }
 
+void RunObserver::take_last_words(const harness::ServerPlan& server, const std::function<json(Agent&)>& ask) {
+    if (!attaches_to(server.name)) return;
+    Agent& agent = agent_of(server.name);
+    try {
+        agent.former.push_back(ask(agent));
+    } catch (const std::exception& error) {
+        agent.doubts.push_back(fmt::format("what was seen in {} before its end number {} is not known: {}", server.name,
+                                           agent.life, error.what()));
+    }
+    agent.client.reset();
+}
+
+void RunObserver::server_will_be_killed(const harness::ServerPlan& server) {
+    take_last_words(server, [](Agent& agent) { return agent.client->freeze(); });
+}
+
+void RunObserver::server_has_ended(const harness::ServerPlan& server) {
+    take_last_words(server,
+                    [this](Agent& agent) { return json::parse(harness::read_file(stem_of(agent) + ".report")); });
+}
+
+void RunObserver::server_is_suspended(const harness::ServerPlan& server, bool suspended) {
+    if (attaches_to(server.name)) agent_of(server.name).suspended = suspended;
+}
+
+std::uint64_t RunObserver::occurrences(const std::string& tracepoint) {
+    return live_ ? live_->count_of(tracepoint) : 0;
+}
+
 harness::ObservedProgress RunObserver::ask_agents() {
     harness::ObservedProgress sum;
     for (Agent& agent : agents_) {
-        const json status = agent.client->status();
-        for (const json& property : status.at("properties")) add(sum, property.at("counters"));
+        if (agent.client && !agent.suspended) agent.latest = agent.client->status();
+        for (const json& former : agent.former)
+            for (const json& property : former.at("properties")) add(sum, property.at("counters"));
+        if (!agent.client || agent.latest.is_null()) continue;
+        for (const json& property : agent.latest.at("properties")) add(sum, property.at("counters"));
     }
     return sum;
 }
@@ -164,7 +222,7 @@ harness::ObservedProgress RunObserver::progress() {
 
 std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fired, harness::Counting counting) {
     if (!live_) return {};
-    std::vector<std::string> wanted;
+    std::vector<std::string> wanted = triggers_;
     for (const Property& property : properties_) {
         if (!property.monitor) continue;
         for (const monitors::BindingDescriptor& binding : property.monitor->bindings())
@@ -176,6 +234,7 @@ std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fi
 PropertyResult RunObserver::live_result(Property& property, const std::vector<std::string>& live_doubts) {
     const monitors::Summary summary = property.monitor->summary();
     PropertyResult result;
+    result.name = property.plan.name;
     result.attached = "live";
     result.contexts = summary.counters.contexts_created;
     result.events = summary.counters.events;
@@ -193,42 +252,61 @@ PropertyResult RunObserver::live_result(Property& property, const std::vector<st
     return result;
 }
 
-PropertyResult RunObserver::in_process_result(const Property& property) {
-    PropertyResult result;
-    result.attached = "in-process: " + property.plan.to;
-    const auto agent = std::ranges::find(agents_, property.plan.to, &Agent::server);
-    json status;
-    try {
-        if (agent != agents_.end()) status = agent->client->status();
-    } catch (const monitors::AgentError& error) {
-        result.reasons.push_back(error.what());
-        return result;
-    }
-    const json* answer = status.is_null() ? nullptr : find_property(status, property.plan.name);
-    if (answer == nullptr) {
-        result.reasons.push_back("the agent in " + property.plan.to + " knows nothing of it");
-        return result;
-    }
+// What the property saw in one life of a server, added to the lives before.
+void RunObserver::add_life(PropertyResult& result, const json& status) const {
+    const json* answer = find_property(status, result.name);
+    if (answer == nullptr) throw monitors::AgentError("the agent knows nothing of it");
     const json& counters = answer->at("counters");
-    result.contexts = counters.at("contexts_created");
-    result.events = counters.at("events");
-    result.lost = counters.at("lost");
-    result.violation_count = counters.at("violations");
-    result.verdict = verdict_of(answer->at("verdict").get<std::string>());
-    result.reasons = answer->at("reasons").get<std::vector<std::string>>();
-    result.unseen_events = answer->at("unseen_events").get<std::vector<std::string>>();
-    result.automaton = monitors::Monitor::load(property.file)->dot_source();
-    for (const codegen::EdgeCount& edge : edge_counts_of(answer->at("edges")))
-        result.edges.push_back({edge.from_state, edge.event, edge.to_state, edge.line, edge.taken});
+    const std::uint64_t events = counters.at("events");
+    const bool first = result.edges.empty();
+    result.verdict = first ? verdict_of(answer->at("verdict").get<std::string>())
+                           : joined(result.verdict, verdict_of(answer->at("verdict").get<std::string>()),
+                                    result.events > 0, events > 0);
+    result.contexts += counters.at("contexts_created").get<std::uint64_t>();
+    result.events += events;
+    result.lost += counters.at("lost").get<std::uint64_t>();
+    result.violation_count += counters.at("violations").get<std::uint64_t>();
+    const auto reasons = answer->at("reasons").get<std::vector<std::string>>();
+    if (result.verdict != Verdict::inconclusive)
+        result.reasons.clear();
+    else if (!reasons.empty())
+        result.reasons = reasons;
+    const auto unseen = answer->at("unseen_events").get<std::vector<std::string>>();
+    if (first) result.unseen_events = unseen;
+    std::erase_if(result.unseen_events,
+                  [&](const std::string& event) { return std::ranges::find(unseen, event) == unseen.end(); });
+    std::size_t place = 0;
+    for (const codegen::EdgeCount& edge : edge_counts_of(answer->at("edges"))) {
+        if (first) result.edges.push_back({edge.from_state, edge.event, edge.to_state, edge.line, 0});
+        result.edges.at(place++).taken += edge.taken;
+    }
     for (const json& report : answer->at("reports"))
         if (result.violations.size() < violations_kept) result.violations.push_back(violation_of(report));
+}
+
+PropertyResult RunObserver::in_process_result(const Property& property) {
+    PropertyResult result;
+    result.name = property.plan.name;
+    result.attached = "in-process: " + property.plan.to;
+    result.automaton = monitors::Monitor::load(property.file)->dot_source();
+    const auto agent = std::ranges::find(agents_, property.plan.to, &Agent::server);
+    if (agent == agents_.end()) {
+        result.reasons.push_back(property.plan.to + " was never started");
+        return result;
+    }
+    std::vector<std::string> doubts = agent->doubts;
+    try {
+        for (const json& former : agent->former) add_life(result, former);
+        if (agent->client) add_life(result, agent->client->status());
+    } catch (const monitors::AgentError& error) {
+        doubts.push_back(error.what());
+    }
+    doubt(result, doubts);
     return result;
 }
 
 PropertyResult RunObserver::result_of(Property& property, const std::vector<std::string>& live_doubts) {
-    PropertyResult result = property.monitor ? live_result(property, live_doubts) : in_process_result(property);
-    result.name = property.plan.name;
-    return result;
+    return property.monitor ? live_result(property, live_doubts) : in_process_result(property);
 }
 
 std::vector<PropertyResult> RunObserver::end(const harness::FiredCounts& fired, harness::Counting counting) {

@@ -4,8 +4,9 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,12 @@ class RunObserver : public harness::Observer {
     std::vector<std::string> begin() override;
     harness::Environment server_environment(const harness::ServerPlan& server) override;
     harness::Environment client_environment() override;
-    void server_ready(const harness::ServerPlan& server) override;
+    std::string server_gate(const harness::ServerPlan& server) override;
+    void server_started(const harness::ServerPlan& server) override;
+    void server_will_be_killed(const harness::ServerPlan& server) override;
+    void server_has_ended(const harness::ServerPlan& server) override;
+    void server_is_suspended(const harness::ServerPlan& server, bool suspended) override;
+    std::uint64_t occurrences(const std::string& tracepoint) override;
     // Where LTTng's relay wrote the events of the clients; empty when no property is live.
     const std::filesystem::path& trace() const { return trace_; }
     bool listens_to_clients() const override { return live_ != nullptr; }
@@ -40,26 +46,37 @@ class RunObserver : public harness::Observer {
         std::filesystem::path file;
         std::unique_ptr<monitors::Monitor> monitor;  // live ones only, from begin() on
     };
+    // A server's agent, and what those of its former lives said last.
     struct Agent {
         std::string server;
-        std::unique_ptr<monitors::AgentClient> client;
+        unsigned life = 0;
+        bool suspended = false;
+        std::unique_ptr<monitors::AgentClient> client{};  // none: the server is down
+        nlohmann::json latest{};                          // of this life
+        std::vector<nlohmann::json> former{};
+        std::vector<std::string> doubts{};  // former lives of which something is not known
     };
 
     std::vector<std::string> start_live(const std::vector<monitors::Monitor*>& live);
     void try_live(const std::vector<monitors::Monitor*>& live, const std::filesystem::path& directory);
     bool attaches_to(const std::string& server) const;
-    std::filesystem::path socket_of(const std::string& server) const { return scratch_ / (server + ".agent"); }
+    std::string stem_of(const Agent& agent) const;
+    Agent& agent_of(const std::string& server);
+    // Keeps the last words of a life that is over.
+    void take_last_words(const harness::ServerPlan& server, const std::function<nlohmann::json(Agent&)>& ask);
     harness::ObservedProgress ask_agents();
     std::vector<std::string> finish_live(const harness::FiredCounts& fired, harness::Counting counting);
     harness::PropertyResult result_of(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult live_result(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult in_process_result(const Property& property);
+    void add_life(harness::PropertyResult& result, const nlohmann::json& status) const;
 
     const harness::Scenario& scenario_;
     std::filesystem::path scratch_;
     std::filesystem::path agent_library_;
     std::filesystem::path trace_;
     std::vector<Property> properties_;
+    std::vector<std::string> triggers_;  // tracepoints that faults wait for
     std::unique_ptr<monitors::PrivateLttng> lttng_;
     std::unique_ptr<monitors::LiveVerifier> live_;
     std::vector<Agent> agents_;

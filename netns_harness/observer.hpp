@@ -41,8 +41,20 @@ class Observer {
     // What the server's, or a client's, environment needs.
     virtual Environment server_environment(const ServerPlan& server) = 0;
     virtual Environment client_environment() = 0;
-    // The server is ready to serve and has no clients yet.
-    virtual void server_ready(const ServerPlan& server) = 0;
+    // The name of a variable in the server's environment that shall hold the number of a descriptor, which becomes
+    // readable when the server may begin; empty: it begins at once.
+    virtual std::string server_gate(const ServerPlan& server) = 0;
+    // The server's process exists, at its gate if it has one. Called again when it was ended and started again, with a
+    // new server_environment() before.
+    virtual void server_started(const ServerPlan& server) = 0;
+    // It is killed after this call returns: what was seen of it has to be asked for now.
+    virtual void server_will_be_killed(const ServerPlan& server) = 0;
+    // It was told to end, and has.
+    virtual void server_has_ended(const ServerPlan& server) = 0;
+    // It answers nothing from now on; it does again.
+    virtual void server_is_suspended(const ServerPlan& server, bool suspended) = 0;
+    // How often the tracepoint "provider:name", one of the scenario's FaultPlan::after, was seen so far.
+    virtual std::uint64_t occurrences(const std::string& tracepoint) = 0;
     // Whether clients should begin only when somebody records their tracepoints.
     virtual bool listens_to_clients() const = 0;
     // At any time between begin() and end().

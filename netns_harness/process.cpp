@@ -123,7 +123,13 @@ Process::Process(const Command& command, const Host& host, const std::filesystem
     Launch plan;
     plan.argument_texts = command.arguments;
     plan.argument_texts.insert(plan.argument_texts.begin(), command.program.string());
-    plan.environment_texts = merged_environment(command.environment);
+    Environment environment = command.environment;
+    Fd inherited;  // open across exec
+    if (!command.gate_variable.empty()) {
+        inherited = Fd(require(fcntl(gate.read.get(), F_DUPFD, 3), "cannot make a gate for " + name_));
+        environment[command.gate_variable] = std::to_string(inherited.get());
+    }
+    plan.environment_texts = merged_environment(environment);
     plan.arguments = pointers(plan.argument_texts);
     plan.environment = pointers(plan.environment_texts);
     plan.net_namespace = host.net_namespace.get();
@@ -134,7 +140,7 @@ Process::Process(const Command& command, const Host& host, const std::filesystem
 
     pid_ = require(fork(), "cannot start " + name_);
     if (pid_ == 0) launch(plan, failure.write.get());
-    if (command.gated) gate_ = std::move(gate.write);
+    if (command.gated || inherited) gate_ = std::move(gate.write);
     pidfd_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
     failure.write.reset();
     LaunchFailure why{};
@@ -188,6 +194,10 @@ std::string Process::wait_for_line(std::string_view prefix, Clock::time_point de
         while (read(changes.get(), events, sizeof events) > 0) {
         }
     }
+}
+
+void Process::signal(int number) {
+    if (!ended()) kill(pid_, number);
 }
 
 Ended Process::stop(milliseconds grace) {

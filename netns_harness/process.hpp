@@ -22,6 +22,8 @@ struct Command {
     std::vector<std::string> arguments;  // without the program's name
     Environment environment;             // in addition to ours
     bool gated = false;                  // give it a pipe as standard input, for open_gate(); else /dev/null
+    // Gated by a descriptor of its own instead, whose number this variable tells it; empty: not so.
+    std::string gate_variable{};
 };
 
 // How a process ended: an exit status or the signal that killed it.
@@ -59,8 +61,11 @@ class Process {
     // output when it ends before, or when `deadline` comes.
     std::string wait_for_line(std::string_view prefix, Clock::time_point deadline);
 
-    // Closes its standard input: a gated program goes on.
+    // Ends what a gated program waits for: it goes on.
     void open_gate() { gate_.reset(); }
+
+    // Sends a signal to the process alone. Nothing when it has ended.
+    void signal(int number);
 
     // SIGTERM, then SIGKILL for the group after `grace`; waits. Returns how it ended.
     Ended stop(milliseconds grace);

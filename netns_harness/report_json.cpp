@@ -23,6 +23,7 @@ class JsonReport {
                 {"whole_duration_ms", result_.whole_duration.count()},
                 {"start_ns", result_.start_ns},
                 {"faults", list(result_.faults)},
+                {"injected_faults", list(result_.injected_faults)},
                 {"problems", result_.problems},
                 {"remarks", result_.remarks},
                 {"hosts", list(result_.hosts)},
@@ -55,6 +56,10 @@ class JsonReport {
                 {"server", fault.server},
                 {"strikes", times.size()},
                 {"first_strikes_ns", std::vector(times.begin(), times.begin() + std::min(times.size(), told))}};
+    }
+
+    Json json(const InjectedFault& fault) const {
+        return {{"kind", fault.kind}, {"hosts", fault.hosts}, {"begin_ns", fault.begin_ns}, {"end_ns", fault.end_ns}};
     }
 
     Json json(const HostInfo& host) const {

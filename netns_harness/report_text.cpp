@@ -1,6 +1,8 @@
 // The result of a run for people: what was run, a table, and for each violation its counterexample.
 #include <fmt/format.h>
 
+#include <map>
+
 #include "netns_harness/counterexample.hpp"
 #include "netns_harness/result.hpp"
 #include "netns_harness/scenario.hpp"
@@ -47,7 +49,15 @@ class TextReport {
              to_text(result_.whole_duration), host_names());
         for (const ArmedFault& fault : result_.faults)
             line("DELIBERATE FAULT: {} in {}, struck {} times", fault.name, fault.server, fault.strikes_ns.size());
+        injected_faults();
         line("");
+    }
+
+    // How often each was brought about.
+    void injected_faults() {
+        std::map<std::string, std::size_t> times;
+        for (const InjectedFault& fault : result_.injected_faults) ++times[fault.text()];
+        for (const auto& [text, count] : times) line("fault: {}, {} times", text, count);
     }
 
     std::string host_names() const {

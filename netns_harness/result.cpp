@@ -16,6 +16,12 @@ std::string to_text(Verdict verdict) {
     return "inconclusive";
 }
 
+std::string InjectedFault::text() const {
+    std::string names;
+    for (const std::string& host : hosts) names += (names.empty() ? "" : ", ") + host;
+    return kind + " of " + names;
+}
+
 std::uint64_t RunResult::oracle_failures() const {
     std::uint64_t sum = 0;
     for (const ClientResult& client : clients) sum += client.oracle_failures;

@@ -103,6 +103,15 @@ struct ArmedFault {
     std::vector<std::uint64_t> strikes_ns;  // CLOCK_MONOTONIC of each time that it struck, in order
 };
 
+// A fault that the scenario brought about.
+struct InjectedFault {
+    std::string kind;
+    std::vector<std::string> hosts;
+    std::uint64_t begin_ns = 0;  // CLOCK_MONOTONIC
+    std::uint64_t end_ns = 0;    // 0: not over when the run was
+    std::string text() const;    // "kill of server"
+};
+
 // A host, for those who read the events.
 struct HostInfo {
     std::string name;
@@ -119,6 +128,7 @@ struct RunResult {
     milliseconds whole_duration{0};     // with making and clearing away
     std::uint64_t start_ns = 0;         // CLOCK_MONOTONIC at the clients' start
     std::vector<ArmedFault> faults;
+    std::vector<InjectedFault> injected_faults;  // in the order in which they began
     std::vector<HostInfo> hosts;
     std::vector<PropertyResult> properties;
     std::vector<ClientResult> clients;

@@ -27,6 +27,7 @@ struct RunProgress {
     const char* phase;  // "starting", "working", "judging"
     milliseconds worked{0};
     ObservedProgress observed;
+    std::vector<std::string> faults_in_force{};  // "kill of server"
 };
 
 struct RunOptions {

@@ -44,7 +44,14 @@ class NotingObserver : public Observer {
         return {{"GIVEN", "to the server"}};
     }
     Environment client_environment() override { return {{"GIVEN", "to the client"}}; }
-    void server_ready(const ServerPlan& server) override { note("ready " + server.name); }
+    std::string server_gate(const ServerPlan&) override { return "GATE"; }
+    void server_started(const ServerPlan& server) override { note("started " + server.name); }
+    void server_will_be_killed(const ServerPlan& server) override { note("killing " + server.name); }
+    void server_has_ended(const ServerPlan& server) override { note("ended " + server.name); }
+    void server_is_suspended(const ServerPlan& server, bool suspended) override {
+        note((suspended ? "suspended " : "resumed ") + server.name);
+    }
+    std::uint64_t occurrences(const std::string&) override { return seen_events; }
     bool listens_to_clients() const override { return false; }
     ObservedProgress progress() override { return {}; }
     std::vector<PropertyResult> end(const FiredCounts& fired, Counting counting) override {
@@ -58,6 +65,7 @@ class NotingObserver : public Observer {
     }
 
     std::string notes;
+    std::uint64_t seen_events = 0;
     FiredCounts fired_;
     Counting counting_ = Counting::unknown;
 
@@ -87,7 +95,7 @@ class RunTest : public testing::Test {
         made.scenario = parse_scenario(scenario_text, "test.toml");
         made.seed = 42;
         made.logs = directory_;
-        made.programs = {script("server.sh", server), script("client.sh", client)};
+        made.programs = {script("server.sh", server), script("client.sh", client), {}};
         return made;
     }
 
@@ -108,6 +116,8 @@ class RunTest : public testing::Test {
             for (const std::string& remark : result.remarks) found += "remark " + remark + "\n";
             for (const std::string& problem : result.problems) found += "problem " + problem + "\n";
             for (const HostInfo& host : result.hosts) found += "host " + host.name + " " + host.address + "\n";
+            for (const InjectedFault& fault : result.injected_faults)
+                found += "fault " + fault.text() + (fault.end_ns > fault.begin_ns ? ", over\n" : "\n");
             for (const auto& [event, count] : observer.fired_)
                 found += "fired " + event + " " + std::to_string(count) + "\n";
         } catch (const Error& error) {
@@ -148,7 +158,7 @@ TEST_F(RunTest, AGoodRunIsOkAndSumsWhatTheClientsFired) {
     EXPECT_THAT(found, HasSubstr("verdict ok\nclients 2\nremark a remark\n"));
     EXPECT_THAT(found, HasSubstr("host server 10.77.0.1\nhost client1 10.77.0.2\nhost client2 10.77.0.3\n"));
     EXPECT_THAT(found, HasSubstr("fired lock_api:acquired 8\nfired lock_api:released 8\n"));
-    EXPECT_THAT(found, HasSubstr("notes begin;environment of server;ready server;end;"));
+    EXPECT_THAT(found, HasSubstr("notes begin;environment of server;started server;end;"));
     EXPECT_THAT(found, testing::Not(HasSubstr("problem")));
 }
 
@@ -245,6 +255,83 @@ TEST_F(RunTest, AClientThatHangsIsEndedAndTheVerdictSaysSo) {
     EXPECT_THAT(found, HasSubstr("verdict inconclusive"));
     EXPECT_THAT(found, HasSubstr("problem client1 did not end in time and was ended by the run: killed by signal 9"));
     EXPECT_THAT(found, HasSubstr("problem client2 left no summary"));
+}
+
+// Clients that work until their time is over, and say which life they are in.
+constexpr const char* lasting_client =
+    R"(echo lock_client ready; read x; while :; do case $# in 0) break;; esac; [ "$1" = --duration-ms ] && ms=$2; shift; done; )"
+    R"(sleep $((ms / 1000)).$(printf %03d $((ms % 1000))); echo '{"events":{},"errors":[]}')";
+
+RunOptions with_fault(RunOptions made, const std::string& fault) {
+    made.scenario = parse_scenario(std::string(scenario_text) + "[[fault]]\n" + fault, "test.toml");
+    made.scenario.duration = milliseconds(400);
+    return made;
+}
+
+TEST_F(RunTest, AServerThatAFaultKillsIsStartedAgainAndItsDeathIsNoProblem) {
+    RunOptions made = options(good_server, lasting_client);
+    made.scenario = parse_scenario(
+        "name = \"test\"\n[[server]]\ndisk = \"scratch:64M\"\n[[workload]]\nname = \"w\"\nkind = \"byte_range_locks\"\n"
+        "[[client]]\nworkload = \"w\"\n[[fault]]\nkind = \"kill\"\non = \"server\"\nat = \"50ms\"\nfor = \"50ms\"\n",
+        "test.toml");
+    made.scenario.duration = milliseconds(300);
+    const std::string found = run(made);
+    EXPECT_THAT(found, HasSubstr("verdict ok"));
+    EXPECT_THAT(found, HasSubstr("environment of server;started server;killing server;environment of server;"
+                                 "started server;end;"));
+    EXPECT_THAT(found, testing::Not(HasSubstr("problem")));
+    EXPECT_THAT(found, HasSubstr("fault kill of server, over\n"));
+    EXPECT_TRUE(fs::exists(directory_ / "server.2.out")) << "each life has logs of its own";
+}
+
+TEST_F(RunTest, AServerThatIsRestartedEndsInGoodOrderFirst) {
+    RunOptions made = options(good_server, lasting_client);
+    made.scenario = parse_scenario(
+        "name = \"test\"\n[[server]]\ndisk = \"scratch:64M\"\n[[workload]]\nname = \"w\"\nkind = \"byte_range_locks\"\n"
+        "[[client]]\nworkload = \"w\"\n[[fault]]\nkind = \"restart\"\non = \"server\"\nat = \"50ms\"\n",
+        "test.toml");
+    made.scenario.duration = milliseconds(300);
+    const std::string found = run(made);
+    EXPECT_THAT(found, HasSubstr("verdict ok"));
+    EXPECT_THAT(found, HasSubstr("started server;ended server;environment of server;started server;end;"));
+}
+
+TEST_F(RunTest, AStoppedServerGoesOn) {
+    const std::string found = run(with_fault(options(good_server, lasting_client),
+                                             "kind = \"stop\"\non = \"server\"\nat = \"20ms\"\nfor = \"100ms\"\n"));
+    EXPECT_THAT(found, HasSubstr("verdict ok"));
+    EXPECT_THAT(found, HasSubstr("suspended server;resumed server;end;"));
+}
+
+TEST_F(RunTest, AClientThatAFaultKillsIsNoProblemAndIsStartedAgain) {
+    const std::string found = run(with_fault(options(good_server, lasting_client),
+                                             "kind = \"kill\"\non = \"client\"\nat = \"50ms\"\nfor = \"50ms\"\n"));
+    EXPECT_THAT(found, HasSubstr("verdict ok\nclients 2\n"));
+    EXPECT_THAT(found, HasSubstr("fault kill of client1, client2, over\n"));
+    EXPECT_TRUE(fs::exists(directory_ / "client2.2.out"));
+}
+
+TEST_F(RunTest, AFaultOfTheScenarioThatNeverStruckIsAProblem) {
+    const std::string found = run(with_fault(options(good_server, lasting_client),
+                                             "kind = \"kill\"\non = \"client1\"\nafter = \"nlm:lock_granted\"\n"));
+    EXPECT_THAT(found, HasSubstr("verdict inconclusive"));
+    EXPECT_THAT(found, HasSubstr("problem the fault kill of client1 never struck"));
+}
+
+TEST_F(RunTest, AServerThatCanNotBeStartedAgainIsAProblem) {
+    RunOptions made =
+        options("case \"$*\" in *--disk*) [ -e $0.once ] && { echo bad disk >&2; exit 2; };; esac; touch $0.once; " +
+                    std::string(good_server),
+                lasting_client);
+    made.scenario = parse_scenario(
+        "name = \"test\"\n[[server]]\ndisk = \"scratch:64M\"\n[[workload]]\nname = \"w\"\nkind = \"byte_range_locks\"\n"
+        "[[client]]\nworkload = \"w\"\n[[fault]]\nkind = \"kill\"\non = \"server\"\nat = \"50ms\"\nfor = \"10ms\"\n",
+        "test.toml");
+    made.scenario.duration = milliseconds(300);
+    const std::string found = run(made);
+    EXPECT_THAT(found, HasSubstr("verdict inconclusive"));
+    EXPECT_THAT(found, HasSubstr("problem server could not be started again: "));
+    EXPECT_THAT(found, HasSubstr("bad disk"));
 }
 
 TEST_F(RunTest, AnErrorOfAClientMakesTheRunInconclusive) {

@@ -34,6 +34,7 @@ class ScenarioReader {
         root_.tables("server", 0, [this](TableReader& table) { read_server(table); });
         root_.tables("workload", 0, [this](TableReader& table) { read_workload(table); });
         root_.tables("client", 1, [this](TableReader& table) { read_client(table); });
+        root_.tables("fault", 0, [this](TableReader& table) { read_fault_table(table); });
         root_.tables("property", 0, [this](TableReader& table) { read_property(table); });
         root_.refuse_unknown_keys();
         if (scenario_.servers.empty() && !clients_serve_each_other())
@@ -120,12 +121,27 @@ class ScenarioReader {
             client.server = table.text("server", scenario_.servers.empty() ? "" : scenario_.servers.front().name);
             refer(table, "server", client.server, names_of(scenario_.servers));
         }
+        if (several) client_groups_.push_back({name, {}});
         for (std::int64_t number = 1; number <= count; ++number) {
             client.name = several ? name + std::to_string(number) : name;
+            if (several) client_groups_.back().hosts.push_back(client.name);
             scenario_.clients.push_back(client);
             take_host_name(table, scenario_.clients.back().name);
         }
     }
+
+    void read_fault_table(TableReader& table) {
+        FaultPlan fault = read_fault(table, targets());
+        const bool comes_back = fault.kind == "restart" || (fault.kind == "kill" && fault.lasts);
+        for (const std::string& name : fault.on)
+            for (const ServerPlan& server : scenario_.servers)
+                if (server.name == name && comes_back && server.disk.starts_with("memory:"))
+                    table.complain("on", "'" + name + "' has the disk " + server.disk +
+                                             ", which ends with it: give it scratch:SIZE or file:PATH:SIZE");
+        scenario_.faults.push_back(std::move(fault));
+    }
+
+    FaultTargets targets() const { return {names_of(scenario_.servers), names_of(scenario_.clients), client_groups_}; }
 
     void read_property(TableReader& table) {
         PropertyPlan property;
@@ -160,6 +176,7 @@ class ScenarioReader {
     TableReader root_;
     Scenario scenario_;
     std::set<std::string> host_names_;
+    std::vector<FaultTargets::Group> client_groups_;
 };
 
 template <class Plan>

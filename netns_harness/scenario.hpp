@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "netns_harness/fault_plan.hpp"
 #include "netns_harness/system.hpp"
 
 namespace lockstep::harness {
@@ -70,6 +71,7 @@ struct Scenario {
     std::vector<ClientPlan> clients;
     std::vector<LockWorkloadPlan> workloads;
     std::vector<PropertyPlan> properties;
+    std::vector<FaultPlan> faults;
     std::string source;  // the file's text
 
     const ServerPlan& server(const std::string& name_of_server) const;

@@ -70,8 +70,42 @@ TEST(Scenario, AnUnknownKeyIsRefusedNamingWhatIsAllowed) {
 }
 
 TEST(Scenario, AnUnknownTableIsRefused) {
-    EXPECT_THAT(findings_of(std::string(smallest) + "[[fault]]\nname = \"x\"\n"),
-                HasSubstr("x.toml:8:3: scenario: unknown key 'fault'"));
+    EXPECT_THAT(findings_of(std::string(smallest) + "[[fold]]\nname = \"x\"\n"),
+                HasSubstr("x.toml:8:3: scenario: unknown key 'fold'"));
+}
+
+TEST(Scenario, AFaultNamesHostsOrAllOfAClientsCount) {
+    const Scenario scenario =
+        parse_scenario(std::string(smallest) +
+                           "[[client]]\nname = \"c\"\ncount = 2\nworkload = \"w\"\n"
+                           "[[fault]]\nkind = \"stop\"\non = [\"server\", \"c\"]\npick = \"one\"\n"
+                           "every = \"200ms\"\nfor = \"50ms\"\n",
+                       "x.toml");
+    ASSERT_EQ(scenario.faults.size(), 1U);
+    const FaultPlan& fault = scenario.faults[0];
+    EXPECT_EQ(fault.on, (std::vector<std::string>{"server", "c1", "c2"}));
+    EXPECT_TRUE(fault.pick_one);
+    EXPECT_EQ(fault.every, milliseconds(200));
+    EXPECT_EQ(fault.lasts, milliseconds(50));
+    EXPECT_EQ(fault.times, 0U) << "again and again";
+    EXPECT_EQ(fault.text(), "stop of one of server, c1, c2");
+}
+
+TEST(Scenario, WhatIsWrongWithAFaultIsSaidWithItsPlace) {
+    const std::string findings =
+        findings_of(std::string(smallest) +
+                    "[[fault]]\nkind = \"explode\"\non = \"nobody\"\n"
+                    "[[fault]]\nkind = \"kill\"\non = \"server\"\nat = \"1s\"\nevery = \"1s\"\n"
+                    "[[fault]]\nkind = \"kill\"\non = \"server\"\nat = \"1s\"\nfor = \"10ms\"\n"
+                    "[[fault]]\nkind = \"stop\"\nafter = \"granted\"\n");
+    EXPECT_THAT(findings, HasSubstr("x.toml:9:8: [[fault]]: there is no fault 'explode'; allowed: kill, "));
+    EXPECT_THAT(findings, HasSubstr("x.toml:10:6: [[fault]]: 'on' names 'nobody', which is not there; allowed: "));
+    EXPECT_THAT(findings, HasSubstr("a fault has exactly one of 'at', 'every' and 'after'"));
+    EXPECT_THAT(findings,
+                HasSubstr("x.toml:18:6: [[fault]]: 'server' has the disk memory:64M, which ends with it: give "
+                          "it scratch:SIZE or file:PATH:SIZE"));
+    EXPECT_THAT(findings, HasSubstr("'after' must be a tracepoint"));
+    EXPECT_THAT(findings, HasSubstr("key 'on' is missing"));
 }
 
 TEST(Scenario, EveryErrorIsReportedAtOnceInOrder) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "netns_harness/scenario.hpp"
+
 namespace lockstep::harness {
 
 void Findings::add(const toml::source_region& where, const std::string& message) {
@@ -79,6 +81,25 @@ std::vector<std::string> TableReader::texts(const std::string& key) {
     }
     complain(key, "'" + key + "' must be an array of texts, [\"…\", \"…\"]");
     return result;
+}
+
+std::vector<std::string> TableReader::text_or_texts(const std::string& key) {
+    const toml::node* node = table_.get(key);
+    if (node == nullptr || !node->is_string()) return texts(key);
+    return {text(key, "")};
+}
+
+std::optional<milliseconds> TableReader::optional_duration(const std::string& key) {
+    if (!has(key)) {
+        find(key);
+        return std::nullopt;
+    }
+    try {
+        return parse_duration(text(key, ""));
+    } catch (const Error& error) {
+        complain(key, error.what());
+        return std::nullopt;
+    }
 }
 
 void TableReader::table(const std::string& key, const std::function<void(TableReader&)>& read) {

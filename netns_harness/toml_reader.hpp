@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "netns_harness/system.hpp"
+
 namespace lockstep::harness {
 
 // Everything that is wrong with one file.
@@ -41,6 +43,10 @@ class TableReader {
     std::int64_t integer(const std::string& key, std::int64_t otherwise, std::int64_t least, std::int64_t most);
     std::optional<std::int64_t> optional_integer(const std::string& key, std::int64_t least, std::int64_t most);
     std::vector<std::string> texts(const std::string& key);
+    // A text stands for an array of one.
+    std::vector<std::string> text_or_texts(const std::string& key);
+    // "500ms", "3s", "2m".
+    std::optional<milliseconds> optional_duration(const std::string& key);
 
     // The table at `key`, or an empty one.
     void table(const std::string& key, const std::function<void(TableReader&)>& read);

@@ -41,6 +41,7 @@ class Agent {
     nlohmann::json attach(const nlohmann::json& request);
     nlohmann::json detach(const nlohmann::json& request);
     nlohmann::json status();
+    nlohmann::json freeze();
     std::shared_ptr<AttachedProperty> property(const nlohmann::json& request);
     std::vector<std::shared_ptr<AttachedProperty>> properties();
     void react();

@@ -88,6 +88,10 @@ void AgentClient::react(const std::string& property, const std::vector<std::stri
     request({{"do", "react"}, {"property", property}, {"reactors", reactors}});
 }
 
+nlohmann::json AgentClient::freeze() {
+    return request({{"do", "freeze"}});
+}
+
 nlohmann::json AgentClient::status() {
     return request({{"do", "status"}});
 }

@@ -55,6 +55,10 @@ class AgentClient {
     //  "reactors", "paused", "reports": [report…]}]}; "reports" are the last violations (at most 16) of each property.
     nlohmann::json status();
 
+    // For a process that is about to be killed: no thread of it gets past a tracepoint of an attached property any
+    // more. Answers the last status: nothing that the process does afterwards is missing in it. Nothing undoes this.
+    nlohmann::json freeze();
+
     // One raw exchange; the answer without its "ok".
     nlohmann::json request(const nlohmann::json& request);
 

@@ -41,6 +41,11 @@ class AttachedProperty {
     // Detaches the probes and lets the reactors see what is left. What remains is to ask for status() and to destroy.
     void detach();
 
+    // Probes::add_gates().
+    void add_gates() { probes_->add_gates(); }
+    // Whether no thread is inside a probe at this moment.
+    bool is_quiet() const { return monitor_->instance()->is_quiet(); }
+
     nlohmann::json status() const;
 
     // Lets time pass for state invariants, turns waiting violations into reports and hands these to the reactors.

@@ -172,6 +172,25 @@ TEST_F(Preload, StopHaltsItBeforeTheAnswerUntilItIsContinued) {
     EXPECT_EQ(0, target.end());
 }
 
+// An event that was fired is judged, and the next one ends there: what is killed now had nothing more to say.
+TEST_F(Preload, FrozenItGetsPastNoTracepointAndAnswersItsLastStatus) {
+    Target target(folder_ / "socket");
+    AgentClient client(folder_ / "socket");
+    client.attach(property(), with({}));
+    EXPECT_EQ("done\n", target.tell("grant /a x 0 9 5"));
+    EXPECT_EQ("done\n", target.tell("grant /a y 5 5 5"));
+    const json last = client.freeze();
+    EXPECT_EQ("violated", last["properties"][0]["verdict"]);
+    EXPECT_EQ(2, last["properties"][0]["counters"]["events"]);
+    target.send("release /a x 0 9");
+    const auto seen = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (client.status()["properties"][0]["counters"]["events"] != 3 && std::chrono::steady_clock::now() < seen) {
+    }
+    EXPECT_FALSE(target.has_answered()) << "it must not get past the tracepoint";
+    kill(target.pid(), SIGKILL);
+    EXPECT_EQ("", target.receive());
+}
+
 // The reactor hangs until the test lets it go on: whatever the program got done until then, it did not wait for it.
 TEST_F(Preload, AReactorThatHangsBlocksNeitherTheProgramNorItsMonitorNorTheStatus) {
     ASSERT_EQ(0, mkfifo((folder_ / "gate").c_str(), 0600));

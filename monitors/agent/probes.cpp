@@ -2,11 +2,14 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 // Without the macros of its former interface, which take the word "tracepoint".
 #define LTTNG_UST_COMPAT_API_VERSION 1
 #include <lttng/tracepoint.h>
 
+#include <atomic>
+#include <cerrno>
 #include <cstring>
 
 #include "monitors/runtime/instance.hpp"
@@ -18,6 +21,13 @@ namespace {
 const lttng_ust_tracepoint* find_tracepoint(const BindingDescriptor& binding) {
     const std::string symbol = fmt::format("lttng_ust_tracepoint_{}___{}", binding.provider, binding.tracepoint);
     return static_cast<const lttng_ust_tracepoint*>(dlsym(RTLD_DEFAULT, symbol.c_str()));
+}
+
+std::atomic<bool> gates_are_closed{false};
+
+// Takes any tracepoint's arguments, for it looks at none.
+void gate() {
+    while (gates_are_closed.load(std::memory_order_acquire)) ::pause();
 }
 
 void check_signatures(const Monitor& monitor) {
@@ -60,6 +70,21 @@ void Probes::unregister(std::size_t count) {
                                                  monitor_.instance());
     }
     tell_sanitizer_unregistered(monitor_.instance());
+}
+
+// Registering waits until no thread is inside a probe, so every gate must be there before the first one closes.
+void Probes::add_gates() {
+    for (const BindingDescriptor& binding : monitor_.bindings()) {
+        const int error = lttng_ust_tracepoint_provider_register(binding.provider, binding.tracepoint, &gate, this,
+                                                                 binding.signature);
+        if (error != 0 && error != -EEXIST)
+            throw MonitorError(fmt::format("LTTng-UST does not take a gate for {}:{}: {}", binding.provider,
+                                           binding.tracepoint, std::strerror(-error)));
+    }
+}
+
+void Probes::close_gates() {
+    gates_are_closed.store(true, std::memory_order_release);
 }
 
 std::vector<std::string> Probes::absent() const {

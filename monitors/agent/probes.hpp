@@ -24,6 +24,11 @@ class Probes {
     // "provider:name" of tracepoints that the process does not have (yet): their probes wait for them.
     std::vector<std::string> absent() const;
 
+    // From close_gates() on, no thread gets past a tracepoint whose monitor has a gate: it sees the event, then waits
+    // for ever. For a process that is about to be killed; nothing opens them again, and nothing may be unregistered.
+    void add_gates();
+    static void close_gates();
+
  private:
     void unregister(std::size_t count);
 

@@ -2,9 +2,10 @@
 
 namespace lockstep::monitors {
 
-LiveVerifier::LiveVerifier(const LiveSessionOptions& options, std::vector<Monitor*> monitors)
+LiveVerifier::LiveVerifier(const LiveSessionOptions& options, std::vector<Monitor*> monitors,
+                           const std::vector<std::string>& counted)
     : monitors_(std::move(monitors)),
-      feed_(monitors_),
+      feed_(monitors_, counted),
       session_(std::make_unique<LiveSession>(options, feed_.wanted(), feed_)) {}
 
 LiveVerifier::LiveVerifier(const JoinedSessionOptions& options, std::vector<Monitor*> monitors)

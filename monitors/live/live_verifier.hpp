@@ -18,13 +18,18 @@ namespace lockstep::monitors {
 class LiveVerifier {
  public:
     // As LiveSession's constructor: when it returns, every event fired from now on is seen. Throws LttngError.
-    LiveVerifier(const LiveSessionOptions& options, std::vector<Monitor*> monitors);
+    // `counted`: tracepoints, "provider:name", that count_of() is to be asked for.
+    LiveVerifier(const LiveSessionOptions& options, std::vector<Monitor*> monitors,
+                 const std::vector<std::string>& counted = {});
 
     // As JoinedSession's constructor: a session that somebody else made. Throws LttngError.
     LiveVerifier(const JoinedSessionOptions& options, std::vector<Monitor*> monitors);
 
     // As LiveSession::finish(); afterwards the monitors' verdicts are final.
     LiveResult finish(std::chrono::milliseconds deadline = std::chrono::seconds(10));
+
+    // MonitorFeed::count_of().
+    std::uint64_t count_of(const std::string& tracepoint) const { return feed_.count_of(tracepoint); }
 
     const LiveEvents& session() const { return *session_; }
 

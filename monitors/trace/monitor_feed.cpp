@@ -14,7 +14,8 @@ WantedEvent wanted_event(const BindingDescriptor& binding) {
 
 }  // namespace
 
-MonitorFeed::MonitorFeed(const std::vector<Monitor*>& monitors) : monitors_(monitors) {
+MonitorFeed::MonitorFeed(const std::vector<Monitor*>& monitors, const std::vector<std::string>& counted)
+    : monitors_(monitors) {
     for (Monitor* monitor : monitors_) {
         const auto bindings = monitor->bindings();
         for (std::uint32_t binding = 0; binding < bindings.size(); ++binding) {
@@ -28,12 +29,37 @@ MonitorFeed::MonitorFeed(const std::vector<Monitor*>& monitors) : monitors_(moni
             receivers_[index].push_back({monitor, binding});
         }
     }
+    counter_of_.resize(wanted_.size(), nullptr);
+    for (const std::string& tracepoint : counted) count(tracepoint);
+}
+
+// Of several wanted events of one tracepoint, one counts.
+void MonitorFeed::count(const std::string& tracepoint) {
+    const std::size_t colon = tracepoint.find(':');
+    const std::string provider = tracepoint.substr(0, colon);
+    const std::string name = colon == std::string::npos ? "" : tracepoint.substr(colon + 1);
+    std::atomic<std::uint64_t>& counter = counts_[tracepoint];
+    const auto found = std::ranges::find_if(
+        wanted_, [&](const WantedEvent& event) { return event.provider == provider && event.tracepoint == name; });
+    const auto index = static_cast<std::size_t>(found - wanted_.begin());
+    if (found == wanted_.end()) {
+        wanted_.push_back({provider, name, {}});
+        receivers_.emplace_back();
+        counter_of_.push_back(nullptr);
+    }
+    counter_of_[index] = &counter;
+}
+
+std::uint64_t MonitorFeed::count_of(const std::string& tracepoint) const {
+    const auto found = counts_.find(tracepoint);
+    return found == counts_.end() ? 0 : found->second.load(std::memory_order_relaxed);
 }
 
 void MonitorFeed::on_event(std::size_t wanted, const Slot* slots, const Origin& origin) {
     ++events_;
     if (first_event_ns_ == 0) first_event_ns_ = origin.time_ns;
     on_time(origin.time_ns);
+    if (counter_of_[wanted] != nullptr) counter_of_[wanted]->fetch_add(1, std::memory_order_relaxed);
     for (const Receiver& receiver : receivers_[wanted]) receiver.monitor->deliver(receiver.binding, slots, origin);
 }
 

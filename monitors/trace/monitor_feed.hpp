@@ -1,7 +1,9 @@
 // Delivers the events of a source to monitors: the one place where live and offline reading meet the properties.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,7 +17,9 @@ namespace lockstep::monitors {
 // has ended.
 class MonitorFeed : public EventHandler {
  public:
-    explicit MonitorFeed(const std::vector<Monitor*>& monitors);
+    // `counted`: tracepoints, "provider:name", that are counted (see count_of), whether or not a monitor is bound to
+    // them.
+    explicit MonitorFeed(const std::vector<Monitor*>& monitors, const std::vector<std::string>& counted = {});
 
     // What the source must be opened with.
     const std::vector<WantedEvent>& wanted() const { return wanted_; }
@@ -38,11 +42,16 @@ class MonitorFeed : public EventHandler {
     std::uint64_t lost_since_ns() const { return lost_since_ns_; }
     const std::vector<std::string>& mismatches() const { return mismatches_; }
 
+    // How often one of the counted tracepoints was read so far; 0 for others. Any thread.
+    std::uint64_t count_of(const std::string& tracepoint) const;
+
  private:
     struct Receiver {
         Monitor* monitor;
         std::uint32_t binding;
     };
+
+    void count(const std::string& tracepoint);
 
     std::vector<Monitor*> monitors_;
     std::vector<WantedEvent> wanted_;
@@ -55,6 +64,8 @@ class MonitorFeed : public EventHandler {
     std::uint64_t time_ns_ = 0;      // the latest
     std::uint64_t advanced_ns_ = 0;  // up to which invariants were looked at
     std::vector<std::string> mismatches_;
+    std::map<std::string, std::atomic<std::uint64_t>> counts_;  // of the counted tracepoints
+    std::vector<std::atomic<std::uint64_t>*> counter_of_;       // of each wanted event; null: not counted
 };
 
 }  // namespace lockstep::monitors

@@ -32,6 +32,8 @@ struct Options {
     std::uint64_t turns = UINT64_MAX;
     std::uint32_t call_limit_ms = 5000;
     std::uint32_t listener_wait_ms = 0;
+    bool patient = false;
+    std::uint32_t life = 1;
     Region region;
 };
 
@@ -63,6 +65,11 @@ void declare(CLI::App& app, Options& options) {
     app.add_option("--wait-for-listener", options.listener_wait_ms,
                    "do not begin before somebody records the lock_api tracepoints; give up after so many ms")
         ->capture_default_str();
+    app.add_flag("--patient", options.patient,
+                 "an owner whose call fails gives up its locks, and goes on when the server answers again");
+    app.add_option("--life", options.life,
+                   "which start of this client it is: from the second on it first says that its locks are gone")
+        ->capture_default_str();
 }
 
 void wait_for_listener(std::uint32_t limit_ms) {
@@ -93,9 +100,10 @@ class Owners {
  public:
     explicit Owners(const Options& options) : options_(options), file_names_(file_names(options)) {
         for (const std::string& name : file_names_) event_names_.push_back(options.directory + "/" + name);
-        for (std::uint32_t number = 1; number <= options.owners; ++number)
-            connections_.push_back(
-                connect_files(options.server, {options.host, number}, options.directory, file_names_));
+        connections_.resize(options.owners);
+        const auto deadline = Clock::now() + std::chrono::milliseconds(options.duration_ms);
+        if (options.life > 1) begin_another_life(deadline);
+        for (std::uint32_t index = 0; index < options.owners; ++index) connect(index, deadline);
     }
 
     void run() {
@@ -118,6 +126,7 @@ class Owners {
                   {"acquired", events.acquired.load()},
                   {"denied", events.denied.load()},
                   {"released", events.released.load()}}},
+                {"interruptions", interruptions_.load()},
                 {"oracle_failures", counts_.oracle_failures.load()},
                 {"first_oracle_failures", failures},
                 {"errors", errors_}};
@@ -127,24 +136,95 @@ class Owners {
     bool oracle_failed() const { return counts_.oracle_failures > 0; }
 
  private:
-    void run_owner(std::uint32_t index, Clock::time_point deadline) {
-        const std::string name = OwnerName{options_.host, index + 1}.text();
-        try {
-            LockOwner owner(*connections_[index], event_names_, name, Random(options_.seed, index + 1), options_.region,
-                            counts_);
-            for (std::uint64_t turn = 0; turn < options_.turns && !stop_requested && Clock::now() < deadline; ++turn)
-                owner.take_turn();
-        } catch (const std::exception& error) {
-            const std::lock_guard hold(errors_mutex_);
-            errors_.push_back(name + ": " + error.what());
+    // What a former life of this host held ends here; then the server is told, and may give it to others.
+    void begin_another_life(Clock::time_point deadline) {
+        for (std::uint32_t index = 0; index < options_.owners; ++index) give_up_all(index);
+        patiently(deadline, [this] { notify_of_restart(options_.server, options_.host, options_.life); });
+    }
+
+    std::string owner_name(std::uint32_t index) const { return OwnerName{options_.host, index + 1}.text(); }
+
+    void give_up_all(std::uint32_t index) {
+        for (const std::string& file : event_names_) fire_all_released(file, owner_name(index), counts_.events);
+    }
+
+    // Does it again until the server answers. False: the time was over first.
+    template <class Work>
+    bool patiently(Clock::time_point deadline, Work work) {
+        for (;;) {
+            try {
+                work();
+                return true;
+            } catch (const NoAnswer&) {
+                if (!options_.patient) throw;
+                if (stop_requested || Clock::now() >= deadline) return false;
+                std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            }
         }
     }
+
+    bool connect(std::uint32_t index, Clock::time_point deadline) {
+        return patiently(deadline, [&] {
+            connections_[index] =
+                connect_files(options_.server, {options_.host, index + 1}, options_.directory, file_names_);
+        });
+    }
+
+    void run_owner(std::uint32_t index, Clock::time_point deadline) {
+        try {
+            for (std::uint64_t part = 0; work_until_interrupted(index, part, deadline); ++part) {
+                ++interruptions_;
+                if (!start_again(index, deadline)) return;
+            }
+        } catch (const std::exception& error) {
+            const std::lock_guard hold(errors_mutex_);
+            errors_.push_back(owner_name(index) + ": " + error.what());
+        }
+    }
+
+    // True: the server did not answer, and there is time left.
+    bool work_until_interrupted(std::uint32_t index, std::uint64_t part, Clock::time_point deadline) {
+        constexpr std::uint64_t most_owners = 64;
+        if (connections_[index] == nullptr) return false;
+        LockOwner owner(*connections_[index], event_names_, owner_name(index),
+                        Random(options_.seed, index + 1 + part * most_owners), options_.region, counts_);
+        try {
+            for (std::uint64_t turn = 0; turn < options_.turns && !stop_requested && Clock::now() < deadline; ++turn)
+                owner.take_turn();
+            return false;
+        } catch (const NoAnswer&) {
+            if (!options_.patient) throw;
+            give_up_all(index);
+            return !stop_requested && Clock::now() < deadline;
+        }
+    }
+
+    // A write that was not answered may be carried out while the old connection's last packets are under way; only
+    // afterwards may others have the range. Then the server is told of what we gave up: it may have granted what we
+    // never heard of.
+    bool start_again(std::uint32_t index, Clock::time_point deadline) {
+        connections_[index].reset();
+        std::this_thread::sleep_for(settling_time);
+        return connect(index, deadline) && patiently(deadline, [&] {
+                   if (connections_[index] == nullptr) connect(index, deadline);
+                   try {
+                       for (std::size_t file = 0; file < file_names_.size(); ++file)
+                           connections_[index]->unlock(file, {0, UINT64_MAX});
+                   } catch (const NoAnswer&) {
+                       connections_[index].reset();
+                       throw;
+                   }
+               });
+    }
+
+    static constexpr std::chrono::milliseconds settling_time{300};
 
     const Options& options_;
     std::vector<std::string> file_names_;
     std::vector<std::string> event_names_;
     std::vector<std::unique_ptr<RemoteFiles>> connections_;
     WorkloadCounts counts_;
+    std::atomic<std::uint64_t> interruptions_{0};
     std::mutex errors_mutex_;
     std::vector<std::string> errors_;
 };
@@ -179,6 +259,7 @@ int main(int argc, char** argv) {
         return app.exit(error) == 0 ? 0 : 2;
     }
     options.server.call_limit = std::chrono::milliseconds(options.call_limit_ms);
+    if (options.patient) options.server.grace_wait = std::chrono::milliseconds(options.duration_ms);
     try {
         return run(options);
     } catch (const std::exception& error) {

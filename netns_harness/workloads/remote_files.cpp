@@ -6,6 +6,7 @@
 #include <nfsc/libnfs-raw-mount.h>
 #include <nfsc/libnfs-raw-nfs.h>
 #include <nfsc/libnfs-raw-nlm.h>
+#include <nfsc/libnfs-raw-nsm.h>
 
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ class NfsFiles : public RemoteFiles {
         : owner_(owner),
           owner_handle_(owner.text()),
           lock_wait_(server.lock_wait),
+          grace_wait_(server.grace_wait),
           nfs_(server.address, server.nfs_port, NFS_PROGRAM, NFS_V3, server.call_limit),
           nlm_(server.address, server.nlm_port, NLM_PROGRAM, NLM_V4, server.call_limit) {
         Handle root = mount(server);
@@ -59,9 +61,14 @@ class NfsFiles : public RemoteFiles {
 
     // This client has no lock manager that could be called back: it asks again until it has the lock.
     std::uint32_t ask_until_answered(NLM4_LOCKargs& args) {
-        const auto until = std::chrono::steady_clock::now() + lock_wait_;
+        const auto asked = std::chrono::steady_clock::now();
+        const auto until = asked + lock_wait_;
         for (;;) {
             const std::uint32_t status = lock_call<NLM4_LOCKres>("LOCK", rpc_nlm4_lock_async, args);
+            if (status == NLM4_DENIED_GRACE_PERIOD && std::chrono::steady_clock::now() < asked + grace_wait_) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(10));
+                continue;
+            }
             if (status != NLM4_BLOCKED) return status;
             if (std::chrono::steady_clock::now() >= until) return withdraw(args);
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -218,6 +225,7 @@ class NfsFiles : public RemoteFiles {
     OwnerName owner_;
     std::string owner_handle_;
     std::chrono::milliseconds lock_wait_;
+    std::chrono::milliseconds grace_wait_;
     RpcConnection nfs_;
     RpcConnection nlm_;
     std::vector<Handle> files_;
@@ -229,6 +237,19 @@ class NfsFiles : public RemoteFiles {
 std::unique_ptr<RemoteFiles> connect_files(const ServerAddress& server, const OwnerName& owner,
                                            const std::string& directory, const std::vector<std::string>& file_names) {
     return std::make_unique<NfsFiles>(server, owner, directory, file_names);
+}
+
+// An odd state number says that the host is up; each life has one of its own (RFC 1813's NSM, X/Open XNFS).
+void notify_of_restart(const ServerAddress& server, const std::string& host, std::uint32_t life) {
+    RpcConnection connection(server.address, server.nlm_port, NSM_PROGRAM, NSM_V1, server.call_limit);
+    std::string name = host;
+    NSM1_NOTIFYargs args{name.data(), static_cast<int>(2 * life + 1)};
+    connection.call<char>(
+        "NOTIFY",
+        [&](rpc_context* rpc, rpc_cb callback, void* data) {
+            return rpc_nsm1_notify_async(rpc, callback, &args, data);
+        },
+        [](const char&) {});
 }
 
 }  // namespace lockstep::workloads

@@ -28,6 +28,11 @@ class CallError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// The call got no answer at all: the server, or the way to it, is gone. It may have been carried out, or be yet.
+class NoAnswer : public CallError {
+    using CallError::CallError;
+};
+
 // One lock owner's access to the files of a run, numbered from 0. One thread. Every call throws CallError, and none
 // waits longer than the time limit it was made with.
 class RemoteFiles {
@@ -55,6 +60,8 @@ struct ServerAddress {
     std::chrono::milliseconds call_limit{5000};
     // How long a lock that others have is waited for, in their queue, before the request is withdrawn; 0: not at all.
     std::chrono::milliseconds lock_wait{0};
+    // How long a server that is in its grace period is asked again.
+    std::chrono::milliseconds grace_wait{0};
 };
 
 // Who locks: `host` is the caller's name that the server sees, `number` distinguishes owners of one host.
@@ -68,5 +75,9 @@ struct OwnerName {
 // connection for NFS and one for NLM. Throws CallError.
 std::unique_ptr<RemoteFiles> connect_files(const ServerAddress& server, const OwnerName& owner,
                                            const std::string& directory, const std::vector<std::string>& file_names);
+
+// Tells the server's status monitor that `host` has restarted, for the `life`th time: what it held is gone. Throws
+// CallError.
+void notify_of_restart(const ServerAddress& server, const std::string& host, std::uint32_t life);
 
 }  // namespace lockstep::workloads

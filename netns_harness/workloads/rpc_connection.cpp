@@ -14,7 +14,7 @@ using Clock = std::chrono::steady_clock;
 RpcConnection::RpcConnection(const std::string& address, int port, int program, int version,
                              std::chrono::milliseconds call_limit)
     : rpc_(rpc_init_context()), call_limit_(call_limit) {
-    if (rpc_ == nullptr) throw CallError("libnfs: out of memory");
+    if (rpc_ == nullptr) throw NoAnswer("libnfs: out of memory");
     Call connecting;
     try {
         finish("connect",
@@ -23,7 +23,7 @@ RpcConnection::RpcConnection(const std::string& address, int port, int program, 
                connecting);
     } catch (const CallError& error) {
         rpc_destroy_context(rpc_);
-        throw CallError(address + ":" + std::to_string(port) + ": " + error.what());
+        throw NoAnswer(address + ":" + std::to_string(port) + ": " + error.what());
     }
     const int on = 1;
     setsockopt(rpc_get_fd(rpc_), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -42,10 +42,10 @@ void RpcConnection::answered(rpc_context*, int status, void* data, void* private
 }
 
 void RpcConnection::finish(const char* what, int queued, Call& call) {
-    if (queued != 0) throw CallError(std::string(what) + ": " + rpc_get_error(rpc_));
+    if (queued != 0) throw NoAnswer(std::string(what) + ": " + rpc_get_error(rpc_));
     pump(what, call);
     if (call.status != RPC_STATUS_SUCCESS)
-        throw CallError(std::string(what) + ": " + (call.error.empty() ? "the call failed" : call.error));
+        throw NoAnswer(std::string(what) + ": " + (call.error.empty() ? "the call failed" : call.error));
 }
 
 void RpcConnection::pump(const char* what, const Call& call) {
@@ -58,12 +58,12 @@ void RpcConnection::pump(const char* what, const Call& call) {
         if (ready <= 0) {
             // The pending call refers to our stack: it must be gone before we are.
             rpc_disconnect(rpc_, "no answer in time");
-            throw CallError(std::string(what) + ": no answer within " + std::to_string(call_limit_.count()) + " ms");
+            throw NoAnswer(std::string(what) + ": no answer within " + std::to_string(call_limit_.count()) + " ms");
         }
         if (rpc_service(rpc_, wanted.revents) < 0 && !call.done) {
             const std::string error = rpc_get_error(rpc_);
             rpc_disconnect(rpc_, "broken");
-            throw CallError(std::string(what) + ": " + error);
+            throw NoAnswer(std::string(what) + ": " + error);
         }
     }
 }

@@ -8,6 +8,11 @@ bool lock_events_are_listened_to() {
     return lttng_ust_tracepoint_enabled(lock_api, acquired) && lttng_ust_tracepoint_enabled(lock_api, released);
 }
 
+void fire_all_released(const std::string& file_name, const std::string& owner, EventCounts& counts) {
+    lttng_ust_tracepoint(lock_api, released, file_name.c_str(), owner.c_str(), 0, UINT64_MAX);
+    ++counts.released;
+}
+
 bool TracedLocks::acquire(std::size_t file, Range range, Mode mode) {
     const char* name = file_names_[file].c_str();
     const auto wire_mode = static_cast<std::uint8_t>(mode);

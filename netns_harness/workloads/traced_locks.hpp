@@ -24,6 +24,10 @@ struct EventCounts {
 // Whether somebody records or verifies the lock_api tracepoints now.
 bool lock_events_are_listened_to();
 
+// Fires that `owner` gives up whatever it holds of `file_name`: it is not going to count on it, though nobody has told
+// the server yet.
+void fire_all_released(const std::string& file_name, const std::string& owner, EventCounts& counts);
+
 // One owner's locks. One thread. Throws CallError, after which what is held is unknown and nothing more may be fired.
 class TracedLocks {
  public:

@@ -1,0 +1,50 @@
+// What a scenario's [[fault]] says: what is done to whom, when, and for how long. README.md documents every key.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "netns_harness/system.hpp"
+#include "netns_harness/toml_reader.hpp"
+
+namespace lockstep::harness {
+
+// A `kind` of fault of a scenario (not one of the server's own, which --fault turns on).
+struct FaultKind {
+    const char* name;
+    const char* meaning;
+    bool befalls_clients = true;
+    bool has_end = true;  // may have a `for`: it is over by itself after that time
+};
+const std::vector<FaultKind>& fault_kinds();
+
+// Who can be hit: the hosts in the order of the file, and what a scenario may call several of them.
+struct FaultTargets {
+    std::vector<std::string> servers;
+    std::vector<std::string> clients;
+    struct Group {
+        std::string name;
+        std::vector<std::string> hosts;
+    };
+    std::vector<Group> groups;  // "client" with count = 3: client1, client2, client3
+};
+
+struct FaultPlan {
+    std::string kind;
+    std::vector<std::string> on;  // hosts
+    bool pick_one = false;        // one of them, at random each time; else all
+    // Exactly one of these three says when. Times count from the clients' start.
+    std::optional<milliseconds> at;
+    std::optional<milliseconds> every;  // on average: gaps of half to one and a half times as much, from the seed
+    std::string after;                  // a tracepoint "provider:name"; with `occurrences`, every so many of them
+    std::uint64_t occurrences = 1;
+    std::uint64_t times = 1;            // at most; 0: no limit
+    std::optional<milliseconds> lasts;  // `for`; without it until the end of the work
+    std::string text() const;           // "kill of server", for people
+};
+
+// Reads one [[fault]]; what is wrong goes to the table's findings.
+FaultPlan read_fault(TableReader& table, const FaultTargets& targets);
+
+}  // namespace lockstep::harness

@@ -1,0 +1,255 @@
+#include "netns_harness/stage.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "netns_harness/commands.hpp"
+
+namespace lockstep::harness {
+namespace {
+
+using Json = nlohmann::json;
+
+// The last line of a program's output.
+std::string last_line_of(const Process& process) {
+    std::string text = read_file(process.out_path());
+    while (text.ends_with('\n')) text.pop_back();
+    const std::size_t begin = text.rfind('\n');
+    return begin == std::string::npos ? text : text.substr(begin + 1);
+}
+
+Json summary_in(const std::string& line) {
+    const Json summary = Json::parse(line, nullptr, false);
+    return summary.is_object() && summary.contains("events") ? summary : Json();
+}
+
+}  // namespace
+
+Stage::Stage(const RunOptions& options, Observer& observer, RunResult& result)
+    : options_(options),
+      scenario_(options.scenario),
+      observer_(observer),
+      result_(result),
+      network_(scenario_.subnet) {}
+
+void Stage::make_hosts() {
+    for (const ServerPlan& plan : scenario_.servers)
+        servers_.push_back({.name = plan.name, .server = &plan, .host = &network_.add_host(plan.name), .lives = {}});
+    std::uint64_t number = 0;
+    for (const ClientPlan& plan : scenario_.clients)
+        clients_.push_back({.name = plan.name,
+                            .client = &plan,
+                            .number = ++number,
+                            .host = &network_.add_host(plan.name),
+                            .lives = {}});
+    for (const Host& host : network_.hosts()) result_.hosts.push_back({host.name, host.address, host.net_ns});
+}
+
+Program& Stage::find(const std::string& name) {
+    for (std::vector<Program>* programs : {&servers_, &clients_}) {
+        const auto found = std::ranges::find(*programs, name, &Program::name);
+        if (found != programs->end()) return *found;
+    }
+    throw Error("the run has no host '" + name + "'");
+}
+
+void Stage::start(Program& program) {
+    const milliseconds worked =
+        opened_ ? std::chrono::duration_cast<milliseconds>(Clock::now() - *opened_) : milliseconds(0);
+    const Start start{static_cast<unsigned>(program.lives.size() + 1),
+                      std::max(milliseconds(1), scenario_.duration - worked)};
+    const AddressOf address = [this](const std::string& host) { return find(host).host->address; };
+    const Command command = program.server != nullptr
+                                ? server_command(options_, observer_, *program.server, address, start)
+                                : client_command(options_, observer_, *program.client, program.number, address, start);
+    program.lives.push_back({std::make_unique<Process>(command, *program.host, options_.logs)});
+    if (program.server == nullptr) return;
+    observer_.server_started(*program.server);
+    program.process().open_gate();
+}
+
+void Stage::wait_until_server_is_ready(Program& program) {
+    program.process().wait_for_line("nfs_server ready", Clock::now() + options_.start_limit);
+}
+
+void Stage::start_servers() {
+    for (Program& server : servers_) {
+        for (const std::string& fault : options_.faults) result_.faults.push_back({fault, server.name, {}});
+        start(server);
+    }
+    for (Program& server : servers_) wait_until_server_is_ready(server);
+}
+
+void Stage::start_clients() {
+    for (Program& client : clients_) {
+        if (servers_.empty())
+            for (const std::string& fault : options_.faults) result_.faults.push_back({fault, client.name, {}});
+        start(client);
+    }
+    for (const Program& client : clients_)
+        if (!client.is_command())
+            client.process().wait_for_line(ready_line(client), Clock::now() + options_.start_limit);
+}
+
+std::string Stage::ready_line(const Program& client) const {
+    return scenario_.workload(client.client->workload).kind == dlm_locks ? "dlm_node ready" : "lock_client ready";
+}
+
+void Stage::open_gates() {
+    opened_ = Clock::now();
+    for (const Program& client : clients_) client.process().open_gate();
+}
+
+// A suspended process can say nothing: it is woken for its last words.
+void Stage::end_by_fault(Program& program) {
+    program.lives.back().ended_on_purpose = true;
+    program.to_be_revived = true;
+    if (program.suspended > 0) program.process().signal(SIGCONT);
+    if (program.suspended > 0 && program.server != nullptr) observer_.server_is_suspended(*program.server, false);
+}
+
+void Stage::kill(const std::string& name) {
+    Program& program = find(name);
+    if (program.down++ > 0 || !program.runs()) return;
+    end_by_fault(program);
+    if (program.server != nullptr) observer_.server_will_be_killed(*program.server);
+    program.process().stop(milliseconds(0));
+}
+
+void Stage::terminate(const std::string& name) {
+    Program& program = find(name);
+    if (program.down++ > 0 || !program.runs()) return;
+    end_by_fault(program);
+    const Ended how = program.process().stop(options_.stop_grace);
+    if (program.server == nullptr) return;
+    observer_.server_has_ended(*program.server);
+    if (!how.well()) add_problem(name + " did not stop in good order: " + how.text() + program.process().last_lines());
+}
+
+void Stage::revive(const std::string& name) {
+    Program& program = find(name);
+    if (--program.down > 0 || !program.to_be_revived) return;
+    program.to_be_revived = false;
+    try {
+        start(program);
+        if (program.server != nullptr)
+            wait_until_server_is_ready(program);
+        else
+            program.process().open_gate();
+    } catch (const Error& error) {
+        add_problem(name + " could not be started again: " + error.what());
+        return;
+    }
+    if (program.suspended == 0) return;
+    --program.suspended;
+    suspend(name);
+}
+
+void Stage::suspend(const std::string& name) {
+    Program& program = find(name);
+    if (program.suspended++ > 0 || !program.runs()) return;
+    if (program.server != nullptr) observer_.server_is_suspended(*program.server, true);
+    program.process().signal(SIGSTOP);
+}
+
+void Stage::resume(const std::string& name) {
+    Program& program = find(name);
+    if (--program.suspended > 0 || !program.runs()) return;
+    program.process().signal(SIGCONT);
+    if (program.server != nullptr) observer_.server_is_suspended(*program.server, false);
+}
+
+std::optional<std::string> Stage::dead_server() const {
+    for (const Program& server : servers_) {
+        if (server.runs() || server.lives.back().ended_on_purpose) continue;
+        return server.name + " died: " + server.process().ended()->text() + server.process().last_lines();
+    }
+    return std::nullopt;
+}
+
+bool Stage::clients_are_done() const {
+    return std::ranges::none_of(clients_, [](const Program& client) { return client.runs() || client.to_be_revived; });
+}
+
+void Stage::end_commands() {
+    for (Program& client : clients_) {
+        if (!client.is_command() || !client.runs()) continue;
+        client.process().stop(options_.stop_grace);
+        client.lives.back().ended_on_purpose = true;
+    }
+}
+
+void Stage::stop_clients(bool excused) {
+    for (const Program& client : clients_) {
+        if (!client.runs()) continue;
+        const Ended how = client.process().stop(options_.stop_grace);
+        if (!excused) add_problem(client.name + " did not end in time and was ended by the run: " + how.text());
+    }
+}
+
+void Stage::stop_servers() {
+    for (const Program& server : servers_) {
+        if (!server.runs()) continue;  // reported when it died
+        const Ended how = server.process().stop(options_.stop_grace);
+        if (!how.well())
+            add_problem(server.name + " did not stop in good order: " + how.text() + server.process().last_lines());
+    }
+}
+
+std::vector<int> Stage::end_fds() const {
+    std::vector<int> fds;
+    for (const std::vector<Program>* programs : {&servers_, &clients_})
+        for (const Program& program : *programs)
+            if (program.runs()) fds.push_back(program.process().end_fd());
+    return fds;
+}
+
+Counting Stage::take_summaries(FiredCounts& fired) {
+    Counting counting = Counting::exact;
+    const auto lower_to = [&counting](Counting less) { counting = std::max(counting, less); };
+    for (const Program& program : clients_) {
+        ClientResult& result = result_.clients.emplace_back();
+        result.name = program.name;
+        for (const Program::Life& life : program.lives) {
+            const Process& process = *life.process;
+            const Ended how = *life.process->ended();
+            // What was ended by us fired what it fired: some of it may be counted nowhere, none of it lost.
+            if (program.is_command() || life.ended_on_purpose) {
+                lower_to(Counting::at_least);
+                if (!how.well() && !life.ended_on_purpose)
+                    add_problem(process.name() + " failed: " + how.text() + process.last_lines());
+                continue;
+            }
+            const std::string line = last_line_of(process);
+            if (!summary_in(line).is_null()) {
+                take_summary(process.name(), result, line, fired);
+                continue;
+            }
+            lower_to(Counting::unknown);
+            add_problem(process.name() + " left no summary: " + how.text() + process.last_lines());
+        }
+    }
+    return counting;
+}
+
+void Stage::take_summary(const std::string& name, ClientResult& client, const std::string& line, FiredCounts& fired) {
+    const Json summary = summary_in(line);
+    client.turns += summary.value("turns", std::uint64_t{0});
+    client.reads += summary.value("reads", std::uint64_t{0});
+    client.writes += summary.value("writes", std::uint64_t{0});
+    client.has_oracle = summary.contains("oracle_failures");
+    client.oracle_failures += summary.value("oracle_failures", std::uint64_t{0});
+    client.has_oracle = summary.contains("oracle_failures");
+    for (const std::string& failure : summary.value("first_oracle_failures", std::vector<std::string>{}))
+        client.first_oracle_failures.push_back(failure);
+    for (const auto& [event, count] : summary["events"].items()) {
+        fired["lock_api:" + event] += count.get<std::uint64_t>();
+        client.events += count.get<std::uint64_t>();
+    }
+    for (const std::string& error : summary.value("errors", std::vector<std::string>{}))
+        add_problem(name + ": " + error);
+}
+
+}  // namespace lockstep::harness

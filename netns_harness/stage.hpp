@@ -1,0 +1,92 @@
+// The programs of a run, each on its host: started, and by faults killed, suspended and started again. It knows who is
+// gone on purpose; what went wrong by itself becomes a problem of the result.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "netns_harness/network.hpp"
+#include "netns_harness/run.hpp"
+
+namespace lockstep::harness {
+
+// One server or client and its lives: each start is a process of its own, with logs of its own (NAME.out, then
+// NAME.2.out, …). Faults that keep it down, or suspended, are counted: it comes back when the last is over.
+struct Program {
+    std::string name;
+    const ServerPlan* server = nullptr;  // exactly one of both
+    const ClientPlan* client = nullptr;
+    std::uint64_t number = 0;  // of clients, from 1
+    const Host* host = nullptr;
+    struct Life {
+        std::unique_ptr<Process> process;
+        bool ended_on_purpose = false;
+    };
+    std::vector<Life> lives;
+    unsigned down = 0;       // faults that keep it down
+    unsigned suspended = 0;  // faults that keep it stopped
+    bool to_be_revived = false;
+
+    Process& process() const { return *lives.back().process; }
+    bool runs() const { return !lives.empty() && !lives.back().process->ended(); }
+    bool is_command() const { return client != nullptr && client->workload.empty(); }
+};
+
+// One thread. Borrows everything.
+class Stage {
+ public:
+    Stage(const RunOptions& options, Observer& observer, RunResult& result);
+
+    void make_hosts();
+    // Returns when every server is ready. Throws Error.
+    void start_servers();
+    // The clients are at their gates when it returns. Throws Error.
+    void start_clients();
+    void open_gates();
+
+    // Faults. Each is undone by its opposite; a program that has ended by itself stays so.
+    void kill(const std::string& name);
+    void terminate(const std::string& name);
+    void revive(const std::string& name);  // after either
+    void suspend(const std::string& name);
+    void resume(const std::string& name);
+
+    // A server that died and was not killed by a fault: what to say of it.
+    std::optional<std::string> dead_server() const;
+    // Every client has ended and none will be started again.
+    bool clients_are_done() const;
+    // Ends the commands that go on although the work is over: they have done what they were asked to.
+    void end_commands();
+    // Ends clients that have not ended by themselves. `excused`: something else stopped the run.
+    void stop_clients(bool excused);
+    void stop_servers();
+
+    // Reads the clients' last words into the result.
+    Counting take_summaries(FiredCounts& fired);
+
+    // Descriptors that become readable when a program ends.
+    std::vector<int> end_fds() const;
+    Network& network() { return network_; }
+    const std::vector<Program>& clients() const { return clients_; }
+
+ private:
+    Program& find(const std::string& name);
+    void start(Program& program);
+    void end_by_fault(Program& program);
+    std::string ready_line(const Program& client) const;
+    void wait_until_server_is_ready(Program& program);
+    void take_summary(const std::string& name, ClientResult& client, const std::string& line, FiredCounts& fired);
+    void add_problem(const std::string& problem) { result_.problems.push_back(problem); }
+
+    const RunOptions& options_;
+    const Scenario& scenario_;
+    Observer& observer_;
+    RunResult& result_;
+    Network network_;
+    std::vector<Program> servers_;
+    std::vector<Program> clients_;
+    std::optional<Clock::time_point> opened_;  // when the gates were
+};
+
+}  // namespace lockstep::harness
