@@ -17,7 +17,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 const std::vector<std::string> properties = {"two_phase_locking", "reply_after_commit", "write_ahead",
-                                             "atomic_file_op",    "no_deadlock_order",  "transaction_lifecycle"};
+                                             "atomic_file_op",    "no_deadlock_order",  "transaction_lifecycle",
+                                             "exactly_once",      "stale_handle",       "write_verifier"};
 
 std::string lockstep_program() {
     return server_program().substr(0, server_program().rfind('/')) + "/lockstep";
@@ -133,7 +134,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Case{"release_lock_early", "two_phase_locking"}, Case{"write_without_lock", "two_phase_locking"},
                     Case{"reply_before_commit", "reply_after_commit"}, Case{"skip_barrier", "write_ahead"},
                     Case{"install_early", "write_ahead"}, Case{"share_exclusive_lock", "atomic_file_op"},
-                    Case{"wait_out_of_order", "no_deadlock_order"}, Case{"dawdle", "transaction_lifecycle"}),
+                    Case{"wait_out_of_order", "no_deadlock_order"}, Case{"dawdle", "transaction_lifecycle"},
+                    Case{"execute_again", "exactly_once"}, Case{"accept_stale_handle", "stale_handle"},
+                    Case{"drifting_verifier", "write_verifier"}),
     [](const auto& instance) { return instance.param.fault; });
 
 }  // namespace

@@ -20,6 +20,8 @@
 #include "nfs_server/nlm/nsm_program.hpp"
 #include "nfs_server/ops/mount_program.hpp"
 #include "nfs_server/ops/nfs3_program.hpp"
+#include "nfs_server/ops/reply_cache.hpp"
+#include "nfs_server/ops/write_verifier.hpp"
 #include "nfs_server/rpc/rpcbind.hpp"
 #include "nfs_server/rpc/tcp_server.hpp"
 #include "nfs_server/rpc/udp_server.hpp"
@@ -126,6 +128,7 @@ struct Service::Parts {
     std::unique_ptr<journal::Journal> journal;
     std::unique_ptr<txn::TransactionManager> transactions;
     std::unique_ptr<fs::FileSystem> file_system;
+    std::unique_ptr<ops::ReplyCache> replies;
     std::unique_ptr<ops::Service> operations;
     std::unique_ptr<ops::MountService> mounts;
     std::unique_ptr<HandleResolver> resolver;
@@ -193,7 +196,11 @@ Result<void, std::string> Service::Parts::open_storage(const Options& options) {
 }
 
 Result<void, std::string> Service::Parts::make_programs(const Options& options) {
-    operations = std::make_unique<ops::Service>(ops::Service{*file_system, ops::new_write_verifier()});
+    auto opened_replies = ops::ReplyCache::open(*file_system);
+    if (!opened_replies) return fail(std::string("the replies that were kept can't be read from the disk"));
+    replies = std::move(*opened_replies);
+    LOCKSTEP_TRY(const uint64_t verifier, ops::choose_write_verifier(*file_system));
+    operations = std::make_unique<ops::Service>(ops::Service{*file_system, verifier, replies.get()});
     mounts.reset(new ops::MountService{*operations, options.export_path});
     resolver = std::make_unique<HandleResolver>(*file_system);
     service_text = std::make_unique<ServiceText>(*file_system);
@@ -265,6 +272,7 @@ Result<void, std::string> Service::stop() {
     // The file system's background work ends before the last word to the disk.
     parts_->admin.reset();
     parts_->locks.reset();
+    ops::keep_write_verifier(*parts_->operations);
     parts_->file_system.reset();
     if (const auto synced = parts_->journal->sync(); !synced)
         return fail(fmt::format("the last writes to the disk failed: {}", to_string(synced.error())));

@@ -11,16 +11,19 @@
 #include <vector>
 
 #include "nfs_server/main_nfs_client.hpp"
+#include "nfs_server/test_retransmitter.hpp"
 
 namespace lockstep::server::test {
 
 // Four clients that get in each other's way: files are written, read, renamed between directories and removed, all with
-// a few names. The directories are made side by side, so that the numbers of their inodes are far apart. What the
-// server answers is not looked at here: with a fault in it, anything may come.
+// a few names. A fifth sends each of its calls twice. The directories are made side by side, so that the numbers of
+// their inodes are far apart. What the server answers is not looked at here: with a fault in it, anything may come.
 class Load {
  public:
     explicit Load(const std::string& url) {
         for (unsigned seed = 1; seed <= clients; ++seed) threads_.emplace_back([this, url, seed] { work(url, seed); });
+        const auto port = static_cast<uint16_t>(std::stoi(url.substr(url.rfind('=') + 1)));
+        threads_.emplace_back([this, port] { retransmit(port, stopping_); });
     }
     ~Load() {
         stopping_ = true;

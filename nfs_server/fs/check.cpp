@@ -10,8 +10,10 @@
 
 #include "nfs_server/fs/directory.hpp"
 #include "nfs_server/fs/directory_node.hpp"
+#include "nfs_server/fs/end_record.hpp"
 #include "nfs_server/fs/format.hpp"
 #include "nfs_server/fs/inode.hpp"
+#include "nfs_server/fs/kept_reply.hpp"
 #include "nfs_server/fs/volume.hpp"
 #include "nfs_server/txn/transaction.hpp"
 
@@ -41,6 +43,8 @@ class Checker {
         check_links();
         check_reachable();
         check_blocks();
+        check_replies();
+        check_end_record();
         return std::move(report_);
     }
 
@@ -355,6 +359,30 @@ class Checker {
         }
     }
 
+    void check_end_record() {
+        if (superblock_.features == 0) return;
+        const auto buffer = read(0);
+        EndRecord record{};
+        if (!buffer) return;
+        std::memcpy(&record, buffer->data() + end_record_offset, sizeof record);
+        if (!is_sound(record)) problem("the record of how the server ended contradicts its checksum");
+    }
+
+    void check_replies() {
+        std::unordered_set<std::uint64_t> serials;
+        const std::uint64_t first = superblock_.data_start - superblock_.reply_blocks;
+        for (std::uint64_t slot = 0; slot < superblock_.reply_blocks * reply_slots_per_block; ++slot) {
+            if (slot % reply_slots_per_block == 0) reply_block_ = read(first + slot / reply_slots_per_block);
+            if (!reply_block_) continue;
+            bool is_sound = true;
+            const auto kept =
+                decode_reply(reply_block_->span().subspan(Volume::reply_offset(slot), reply_slot_bytes), is_sound);
+            if (!is_sound) problem("the kept reply {} contradicts its checksum or its format", slot);
+            if (kept && !serials.insert(kept->serial).second)
+                problem("two kept replies have the serial {}", kept->serial);
+        }
+    }
+
     struct MappedBlock {
         std::uint64_t index;
         std::uint64_t block;
@@ -369,6 +397,7 @@ class Checker {
     std::vector<Known> inodes_;
     std::uint64_t claimed_ = 0;               // by the inode that is being checked
     std::optional<MappedBlock> last_mapped_;  // of the file that is being checked
+    std::optional<BlockBuffer> reply_block_;  // whose kept replies are being checked
 };
 
 }  // namespace

@@ -80,6 +80,7 @@ class FileSystem {
     /// The most bytes of one WRITE or symbolic link that a transaction can hold for certain, and not above 1 MiB.
     std::uint32_t max_write_bytes() const { return max_write_bytes_; }
     Volume& volume() { return volume_; }
+    const Superblock& superblock() const { return volume_.superblock; }
     txn::TransactionManager& transactions() { return transactions_; }
 
     /// Frees everything that waits for the reaper, in the calling thread. Errors: io, log_full, corrupt.

@@ -20,12 +20,18 @@ std::uint64_t divide_up(std::uint64_t value, std::uint64_t by) {
     return (value + by - 1) / by;
 }
 
+// Room for what clients may send again: a 256th of the disk, 16 MiB at most.
+std::uint32_t usual_reply_blocks(std::uint64_t total_blocks) {
+    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(total_blocks / 256, 4, 4096));
+}
+
 // Where everything lies on a disk of this size.
-Superblock lay_out(std::uint64_t total_blocks, std::uint64_t inode_count) {
+Superblock lay_out(std::uint64_t total_blocks, std::uint64_t inode_count, std::uint32_t reply_blocks) {
     Superblock sb{};
     sb.magic = superblock_magic;
     sb.version = format_version;
-    sb.features = known_features;
+    sb.features = reply_blocks == 0 ? 0 : feature_replies;
+    sb.reply_blocks = reply_blocks;
     sb.total_blocks = total_blocks;
     if (inode_count == 0) inode_count = std::max<std::uint64_t>(64, total_blocks / 2);
     sb.inode_count = divide_up(inode_count, bits_per_word) * bits_per_word;
@@ -33,7 +39,7 @@ Superblock lay_out(std::uint64_t total_blocks, std::uint64_t inode_count) {
     sb.inode_bitmap_start = sb.block_bitmap_start + divide_up(total_blocks, bits_per_block);
     sb.orphan_bitmap_start = sb.inode_bitmap_start + divide_up(sb.inode_count, bits_per_block);
     sb.inode_table_start = sb.orphan_bitmap_start + divide_up(sb.inode_count, bits_per_block);
-    sb.data_start = sb.inode_table_start + divide_up(sb.inode_count, inodes_per_block);
+    sb.data_start = sb.inode_table_start + divide_up(sb.inode_count, inodes_per_block) + reply_blocks;
     return sb;
 }
 
@@ -90,7 +96,9 @@ std::uint32_t checksum_of(const Superblock& superblock) {
 Result<void, Failure> format(txn::TransactionManager& transactions, const FormatOptions& options,
                              std::uint64_t now_ns) {
     if (sodium_init() < 0) return fail(Failure{StorageError::io, "the system gives no random numbers"});
-    Superblock sb = lay_out(transactions.size_blocks(), options.inode_count);
+    const std::uint64_t size_blocks = transactions.size_blocks();
+    Superblock sb =
+        lay_out(size_blocks, options.inode_count, options.reply_blocks.value_or(usual_reply_blocks(size_blocks)));
     if (sb.data_start + 16 > sb.total_blocks)
         return fail(Failure{StorageError::no_space, "the disk is too small for a file system"});
     sb.name_hash_bits = options.name_hash_bits;
@@ -127,8 +135,9 @@ Result<void, Failure> judge_superblock(const Superblock& sb, std::uint64_t size_
                                         sb.version, sb.features, format_version, known_features)});
     if (sb.checksum != checksum_of(sb))
         return fail(Failure{StorageError::corrupt, "the file system's superblock contradicts its checksum"});
-    const Superblock expected = lay_out(sb.total_blocks, sb.inode_count);
-    const bool fits = expected.inode_count == sb.inode_count && expected.block_bitmap_start == sb.block_bitmap_start &&
+    const Superblock expected = lay_out(sb.total_blocks, sb.inode_count, sb.reply_blocks);
+    const bool fits = expected.features == sb.features && expected.inode_count == sb.inode_count &&
+                      expected.block_bitmap_start == sb.block_bitmap_start &&
                       expected.inode_bitmap_start == sb.inode_bitmap_start &&
                       expected.orphan_bitmap_start == sb.orphan_bitmap_start &&
                       expected.inode_table_start == sb.inode_table_start && expected.data_start == sb.data_start &&

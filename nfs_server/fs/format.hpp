@@ -13,8 +13,9 @@ namespace lockstep::server::fs {
 
 /// What mkfs may be told.
 struct FormatOptions {
-    std::uint64_t inode_count = 0;      ///< 0: one for each two blocks
-    std::uint32_t name_hash_bits = 55;  ///< fewer make equal hashes likely: for tests
+    std::uint64_t inode_count = 0;                ///< 0: one for each two blocks
+    std::optional<std::uint32_t> reply_blocks{};  ///< of the area of kept replies; nothing: by the disk's size
+    std::uint32_t name_hash_bits = 55;            ///< fewer make equal hashes likely: for tests
     std::optional<std::uint64_t> seed;  ///< makes the keys and the identity repeatable: for tests, never in production
     std::uint32_t root_mode = 0755;
     std::uint32_t root_uid = 0;

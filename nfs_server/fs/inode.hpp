@@ -29,6 +29,10 @@ class Inode {
     /// As it was when the operation locked it: what wcc data calls `before`.
     const InodeRecord& before() const { return stored_; }
 
+    /// Whether a handle may name it: now, and when the operation locked it.
+    bool is_living() const { return is_living(record_); }
+    bool was_living() const { return is_living(stored_); }
+
     bool is_directory() const { return record_.type == FileType::directory; }
     bool is_regular() const { return record_.type == FileType::regular; }
     bool is_inline() const { return (record_.flags & inode_flag_inline) != 0; }
@@ -39,6 +43,8 @@ class Inode {
     void set_slot(std::size_t index, std::uint64_t block);
 
  private:
+    static bool is_living(const InodeRecord& record) { return record.type != FileType::free && record.nlink > 0; }
+
     friend class Operation;
     std::uint64_t number_;
     txn::LockMode mode_;

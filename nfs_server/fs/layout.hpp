@@ -1,8 +1,8 @@
 // The on-disk format of the file system: constants and records, exactly as they lie on the disk. FORMAT.md draws it.
 // Everything is little-endian; records are copied in and out as bytes, never mapped. Layer: fs, the bottom of it.
 //
-//   | superblock | block bitmap | inode bitmap | orphan bitmap | inode table | data blocks ...          |
-//   0            1              .              .               .             data_start      total_blocks
+//   | superblock | block bitmap | inode bitmap | orphan bitmap | inode table | replies | data blocks ...   |
+//   0            1              .              .               .             .         data_start  total_blocks
 //
 // Block numbers are those of the transaction layer: its block 0 is the superblock, wherever the log lives.
 #pragma once
@@ -20,7 +20,9 @@ static_assert(std::endian::native == std::endian::little, "the disk format is li
 constexpr std::size_t block_bytes = 4096;
 constexpr std::uint64_t superblock_magic = 0x5045'5453'4b43'4f4c;  // "LOCKSTEP" as bytes on the disk
 constexpr std::uint32_t format_version = 1;
-constexpr std::uint32_t known_features = 0;  // feature bits that this program understands; any other is refused
+// Feature bits; one that this program does not understand is refused. A file system without one is served all the same.
+constexpr std::uint32_t feature_replies = 1;  // there is an area of kept replies, and a record of how the server ended
+constexpr std::uint32_t known_features = feature_replies;
 
 constexpr std::uint64_t no_inode = 0;
 constexpr std::uint64_t service_inode = 1;  // a regular file without a name: what the server itself remembers
@@ -61,14 +63,41 @@ struct Superblock {
     std::uint64_t inode_table_start;
     std::uint64_t data_start;
     std::uint64_t created_ns;
-    std::uint32_t name_hash_bits;  // 1 to 55: how much of a name's hash orders its directory entry
-    std::uint32_t reserved;
+    std::uint32_t name_hash_bits;             // 1 to 55: how much of a name's hash orders its directory entry
+    std::uint32_t reply_blocks;               // of the area of kept replies; 0 without feature_replies
     std::array<std::uint8_t, 16> handle_key;  // of the MAC in file handles
     std::array<std::uint8_t, 16> name_key;    // of the hash that orders directory entries
     std::uint32_t reserved_too;
     std::uint32_t checksum;
 };
 static_assert(sizeof(Superblock) == 136 && std::is_trivially_copyable_v<Superblock>);
+
+/** Beside the superblock, at end_record_offset of its block: how the server last ended. Zeros: it was killed, or runs.
+ */
+struct EndRecord {
+    std::uint32_t checksum;  // CRC-32C of the record with this field zero
+    std::uint32_t reserved;
+    std::uint64_t write_verifier;  // of a server that stopped with everything durable: the next one may keep it
+};
+static_assert(sizeof(EndRecord) == 16 && std::is_trivially_copyable_v<EndRecord>);
+constexpr std::uint32_t end_record_offset = 512;
+
+constexpr std::size_t reply_slot_bytes = 512;
+constexpr std::uint64_t reply_slots_per_block = block_bytes / reply_slot_bytes;
+
+/** The head of a kept reply; `size` bytes of the reply follow. A slot of zeros was never used. */
+struct ReplyRecord {
+    std::uint32_t checksum;  // CRC-32C of this head, with this field zero, and of the reply
+    std::uint16_t size;
+    std::uint16_t reserved;
+    std::uint64_t serial;       // from 1, grows from call to call: of two records of one call the later counts
+    std::uint64_t fingerprint;  // a hash of the call, its number left out
+    std::uint32_t xid;
+    std::uint32_t procedure;
+    std::array<std::uint8_t, 16> client;  // IPv6, or IPv4 as ::ffff:a.b.c.d
+};
+static_assert(sizeof(ReplyRecord) == 48 && std::is_trivially_copyable_v<ReplyRecord>);
+constexpr std::size_t max_reply_bytes = reply_slot_bytes - sizeof(ReplyRecord);
 
 constexpr std::size_t inode_bytes = 256;
 constexpr std::size_t inodes_per_block = block_bytes / inode_bytes;

@@ -5,10 +5,19 @@
 #include <tuple>
 
 #include "nfs_server/base/check.hpp"
+#include "nfs_server/base/faults.hpp"
+#include "tracepoints/fs.tp"
 
 namespace lockstep::server::fs {
 
 using txn::LockMode;
+
+namespace {
+
+Fault accept_stale_handle{"accept_stale_handle",
+                          "a handle of a file that is gone is accepted for the file that has its inode now", 2};
+
+}  // namespace
 
 Operation::Operation(Volume& volume, txn::Transaction& transaction, std::uint64_t now_ns)
     : volume_(volume), transaction_(transaction), now_ns_(now_ns) {}
@@ -56,8 +65,9 @@ Outcome<Inode*> Operation::lock_file(FileIdentity file, LockMode mode) {
     if (!volume_.is_inode_number(file.inode)) return fail(Error(Error::stale));
     LOCKSTEP_TRY(Inode * inode, lock_any(file.inode, mode));
     const InodeRecord& record = **inode;
-    if (record.type == FileType::free || record.nlink == 0 || record.generation != file.generation)
-        return fail(Error(Error::stale));
+    if (record.type == FileType::free || record.nlink == 0) return fail(Error(Error::stale));
+    if (record.generation != file.generation && !accept_stale_handle.strikes()) return fail(Error(Error::stale));
+    lttng_ust_tracepoint(fs, handle_accepted, volume_.superblock.file_system_id, file.inode, file.generation);
     return inode;
 }
 
@@ -197,13 +207,45 @@ Outcome<void> Operation::write_bits() {
     return {};
 }
 
+void Operation::keep_reply(std::uint64_t slot, std::span<const std::byte> record) {
+    check(slot < volume_.reply_slots() && record.size() <= reply_slot_bytes, "a kept reply has its slot");
+    reply_slot_ = slot;
+    reply_record_ = record;
+}
+
+// The slot's lock comes after all others, and nobody else wants it: it is never waited for.
+Outcome<void> Operation::write_reply() {
+    if (reply_record_.empty()) return {};
+    const txn::LockAddress guard(txn::LockKind::reply_slot, reply_slot_);
+    LOCKSTEP_TRY(transaction_.lock(guard, LockMode::exclusive));
+    LOCKSTEP_TRY(
+        transaction_.write(guard, volume_.reply_block(reply_slot_), Volume::reply_offset(reply_slot_), reply_record_));
+    return {};
+}
+
+void Operation::tell_committed() const {
+    for (const auto& inode : inodes_) {
+        if (inode->number() < root_inode || inode->was_living() == inode->is_living()) continue;
+        if (inode->is_living()) {
+            lttng_ust_tracepoint(fs, file_made, volume_.superblock.file_system_id, inode->number(),
+                                 inode->record_.generation);
+        } else {
+            lttng_ust_tracepoint(fs, file_removed, volume_.superblock.file_system_id, inode->number(),
+                                 inode->stored_.generation);
+        }
+    }
+}
+
 Outcome<void> Operation::seal() {
     for (auto& inode : inodes_) {
         if (std::memcmp(&inode->record_, &inode->stored_, sizeof(InodeRecord)) == 0) continue;
         check(inode->mode_ == LockMode::exclusive, "an inode was changed without its exclusive lock");
         LOCKSTEP_TRY(store(*inode));
+        if (inode->was_living() != inode->is_living())
+            transaction_.at_commit([](void* self) { static_cast<Operation*>(self)->tell_committed(); }, this);
     }
-    return write_bits();
+    LOCKSTEP_TRY(write_bits());
+    return write_reply();
 }
 
 void Operation::finish(bool committed) {

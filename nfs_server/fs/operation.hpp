@@ -71,8 +71,12 @@ class Operation {
                         std::span<const std::byte> bytes);
     Outcome<void> write_block(const Inode& owner, std::uint64_t block, BlockBuffer data);
 
-    /// Writes inodes and bitmap words into the transaction. The last call before the commit. Errors: conflict, io,
-    /// corrupt.
+    /// Keeps a reply in its slot as part of this operation. `record` (kept_reply.hpp) lives until the operation has
+    /// ended; the slot is the caller's alone until then.
+    void keep_reply(std::uint64_t slot, std::span<const std::byte> record);
+
+    /// Writes inodes, bitmap words and the reply into the transaction. The last call before the commit. Errors:
+    /// conflict, io, corrupt.
     Outcome<void> seal();
 
     /// The transaction has ended. Wakes the reaper when there is work for it.
@@ -98,6 +102,8 @@ class Operation {
     Outcome<void> store(Inode& inode);
     Outcome<void> write_word(std::span<const BitChange> changes);
     Outcome<void> write_bits();
+    Outcome<void> write_reply();
+    void tell_committed() const;
     Inode* find(std::uint64_t number);
     void record_change(Bitmap bitmap, std::uint64_t bit, bool value);
 
@@ -106,6 +112,8 @@ class Operation {
     std::uint64_t now_ns_;
     std::vector<std::unique_ptr<Inode>> inodes_;
     std::vector<BitChange> changes_;
+    std::span<const std::byte> reply_record_;  // empty: none is kept
+    std::uint64_t reply_slot_ = 0;
     std::uint64_t block_goal_ = 0;  // allocate next to what this operation allocated last
     std::uint64_t shrinking_inode_ = no_inode;
     std::uint64_t nodes_read_ = 0;

@@ -37,6 +37,14 @@ struct Volume {
         return block >= superblock.data_start && block < superblock.total_blocks;
     }
     std::uint64_t bitmap_start(Bitmap bitmap) const;
+    /// How many replies the area of kept replies holds; 0 where there is none.
+    std::uint64_t reply_slots() const { return superblock.reply_blocks * reply_slots_per_block; }
+    std::uint64_t reply_block(std::uint64_t slot) const {
+        return superblock.data_start - superblock.reply_blocks + slot / reply_slots_per_block;
+    }
+    static std::uint32_t reply_offset(std::uint64_t slot) {
+        return static_cast<std::uint32_t>(slot % reply_slots_per_block * reply_slot_bytes);
+    }
     /// The lock of the 64-bit word that holds `bit`, named by the word's first bit.
     static txn::LockAddress word_lock(Bitmap bitmap, std::uint64_t bit);
 };

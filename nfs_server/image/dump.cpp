@@ -82,6 +82,7 @@ Json to_json(const fs::Superblock& superblock) {
             {"inode_bitmap_start", superblock.inode_bitmap_start},
             {"orphan_bitmap_start", superblock.orphan_bitmap_start},
             {"inode_table_start", superblock.inode_table_start},
+            {"reply_blocks", superblock.reply_blocks},
             {"data_start", superblock.data_start},
             {"created_ns", superblock.created_ns},
             {"name_hash_bits", superblock.name_hash_bits}};

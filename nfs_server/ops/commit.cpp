@@ -2,7 +2,6 @@
 // The log has one order, so the whole of it up to now becomes durable; offset and count need not be looked at.
 #include "nfs_server/ops/attributes.hpp"
 #include "nfs_server/ops/procedures.hpp"
-#include "nfs_server/ops/verifier.hpp"
 
 namespace lockstep::server::ops {
 
@@ -12,7 +11,7 @@ Outcome<void> commit(Request& request, const wire::COMMIT3args& args, wire::COMM
     failed.file_wcc = unchanged(request.op, *file);
     request.promise_stable();
     ok.file_wcc = failed.file_wcc;
-    set_verifier(ok.verf, request.service.write_verifier);
+    request.tell_verifier(ok.verf);
     return {};
 }
 

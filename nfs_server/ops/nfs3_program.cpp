@@ -12,24 +12,33 @@ rpc::Program make_nfs3_program(const Service& service) {
     // A row: number, promise, and, four times, the name; the compiler holds the types together.
     auto add = [&](std::uint32_t number, const char* name, auto xdr_args, auto xdr_res, auto arms, Promise promise,
                    auto body) { nfs.add(number, name, xdr_args, xdr_res, handler(service, promise, arms, body)); };
+    // The same for a procedure that may not be executed twice.
+    auto add_once = [&](std::uint32_t number, const char* name, auto xdr_args, auto xdr_res, auto arms, Promise promise,
+                        auto body) {
+        nfs.add(number, name, xdr_args, xdr_res, handler(service, promise, arms, body, xdr_res));
+        nfs.fingerprint_calls(number);
+    };
+    nfs.set_fingerprint_key(service.file_system.superblock().handle_key);
     using enum Promise;
-#define PROCEDURE(NAME, promise, body) \
+#define ROW(add, NAME, promise, body) \
     add(NFSPROC3_##NAME, #NAME, w::xdr_##NAME##3args, w::xdr_##NAME##3res, &w::NAME##3res ::NAME##3res_u, promise, body)
+#define PROCEDURE(NAME, promise, body) ROW(add, NAME, promise, body)
+#define CHANGING(NAME, promise, body) ROW(add_once, NAME, promise, body)
     PROCEDURE(GETATTR, nothing, getattr);
-    PROCEDURE(SETATTR, stable, setattr);
+    CHANGING(SETATTR, stable, setattr);
     PROCEDURE(LOOKUP, nothing, lookup);
     PROCEDURE(ACCESS, nothing, access);
     PROCEDURE(READLINK, nothing, readlink);
     PROCEDURE(READ, nothing, read);
-    PROCEDURE(WRITE, by_the_body, write);
-    PROCEDURE(CREATE, stable, create);
-    PROCEDURE(MKDIR, stable, mkdir);
-    PROCEDURE(SYMLINK, stable, symlink);
-    PROCEDURE(MKNOD, stable, mknod);
-    PROCEDURE(REMOVE, stable, remove);
-    PROCEDURE(RMDIR, stable, rmdir);
-    PROCEDURE(RENAME, stable, rename);
-    PROCEDURE(LINK, stable, link);
+    CHANGING(WRITE, by_the_body, write);
+    CHANGING(CREATE, stable, create);
+    CHANGING(MKDIR, stable, mkdir);
+    CHANGING(SYMLINK, stable, symlink);
+    CHANGING(MKNOD, stable, mknod);
+    CHANGING(REMOVE, stable, remove);
+    CHANGING(RMDIR, stable, rmdir);
+    CHANGING(RENAME, stable, rename);
+    CHANGING(LINK, stable, link);
     PROCEDURE(READDIR, nothing, readdir);
     PROCEDURE(READDIRPLUS, nothing, readdirplus);
     PROCEDURE(FSSTAT, nothing, fsstat);
@@ -37,6 +46,8 @@ rpc::Program make_nfs3_program(const Service& service) {
     PROCEDURE(PATHCONF, nothing, pathconf);
     PROCEDURE(COMMIT, by_the_body, commit);
 #undef PROCEDURE
+#undef CHANGING
+#undef ROW
     return nfs;
 }
 

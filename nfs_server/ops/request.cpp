@@ -1,19 +1,8 @@
 #include "nfs_server/ops/request.hpp"
 
-#include <sodium.h>
-
 #include <cstring>
 
-#include "nfs_server/base/check.hpp"
-
 namespace lockstep::server::ops {
-
-std::uint64_t new_write_verifier() {
-    check(sodium_init() >= 0, "the system gives no random numbers");
-    std::uint64_t verifier = 0;
-    randombytes_buf(&verifier, sizeof verifier);
-    return verifier;
-}
 
 Outcome<fs::FileIdentity> Request::decode(const wire::nfs_fh3& handle) const {
     const auto* bytes = reinterpret_cast<const std::byte*>(handle.data.data_val);

@@ -20,14 +20,14 @@ using rpc::CallContext;
 using rpc::Credentials;
 using txn::LockMode;
 
+class ReplyCache;
+
 /// What all calls of one server process share. Immutable: any thread.
 struct Service {
     fs::FileSystem& file_system;
-    std::uint64_t write_verifier;  ///< random for each start: a client that sees it change sends unstable data again
+    std::uint64_t write_verifier;   ///< a client that sees it change sends unstable data again
+    ReplyCache* replies = nullptr;  ///< nullptr: a call that is sent again is executed again
 };
-
-/// Draws a write verifier. Errors end the process: without randomness it can't serve.
-std::uint64_t new_write_verifier();
 
 class Request {
  public:
@@ -50,6 +50,9 @@ class Request {
     Outcome<Inode*> lock_directory(const wire::nfs_fh3& handle, LockMode mode);
     /// Locks two files in the order of their numbers, so that waiting is possible. They may be the same.
     Outcome<std::pair<Inode*, Inode*>> lock_two(const wire::nfs_fh3& first, const wire::nfs_fh3& second, LockMode mode);
+
+    /// Fills the write verifier of a reply.
+    void tell_verifier(char (&verifier)[8]) const;
 
     wire::nfs_fh3 handle_of(const Inode& inode);
     wire::post_op_fh3 post_op_handle(const Inode& inode);

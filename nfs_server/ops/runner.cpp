@@ -1,5 +1,7 @@
 #include "nfs_server/ops/runner.hpp"
 
+#include <cstring>
+
 #include "nfs_server/base/faults.hpp"
 #include "tracepoints/nfs3.tp"
 
@@ -18,6 +20,17 @@ void operation_began(const CallContext& call) {
 void operation_done(const CallContext& call, wire::nfsstat3 status, bool promises_stable) {
     lttng_ust_tracepoint(nfs3, operation_done, call.request_id, call.procedure, static_cast<std::uint32_t>(status),
                          static_cast<std::uint8_t>(promises_stable));
+}
+
+std::span<const std::byte> gather(Arena& arena, const std::vector<iovec>& pieces, std::size_t size_bytes) {
+    if (pieces.size() == 1) return {static_cast<const std::byte*>(pieces.front().iov_base), pieces.front().iov_len};
+    const auto all = arena.bytes(size_bytes);
+    std::size_t at = 0;
+    for (const iovec& piece : pieces) {
+        std::memcpy(all.data() + at, piece.iov_base, piece.iov_len);
+        at += piece.iov_len;
+    }
+    return all;
 }
 
 Outcome<void> keep_promise(const Service& service, const CallContext& call, Sequence sequence) {

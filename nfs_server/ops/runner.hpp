@@ -2,6 +2,12 @@
 // done. The reply leaves when the handler returns. Layer: ops.
 #pragma once
 
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "nfs_server/base/check.hpp"
+#include "nfs_server/ops/reply_cache.hpp"
 #include "nfs_server/ops/request.hpp"
 #include "nfs_server/ops/status.hpp"
 
@@ -22,9 +28,39 @@ void operation_done(const CallContext& call, wire::nfsstat3 status, bool promise
 /// Waits for `sequence`, unless the fault reply_before_commit strikes. Errors: io.
 Outcome<void> keep_promise(const Service& service, const CallContext& call, Sequence sequence);
 
-/// Runs `body(Request&) -> Outcome<void>` as one transaction. Returns the status of the reply.
+/// The pieces in one, in the arena.
+std::span<const std::byte> gather(Arena& arena, const std::vector<iovec>& pieces, std::size_t size_bytes);
+
+/// A reply as it is kept, in the arena.
+template <class Res>
+std::span<const std::byte> encode_kept(Arena& arena, bool_t (*xdr_res)(XDR*, Res*), Res& res) {
+    std::vector<iovec> pieces;
+    wire::XdrEncoder encoder(arena, pieces);
+    check(encoder.encode(xdr_res, res), "a reply can be encoded");
+    encoder.finish();
+    return gather(arena, pieces, encoder.size_bytes());
+}
+
+/// The kept reply as results again, in the arena.
+template <class Res>
+void decode_kept(Arena& arena, std::span<const std::byte> reply, bool_t (*xdr_res)(XDR*, Res*), Res& res) {
+    const auto copy = arena.bytes(reply.size());
+    std::ranges::copy(reply, copy.begin());
+    wire::XdrDecoder decoder(copy, arena);
+    check(decoder.decode(xdr_res, res), "a reply that is kept is one of its procedure");
+}
+
+/// What became of an operation.
+struct Done {
+    wire::nfsstat3 status = wire::NFS3_OK;  ///< of the reply
+    bool committed = false;                 ///< its transaction has
+    bool is_stable = false;                 ///< and is durable, since the reply promises it
+    Effect effect() const { return !committed ? Effect::none : is_stable ? Effect::stable : Effect::unstable; }
+};
+
+/// Runs `body(Request&) -> Outcome<void>` as one transaction.
 template <class Body>
-wire::nfsstat3 run_operation(const Service& service, const CallContext& call, Promise promise, Body&& body) {
+Done run_operation(const Service& service, const CallContext& call, Promise promise, Body&& body) {
     operation_began(call);
     bool promises_stable = false;
     fs::Finished<void> finished = service.file_system.run(call.request_id, [&](Operation& op) -> Outcome<void> {
@@ -35,27 +71,54 @@ wire::nfsstat3 run_operation(const Service& service, const CallContext& call, Pr
     });
     if (finished.result && promises_stable) finished.result = keep_promise(service, call, finished.sequence);
     const wire::nfsstat3 status = finished.result ? wire::NFS3_OK : to_nfsstat3(finished.result.error());
-    operation_done(call, status, finished.result && promises_stable);
-    return status;
+    const bool is_stable = finished.result && promises_stable;
+    operation_done(call, status, is_stable);
+    return {status, finished.committed, is_stable};
+}
+
+/// The same for a call that changes something and may be sent again: it is executed once. `res` is filled by `body`
+/// when it succeeds, with its status, and by `failed(status)` else.
+template <class Res, class Body, class Failed>
+void run_once(const Service& service, const CallContext& call, Promise promise, bool_t (*xdr_res)(XDR*, Res*), Res& res,
+              Body&& body, Failed&& failed) {
+    auto begun = service.replies->begin(call);
+    if (!begun.execution) return decode_kept(call.arena, begun.reply, xdr_res, res);
+    const auto body_and_reply = [&](Request& request) -> Outcome<void> {
+        LOCKSTEP_TRY(body(request));
+        begun.execution->keep(request.op, encode_kept(call.arena, xdr_res, res));
+        return {};
+    };
+    const Done done = run_operation(service, call, promise, body_and_reply);
+    if (done.status != wire::NFS3_OK) failed(done.status);
+    // The client will try this one again: it is as if it had not come.
+    if (done.status == wire::NFS3ERR_JUKEBOX && !done.committed) return;
+    begun.execution->finish(done.effect(), encode_kept(call.arena, xdr_res, res), call.request_id);
 }
 
 /// Makes a handler of a body whose reply is a union of `resok` and `resfail`. `arms` names the union within Res.
+/// xdr_res: for a procedure that changes something, so that a call which is sent again is answered with the first
+/// reply; else nullptr.
 template <class Args, class Res, class Arms, class Ok, class Failed>
 auto handler(const Service& service, Promise promise, Arms Res::*arms,
-             Outcome<void> (*body)(Request&, const Args&, Ok&, Failed&)) {
-    return [&service, promise, arms, body](const CallContext& call, const Args& args, Res& res) {
-        Ok ok{};
+             Outcome<void> (*body)(Request&, const Args&, Ok&, Failed&), bool_t (*xdr_res)(XDR*, Res*) = nullptr) {
+    return [&service, promise, arms, body, xdr_res](const CallContext& call, const Args& args, Res& res) {
         Failed failed{};
-        res.status = run_operation(service, call, promise, [&](Request& request) {
-            ok = {};
+        const auto succeed = [&](Request& request) -> Outcome<void> {
+            Ok ok{};
             failed = {};
-            return body(request, args, ok, failed);
-        });
-        if (res.status == wire::NFS3_OK) {
+            LOCKSTEP_TRY(body(request, args, ok, failed));
+            res.status = wire::NFS3_OK;
             (res.*arms).resok = ok;
-        } else {
+            return {};
+        };
+        const auto fail_with = [&](wire::nfsstat3 status) {
+            res.status = status;
             (res.*arms).resfail = failed;
-        }
+        };
+        if (xdr_res != nullptr && service.replies != nullptr && call.fingerprint != 0)
+            return run_once(service, call, promise, xdr_res, res, succeed, fail_with);
+        const Done done = run_operation(service, call, promise, succeed);
+        if (done.status != wire::NFS3_OK) fail_with(done.status);
     };
 }
 
@@ -64,10 +127,11 @@ template <class Args, class Res, class Arms, class Ok>
 auto handler(const Service& service, Promise promise, Arms Res::*arms,
              Outcome<void> (*body)(Request&, const Args&, Ok&)) {
     return [&service, promise, arms, body](const CallContext& call, const Args& args, Res& res) {
-        res.status = run_operation(service, call, promise, [&](Request& request) {
+        const auto succeed = [&](Request& request) {
             (res.*arms).resok = {};
             return body(request, args, (res.*arms).resok);
-        });
+        };
+        res.status = run_operation(service, call, promise, succeed).status;
     };
 }
 

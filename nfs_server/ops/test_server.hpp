@@ -6,6 +6,7 @@
 
 #include "nfs_server/fs/test_file_system.hpp"
 #include "nfs_server/ops/test_client.hpp"
+#include "nfs_server/ops/write_verifier.hpp"
 
 namespace lockstep::server::ops::test {
 

@@ -3,7 +3,6 @@
 #include "nfs_server/ops/attributes.hpp"
 #include "nfs_server/ops/permission.hpp"
 #include "nfs_server/ops/procedures.hpp"
-#include "nfs_server/ops/verifier.hpp"
 
 #include <algorithm>
 
@@ -31,7 +30,7 @@ Outcome<void> write(Request& request, const wire::WRITE3args& args, wire::WRITE3
     ok.file_wcc = wcc(op, *file);
     ok.count = count;
     ok.committed = stable ? wire::FILE_SYNC : wire::UNSTABLE;
-    set_verifier(ok.verf, request.service.write_verifier);
+    request.tell_verifier(ok.verf);
     return {};
 }
 

@@ -45,18 +45,20 @@ Answer Dispatcher::answer(std::span<std::byte> message, const Origin& origin, Ar
                           std::vector<iovec>& pieces) const {
     wire::XdrDecoder decoder(message, arena);
     const auto head = decode_call_head(decoder);
-    if (head) return run(*head, decoder, origin, message.size(), arena, pieces);
+    if (head) return run(*head, decoder, origin, message, arena, pieces);
     if (const auto* denied = std::get_if<Denied>(&head.error())) return deny(origin, *denied, arena, pieces);
     return {};
 }
 
-Answer Dispatcher::run(const CallHead& head, wire::XdrDecoder& decoder, const Origin& origin, size_t size_bytes,
-                       Arena& arena, std::vector<iovec>& pieces) const {
+Answer Dispatcher::run(const CallHead& head, wire::XdrDecoder& decoder, const Origin& origin,
+                       std::span<const std::byte> message, Arena& arena, std::vector<iovec>& pieces) const {
     const auto found = programs_.find(head.program, head.version);
     if (!found.known_number) return refuse_accepted(origin, head.xid, AcceptStatus::prog_unavail, arena, pieces);
     if (!found.program) return refuse_version(origin, head.xid, found, arena, pieces);
     const Procedure* procedure = found.program->find(head.procedure);
     if (!procedure) return refuse_accepted(origin, head.xid, AcceptStatus::proc_unavail, arena, pieces);
+    // Decoding changes the message, always alike; what comes after the head is still as it came.
+    const uint64_t fingerprint = procedure->wants_fingerprint ? found.program->fingerprint(message) : 0;
     const void* args = procedure->decode(decoder, arena);
     if (!args) return refuse_accepted(origin, head.xid, AcceptStatus::garbage_args, arena, pieces);
 
@@ -68,9 +70,10 @@ Answer Dispatcher::run(const CallHead& head, wire::XdrDecoder& decoder, const Or
                            .procedure = head.procedure,
                            .peer = origin.peer,
                            .credentials = head.credentials,
-                           .arena = arena};
+                           .arena = arena,
+                           .fingerprint = fingerprint};
     lttng_ust_tracepoint(rpc, call_received, call.request_id, call.connection_id, call.xid, call.program, call.version,
-                         call.procedure, static_cast<uint32_t>(size_bytes));
+                         call.procedure, static_cast<uint32_t>(message.size()));
     auto status = AcceptStatus::success;
     wire::XdrEncoder encoder(arena, pieces);
     encode_accepted(encoder, head.xid, status);

@@ -44,8 +44,8 @@ class Dispatcher {
     Answer answer(std::span<std::byte> message, const Origin& origin, Arena& arena, std::vector<iovec>& pieces) const;
 
  private:
-    Answer run(const CallHead& head, wire::XdrDecoder& decoder, const Origin& origin, size_t size_bytes, Arena& arena,
-               std::vector<iovec>& pieces) const;
+    Answer run(const CallHead& head, wire::XdrDecoder& decoder, const Origin& origin,
+               std::span<const std::byte> message, Arena& arena, std::vector<iovec>& pieces) const;
 
     const ProgramSet& programs_;
 };

@@ -1,6 +1,5 @@
 #include "nfs_server/rpc/outgoing.hpp"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,16 +10,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <optional>
 #include <system_error>
 
-#include "nfs_server/base/arena.hpp"
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/base/clock.hpp"
-#include "nfs_server/rpc/message.hpp"
-#include "nfs_server/wire/xdr_decoder.hpp"
-#include "nfs_server/wire/xdr_encoder.hpp"
 
 namespace lockstep::server::rpc {
 namespace {
@@ -28,85 +21,8 @@ namespace {
 constexpr int64_t ns_per_ms = 1'000'000;
 constexpr int64_t first_interval_ms = 200;
 constexpr int64_t longest_interval_ms = 5000;
-constexpr size_t max_reply_bytes = 8192;
 
-// RFC 1833 section 3: the portmapper's version 2 knows IPv4 only; version 3 of rpcbind answers universal addresses.
-constexpr uint32_t portmapper_program = 100000;
-constexpr uint32_t getport_version = 2;
-constexpr uint32_t getaddr_version = 3;
-constexpr uint32_t getport_procedure = 3;  // GETADDR has the same number
-
-using Bytes = std::vector<std::byte>;
-
-void append_word(Bytes& bytes, uint32_t value) {
-    const uint32_t word = htonl(value);
-    const auto* from = reinterpret_cast<const std::byte*>(&word);
-    bytes.insert(bytes.end(), from, from + sizeof word);
-}
-
-void append_string(Bytes& bytes, std::string_view text) {
-    append_word(bytes, static_cast<uint32_t>(text.size()));
-    const auto* from = reinterpret_cast<const std::byte*>(text.data());
-    bytes.insert(bytes.end(), from, from + text.size());
-    bytes.resize((bytes.size() + 3) & ~size_t{3});
-}
-
-Bytes message_of(uint32_t xid, uint32_t program, uint32_t version, uint32_t procedure, const Bytes& args) {
-    Bytes message;
-    message.reserve(40 + args.size());
-    for (const uint32_t word : {xid, 0u, rpc_version, program, version, procedure, 0u, 0u, 0u, 0u})
-        append_word(message, word);
-    message.insert(message.end(), args.begin(), args.end());
-    return message;
-}
-
-Bytes lookup_message(uint32_t xid, const OutgoingCall& call) {
-    Bytes args;
-    append_word(args, call.program);
-    append_word(args, call.version);
-    if (!call.host.is_ipv6()) {
-        append_word(args, IPPROTO_UDP);
-        append_word(args, 0);
-        return message_of(xid, portmapper_program, getport_version, getport_procedure, args);
-    }
-    append_string(args, "udp6");
-    append_string(args, "");
-    append_string(args, "");
-    return message_of(xid, portmapper_program, getaddr_version, getport_procedure, args);
-}
-
-// The port of GETPORT's number, or of the last two parts of GETADDR's "h.h.h.h.p.p"; 0: not registered.
-uint16_t port_of(bool is_ipv6, std::span<std::byte> results, Arena& arena) {
-    wire::XdrDecoder decoder(results, arena);
-    uint32_t port = 0;
-    if (!is_ipv6) return decoder.decode(port) && port <= UINT16_MAX ? static_cast<uint16_t>(port) : uint16_t{0};
-    std::span<std::byte> text;
-    if (!decoder.decode_opaque(text, 128)) return 0;
-    const std::string address(reinterpret_cast<const char*>(text.data()), text.size());
-    const size_t low = address.rfind('.');
-    const size_t high = low == std::string::npos || low == 0 ? std::string::npos : address.rfind('.', low - 1);
-    if (high == std::string::npos) return 0;
-    const auto part = [](const std::string& digits) { return std::strtoul(digits.c_str(), nullptr, 10) & 0xff; };
-    return static_cast<uint16_t>(part(address.substr(high + 1, low - high - 1)) << 8 | part(address.substr(low + 1)));
-}
-
-struct ReplyHead {
-    uint32_t xid;
-    uint32_t status;  // 0: the results follow
-    Bytes results;
-};
-
-std::optional<ReplyHead> parse_reply(std::span<std::byte> message) {
-    Arena arena;
-    wire::XdrDecoder decoder(message, arena);
-    uint32_t xid = 0, type = 0, is_denied = 0, flavor = 0, status = 0;
-    std::span<std::byte> verifier;
-    if (!decoder.decode(xid) || !decoder.decode(type) || type != 1 || !decoder.decode(is_denied)) return std::nullopt;
-    if (is_denied != 0) return ReplyHead{xid, UINT32_MAX, {}};
-    if (!decoder.decode(flavor) || !decoder.decode_opaque(verifier, 400) || !decoder.decode(status))
-        return std::nullopt;
-    return ReplyHead{xid, status, {decoder.rest().begin(), decoder.rest().end()}};
-}
+constexpr size_t max_streams = 128;
 
 FileDescriptor datagram_socket(sa_family_t family) {
     FileDescriptor socket(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -151,9 +67,15 @@ bool Outgoing::start(OutgoingCall call) {
 
 void Outgoing::work() {
     for (;;) {
-        pollfd waited[] = {
+        std::vector<pollfd> waited{
             {wake_.get(), POLLIN, 0}, {ipv4_.get(), POLLIN, 0}, {ipv6_.get(), POLLIN, 0}};  // a negative one is ignored
-        if (poll(waited, std::size(waited), wait_ms(system_clock().monotonic_ns())) < 0) check(errno == EINTR, "poll");
+        const std::vector<uint32_t> streams(streams_.begin(), streams_.end());
+        for (const uint32_t xid : streams) {
+            const OutgoingStream& stream = *pending_.at(xid).stream;
+            waited.push_back({stream.socket(), stream.events(), 0});
+        }
+        if (poll(waited.data(), waited.size(), wait_ms(system_clock().monotonic_ns())) < 0)
+            check(errno == EINTR, "poll");
         eventfd_t woken = 0;
         eventfd_read(wake_.get(), &woken);
         {
@@ -162,6 +84,8 @@ void Outgoing::work() {
         }
         for (const int socket : {ipv4_.get(), ipv6_.get()})
             if (socket >= 0) receive(socket);
+        for (const uint32_t xid : streams)
+            if (streams_.contains(xid)) advance(xid);
         take_new();
         send_due(system_clock().monotonic_ns());
     }
@@ -209,7 +133,8 @@ void Outgoing::send_due(int64_t now_ns) {
             continue;
         }
         send(xid, pending);
-        if (!pending.is_looking_up && !pending.call.has_reply) {
+        const bool is_sent = !pending.is_looking_up && pending.transport == Transport::udp;
+        if (is_sent && !pending.call.has_reply) {
             finish(xid, Kind::answered);
             continue;
         }
@@ -224,15 +149,60 @@ int Outgoing::socket_for(const PeerAddress& host) const {
 }
 
 void Outgoing::send(uint32_t xid, Pending& pending) {
+    if (!pending.is_looking_up && pending.transport == Transport::tcp) return open_stream(xid, pending);
     const OutgoingCall& call = pending.call;
-    if (!pending.is_looking_up) ++pending.attempts;
-    if (call.sent) call.sent(pending.attempts);
-    const Bytes message = pending.is_looking_up
-                              ? lookup_message(xid, call)
-                              : message_of(xid, call.program, call.version, call.procedure, call.args);
+    const CallTarget target{call.program, call.version, call.procedure};
+    Bytes message;
+    if (pending.is_looking_up) {
+        message = lookup_message(xid, call.host, target, pending.transport);
+    } else {
+        ++pending.attempts;
+        message = call_message(xid, target, call.args);
+    }
+    if (call.sent) call.sent(pending.is_looking_up ? 0 : pending.attempts);
     // What can't be sent now is sent again later.
     static_cast<void>(sendto(socket_for(call.host), message.data(), message.size(), MSG_NOSIGNAL, pending.to.get(),
                              pending.to.size_bytes()));
+}
+
+// While a connection is under way there is nothing to send again: TCP does that.
+void Outgoing::open_stream(uint32_t xid, Pending& pending) {
+    if (pending.stream || streams_.size() >= max_streams) return;
+    const OutgoingCall& call = pending.call;
+    const CallTarget target{call.program, call.version, call.procedure};
+    pending.stream = std::make_unique<OutgoingStream>(pending.to, call_message(xid, target, call.args));
+    streams_.insert(xid);
+    if (pending.stream->socket() < 0) look_up_again(xid, pending);
+}
+
+void Outgoing::advance(uint32_t xid) {
+    using Step = OutgoingStream::Step;
+    Pending& pending = pending_.at(xid);
+    switch (pending.stream->advance()) {
+        case Step::waits:
+            return;
+        case Step::written:
+            ++pending.attempts;
+            if (pending.call.sent) pending.call.sent(pending.attempts);
+            if (!pending.call.has_reply) finish(xid, OutgoingResult::Kind::answered);
+            return;
+        case Step::replied: {
+            auto reply = parse_reply(pending.stream->reply());
+            if (!reply || reply->xid != xid) return look_up_again(xid, pending);
+            return answered(xid, reply->status, std::move(reply->results));
+        }
+        case Step::failed:
+            return look_up_again(xid, pending);
+    }
+}
+
+// Its time for the next question stays. Whoever turned the connection away may have moved to another port.
+void Outgoing::look_up_again(uint32_t xid, Pending& pending) {
+    streams_.erase(xid);
+    pending.stream.reset();
+    pending.is_looking_up = true;
+    pending.transport = Transport::udp;
+    pending.to.set_port(portmapper_port_);
 }
 
 void Outgoing::receive(int socket) {
@@ -248,7 +218,8 @@ void Outgoing::receive(int socket) {
         if (!reply) continue;
         const auto found = pending_.find(reply->xid);
         // Only the host that was asked answers; of several addresses it may use another one's port.
-        if (found == pending_.end() || found->second.to.address() != PeerAddress(address, address_bytes).address())
+        if (found == pending_.end() || found->second.stream ||
+            found->second.to.address() != PeerAddress(address, address_bytes).address())
             continue;
         answered(reply->xid, reply->status, std::move(reply->results));
     }
@@ -257,25 +228,30 @@ void Outgoing::receive(int socket) {
 void Outgoing::answered(uint32_t xid, uint32_t status, Bytes results) {
     Pending& pending = pending_.at(xid);
     if (pending.is_looking_up) {
-        Arena arena;
-        if (status == 0) found_port(xid, port_of(pending.call.host.is_ipv6(), results, arena));
+        if (status == 0) found_port(xid, port_in(pending.call.host, results));
         return;
     }
     using Kind = OutgoingResult::Kind;
     finish(xid, status == 0 ? Kind::answered : Kind::refused, std::move(results));
 }
 
-// A service that is not registered yet may be on its way up: the question is asked again in its time.
+// Each next question has a number of its own: a late second answer to the last one is not its answer.
 void Outgoing::found_port(uint32_t xid, uint16_t port) {
-    if (port == 0) return;
     auto node = pending_.extract(xid);
     Pending& pending = node.mapped();
-    pending.is_looking_up = false;
-    pending.to.set_port(port);
-    pending.next_send_ns = 0;
-    pending.interval_ms = first_interval_ms;
-    // A number of its own: a late second answer of the portmapper is not the service's.
     due_.erase({pending.due_ns, xid});
+    if (port != 0) {
+        pending.is_looking_up = false;
+        pending.to.set_port(port);
+        pending.next_send_ns = 0;
+        pending.interval_ms = first_interval_ms;
+    } else if (pending.transport == Transport::udp) {
+        pending.transport = Transport::tcp;
+        pending.next_send_ns = 0;
+    } else {
+        // A service that is registered nowhere may be on its way up: it is asked for again in its time.
+        pending.transport = Transport::udp;
+    }
     node.key() = ++last_xid_;
     plan(node.key(), pending);
     pending_.insert(std::move(node));
@@ -284,6 +260,7 @@ void Outgoing::found_port(uint32_t xid, uint16_t port) {
 void Outgoing::finish(uint32_t xid, OutgoingResult::Kind kind, Bytes results) {
     const auto node = pending_.extract(xid);
     due_.erase({node.mapped().due_ns, xid});
+    streams_.erase(xid);
     {
         const std::lock_guard hold(mutex_);
         --calls_count_;

@@ -1,11 +1,11 @@
 // Calls of this server to services of its clients: their lock managers and status monitors. Rpc layer.
 //
-// Over UDP, from one thread: where the service listens is asked of the client's portmapper first; each question is sent
-// again, at growing intervals, until it is answered or the time is over. A client that does not answer delays nobody
-// else.
+// From one thread: where the service listens is asked of the client's portmapper first, over UDP; the call goes over
+// UDP, or over TCP where the service is registered for that only. Each question is sent again, at growing intervals,
+// until it is answered or the time is over. A client that does not answer delays nobody else.
 //
 //     looking up ──port──► calling ──reply──► done
-//        │ no port, no answer   │ no answer
+//        │  ▲ no connection ───┘│ no answer
 //        └──── unreachable      └──── unanswered
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -21,6 +22,8 @@
 #include <vector>
 
 #include "nfs_server/rpc/file_descriptor.hpp"
+#include "nfs_server/rpc/outgoing_message.hpp"
+#include "nfs_server/rpc/outgoing_stream.hpp"
 #include "nfs_server/rpc/peer_address.hpp"
 
 namespace lockstep::server::rpc {
@@ -69,8 +72,10 @@ class Outgoing {
         OutgoingCall call;
         PeerAddress to;  // where the question that is out was sent
         bool is_looking_up = true;
-        uint32_t attempts = 0;    // of the call itself
-        int64_t interval_ms = 0;  // until the next sending
+        Transport transport = Transport::udp;    // of the service
+        std::unique_ptr<OutgoingStream> stream;  // while a connection is under way
+        uint32_t attempts = 0;                   // of the call itself
+        int64_t interval_ms = 0;                 // until the next sending
         int64_t next_send_ns = 0;
         int64_t give_up_ns = 0;
         int64_t due_ns = 0;  // its place in due_
@@ -82,6 +87,9 @@ class Outgoing {
     int wait_ms(int64_t now_ns) const;
     void plan(uint32_t xid, Pending& pending);
     void send(uint32_t xid, Pending& pending);
+    void open_stream(uint32_t xid, Pending& pending);
+    void advance(uint32_t xid);
+    void look_up_again(uint32_t xid, Pending& pending);
     void receive(int socket);
     void answered(uint32_t xid, uint32_t status, std::vector<std::byte> results);
     void found_port(uint32_t xid, uint16_t port);
@@ -99,6 +107,7 @@ class Outgoing {
     // Of the thread:
     std::map<uint32_t, Pending> pending_;         // by xid
     std::set<std::pair<int64_t, uint32_t>> due_;  // when something is to be done for which: each pending call once
+    std::set<uint32_t> streams_;                  // the calls that have a connection
     uint32_t last_xid_;
     std::thread thread_;
 };

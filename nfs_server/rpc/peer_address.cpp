@@ -61,6 +61,16 @@ bool PeerAddress::is_loopback() const {
     return storage_.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&as_ipv6(get()).sin6_addr);
 }
 
+std::array<uint8_t, 16> PeerAddress::bytes() const {
+    std::array<uint8_t, 16> bytes{};
+    if (storage_.ss_family == AF_INET) {
+        bytes[10] = bytes[11] = 0xff;
+        std::memcpy(bytes.data() + 12, &as_ipv4(get()).sin_addr, 4);
+    }
+    if (storage_.ss_family == AF_INET6) std::memcpy(bytes.data(), &as_ipv6(get()).sin6_addr, bytes.size());
+    return bytes;
+}
+
 std::string PeerAddress::address() const {
     char text[INET6_ADDRSTRLEN] = "unknown";
     if (storage_.ss_family == AF_INET) inet_ntop(AF_INET, &as_ipv4(get()).sin_addr, text, sizeof text);

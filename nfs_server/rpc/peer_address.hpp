@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ class PeerAddress {
 
     uint16_t port() const;
     void set_port(uint16_t port);
+    // The address without its port: IPv6, or IPv4 as ::ffff:a.b.c.d. Zeros when there is none.
+    std::array<uint8_t, 16> bytes() const;
     bool is_ipv6() const { return storage_.ss_family == AF_INET6; }
     bool is_loopback() const;
     // "192.0.2.1", "2001:db8::1"

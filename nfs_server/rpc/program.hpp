@@ -10,9 +10,12 @@
 
 #include <rpc/rpc.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -37,6 +40,9 @@ struct CallContext {
     const PeerAddress& peer;
     Credentials credentials;
     Arena& arena;  // for what the reply points at: data, names, lists
+    // A hash of the whole call but its number, of those procedures that ask for it (Program::fingerprint_calls); else
+    // 0.
+    uint64_t fingerprint = 0;
 };
 
 // The arguments or results of a procedure that has none.
@@ -52,6 +58,7 @@ struct Procedure {
     std::function<void*(wire::XdrDecoder&, Arena&)> decode;
     // Runs the handler and encodes its result; false: the result could not be encoded (SYSTEM_ERR).
     std::function<bool(const CallContext&, const void* args, wire::XdrEncoder&)> run;
+    bool wants_fingerprint = false;
 };
 
 // One version of one program. Built at start-up, then read by every thread.
@@ -84,6 +91,19 @@ class Program {
         return *this;
     }
 
+    // Calls of this procedure, which has been added, are fingerprinted, so that one that is sent again can be
+    // recognised.
+    Program& fingerprint_calls(uint32_t procedure) {
+        procedures_.at(procedure).wants_fingerprint = true;
+        return *this;
+    }
+    // What fingerprints are keyed with: nobody else shall be able to make two calls with one fingerprint.
+    void set_fingerprint_key(const std::array<uint8_t, 16>& key) { fingerprint_key_ = key; }
+    // The fingerprint of a message: of what follows its number, up to max_fingerprinted_bytes, and of its size. Never
+    // 0.
+    uint64_t fingerprint(std::span<const std::byte> message) const;
+    static constexpr size_t max_fingerprinted_bytes = 1024;
+
     uint32_t number() const { return number_; }
     uint32_t version() const { return version_; }
     const std::string& name() const { return name_; }
@@ -99,6 +119,7 @@ class Program {
     uint32_t version_;
     std::string name_;
     std::vector<Procedure> procedures_;
+    std::array<uint8_t, 16> fingerprint_key_{};
 };
 
 // The programs that one port serves. Built at start-up, then read by every thread.

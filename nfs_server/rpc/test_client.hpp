@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <optional>
@@ -190,7 +191,7 @@ class Client {
     template <class Args = NoValue>
     std::optional<Reply> call(Target target, bool_t (*xdr_args)(XDR*, Args*) = xdr_no_value, Args args = {},
                               std::optional<uint32_t> uid = std::nullopt) {
-        if (!send(record_of(call_message(++xid_, target, xdr_args, args, uid)))) return std::nullopt;
+        if (!send(record_of(call_message(next_xid_++, target, xdr_args, args, uid)))) return std::nullopt;
         return receive();
     }
     // Calls and decodes the results into `arena`; nothing when the call did not succeed.
@@ -216,7 +217,8 @@ class Client {
 
     int socket_ = -1;
     bool connected_ = false;
-    uint32_t xid_ = 1000;
+    // Two connections of one address must not use a number twice: that would be a retransmission.
+    inline static std::atomic<uint32_t> next_xid_{1001};
     std::deque<Reply> replies_;  // decoded results point into them
 };
 

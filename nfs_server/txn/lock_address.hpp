@@ -23,6 +23,7 @@ enum class LockKind : uint8_t {
     inode_bit = 3,    ///< one bit of the inode bitmap, by inode number
     superblock = 4,   ///< the file system's superblock
     orphan_list = 5,  ///< the list of removed inodes whose blocks are still to be freed
+    reply_slot = 6,   ///< one kept reply, by its slot
     first_free = 16,  ///< layers above may use kinds from here
 };
 

@@ -52,6 +52,7 @@ class TransactionState {
         txn_id_ = txn_id;
         request_id_ = request_id;
         conflicted_ = false;
+        tell_ = nullptr;
     }
 
     uint64_t txn_id() const { return txn_id_; }
@@ -74,6 +75,13 @@ class TransactionState {
 
     // The place of a block's changes, the block read in if `needs_content`.
     Result<size_t, StorageError> change_of(uint64_t block, bool needs_content);
+    void at_commit(void (*tell)(void*), void* context) {
+        tell_ = tell;
+        tell_context_ = context;
+    }
+    void tell_committed() const {
+        if (tell_ != nullptr) tell_(tell_context_);
+    }
     void check_guard(LockAddress guard) const {
         check(holds(guard, LockMode::exclusive), "a change is made under a lock that is held exclusively");
     }
@@ -97,6 +105,8 @@ class TransactionState {
     std::vector<HeldLock> held_;  // by address
     bool conflicted_ = false;
     LockWish failed_wish_{};  // when conflicted
+    void (*tell_)(void*) = nullptr;
+    void* tell_context_ = nullptr;
     journal::ChangeSet changes_;
 };
 
@@ -318,8 +328,13 @@ Result<Sequence, StorageError> Transaction::commit() {
         return sequence;
     }
     lttng_ust_tracepoint(txn, committed, id(), request_id(), changed ? sequence->value : 0);
+    state_->tell_committed();
     state_->end();
     return sequence;
+}
+
+void Transaction::at_commit(void (*tell)(void* context), void* context) {
+    state_->at_commit(tell, context);
 }
 
 void Transaction::abort() {

@@ -110,6 +110,11 @@ class Transaction {
     /// failed).
     [[nodiscard]] Result<Sequence, StorageError> commit();
 
+    /// Calls `tell(context)` in commit(), after the changes are visible and have their place in the log, before the
+    /// first lock is released: for tracepoints that state what has become true. It may not use the transaction.
+    /// Replaces an earlier one.
+    void at_commit(void (*tell)(void* context), void* context);
+
     /// Forgets all changes and releases all locks. Does nothing after the end of the transaction.
     void abort();
 
