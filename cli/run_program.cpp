@@ -1,46 +1,42 @@
-// lockstep run-program -- PROGRAM …: verifies an ordinary program's own locks, without a change to it.
+// lockstep run-program -- PROGRAM …: verifies an ordinary program's own locks, without a change to it. Those of its
+// threads in the program itself, here; those on files, which are many programs' at once, from outside:
+// run_program_files.cpp.
+#include "cli/run_program.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 #include "cli/agents.hpp"
 #include "cli/command.hpp"
 #include "cli/loadable_property.hpp"
 #include "cli/property_status.hpp"
 #include "cli/scratch_folder.hpp"
+#include "cli/started_program.hpp"
 
 namespace lockstep::cli {
+
+int print_judged(const RunProgramOptions& options, const std::vector<nlohmann::json>& properties, int wait_status) {
+    std::fprintf(stderr, "lockstep: %s ended with %s\n", options.command[0].c_str(), text_of_end(wait_status).c_str());
+    if (!options.out.empty() && std::freopen(options.out.c_str(), "w", stdout) == nullptr)
+        throw std::runtime_error("can't write " + options.out);
+    print_properties(properties, options.json);
+    std::fflush(stdout);
+    return exit_status_of(properties);
+}
+
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-struct Options {
-    std::vector<std::string> properties;
-    std::vector<std::string> command;
-    monitors::AttachOptions attach;
-    std::string out;
-    bool json = false;
-};
-
-// Whatever signal we are asked to end by is the program's to answer; then we judge.
-volatile sig_atomic_t program_pid = 0;
-
-void hand_on(int signal) {
-    if (program_pid > 0) kill(program_pid, signal);
-}
 
 // Where the program's agent listens, and what it leaves.
 class Scratch {
@@ -52,86 +48,26 @@ class Scratch {
     ScratchFolder folder_{"lockstep-program"};
 };
 
-// The program, held before its main() until the gate is opened.
-class Program {
+// The program does not reach its main() before this is opened: its agent waits for it.
+class Gate {
  public:
-    Program(const std::vector<std::string>& command, const Scratch& scratch) {
-        int gate[2], failure[2];
-        if (pipe(gate) != 0 || pipe2(failure, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
-        fcntl(gate[1], F_SETFD, FD_CLOEXEC);
-        // After our own libraries those that are preloaded already; fork() needs LTTng's wrapper.
-        const char* preloaded = std::getenv("LD_PRELOAD");
-        const std::string libraries = library_beside_us("liblockstep_thread_locks.so").string() + ":" +
-                                      library_beside_us("liblockstep_agent.so").string() + ":liblttng-ust-fork.so.1" +
-                                      (preloaded == nullptr ? "" : ":") + (preloaded == nullptr ? "" : preloaded);
-        pid_ = fork();
-        if (pid_ < 0) throw std::runtime_error("cannot fork");
-        if (pid_ == 0) {
-            setenv("LD_PRELOAD", libraries.c_str(), 1);
-            setenv("LOCKSTEP_AGENT_SOCKET", scratch.socket().c_str(), 1);
-            setenv("LOCKSTEP_AGENT_REPORT", scratch.report().c_str(), 1);
-            setenv("LOCKSTEP_AGENT_GATE", std::to_string(gate[0]).c_str(), 1);
-            std::vector<char*> arguments;
-            for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-            arguments.push_back(nullptr);
-            execvp(arguments[0], arguments.data());
-            const int error = errno;
-            (void)!write(failure[1], &error, sizeof error);
-            _exit(127);
-        }
-        close(gate[0]);
-        close(failure[1]);
-        gate_ = gate[1];
-        int error = 0;
-        const bool failed = read(failure[0], &error, sizeof error) == sizeof error;
-        close(failure[0]);
-        if (failed) {
-            waitpid(pid_, nullptr, 0);
-            throw std::runtime_error(fmt::format("can't run {}: {}", command[0], std::strerror(error)));
-        }
-        end_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
-        program_pid = pid_;
+    Gate() {
+        if (pipe(ends_) != 0) throw std::runtime_error("no pipe");
+        fcntl(ends_[1], F_SETFD, FD_CLOEXEC);
     }
-    ~Program() {
-        if (pid_ <= 0) return;
-        kill(pid_, SIGKILL);
-        waitpid(pid_, nullptr, 0);
-    }
-    Program(const Program&) = delete;
-    Program& operator=(const Program&) = delete;
+    ~Gate() { open(); }
+    Gate(const Gate&) = delete;
+    Gate& operator=(const Gate&) = delete;
 
-    void open_gate() {
-        close(gate_);
-        gate_ = -1;
-    }
-
-    // Whether it has ended within that time.
-    bool ended_within(int time_ms) const {
-        pollfd end{end_, POLLIN, 0};
-        return poll(&end, 1, time_ms) == 1;
-    }
-
-    // Its wait status.
-    int reap() {
-        int status = 0;
-        while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-        }
-        program_pid = 0;
-        pid_ = -1;
-        close(end_);
-        return status;
+    std::string descriptor() const { return std::to_string(ends_[0]); }
+    void open() {
+        for (int& end : ends_)
+            if (end >= 0) close(std::exchange(end, -1));
     }
 
  private:
-    pid_t pid_ = -1;
-    int gate_ = -1;
-    int end_ = -1;
+    int ends_[2];
 };
-
-std::string text_of_end(int status) {
-    if (WIFEXITED(status)) return fmt::format("exit status {}", WEXITSTATUS(status));
-    return fmt::format("signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
-}
 
 // The status at the program's exit; without one, the last that was asked for, with what that leaves open.
 std::vector<json> judged(const Scratch& scratch, const json& last_status, int end) {
@@ -149,25 +85,28 @@ std::vector<json> judged(const Scratch& scratch, const json& last_status, int en
     return properties;
 }
 
-int run(const Options& options) {
+int run_threads(const RunProgramOptions& options) {
     std::vector<std::unique_ptr<LoadableProperty>> properties;
     for (const std::string& property : options.properties) {
         properties.push_back(std::make_unique<LoadableProperty>(property));
         if (!properties.back()->sound()) return exit_violated;
     }
     const Scratch scratch;
-    Program program(options.command, scratch);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-        struct sigaction action {};
-        action.sa_handler = hand_on;
-        // From the terminal the program gets it itself.
-        if (signal == SIGINT && isatty(STDIN_FILENO) != 0) action.sa_handler = SIG_IGN;
-        sigaction(signal, &action, nullptr);
-    }
+    Gate gate;
+    // fork() needs LTTng's wrapper.
+    StartedProgram program(
+        options.command,
+        {{"LD_PRELOAD", preload_list({library_beside_us("liblockstep_thread_locks.so"),
+                                      library_beside_us("liblockstep_agent.so"), "liblttng-ust-fork.so.1"})},
+         {"LOCKSTEP_AGENT_SOCKET", scratch.socket()},
+         {"LOCKSTEP_AGENT_REPORT", scratch.report()},
+         {"LOCKSTEP_AGENT_GATE", gate.descriptor()}});
+    program.begin();
+    hand_signals_on();
     monitors::AgentClient agent(scratch.socket());
     for (const auto& property : properties) agent.attach(property->file(), options.attach);
     json last_status = agent.status();
-    program.open_gate();
+    gate.open();
     while (!program.ended_within(250)) {
         try {
             last_status = agent.status();
@@ -176,21 +115,26 @@ int run(const Options& options) {
         }
     }
     const int end = program.reap();
-    const std::vector<json> judged_properties = judged(scratch, last_status, end);
-    std::fprintf(stderr, "lockstep: %s ended with %s\n", options.command[0].c_str(), text_of_end(end).c_str());
-    if (!options.out.empty() && std::freopen(options.out.c_str(), "w", stdout) == nullptr)
-        throw std::runtime_error("can't write " + options.out);
-    print_properties(judged_properties, options.json);
-    return exit_status_of(judged_properties);
+    return print_judged(options, judged(scratch, last_status, end), end);
+}
+
+int run(RunProgramOptions& options) {
+    if (options.properties.empty())
+        options.properties = options.file_locks ? std::vector<std::string>{"mutual_exclusion"}
+                                                : std::vector<std::string>{"pthread_mutex", "lock_order"};
+    return options.file_locks ? run_program_with_file_locks(options) : run_threads(options);
 }
 
 Command::Run declare(CLI::App& app) {
-    auto options = std::make_shared<Options>();
-    options->properties = {"pthread_mutex", "lock_order"};
+    auto options = std::make_shared<RunProgramOptions>();
+    app.add_flag("--file-locks", options->file_locks,
+                 "Verify the locks on files (fcntl, lockf, flock) of the program and of all that it starts");
+    app.add_flag("--no-loss", options->no_loss,
+                 "With --file-locks: the program waits when events come faster than they are read");
     app.add_option("--property", options->properties,
-                   "Judge by this one: a compiled property's name or path, or an automaton (.dot, .ltl); repeatable")
-        ->allow_extra_args(false)
-        ->capture_default_str();
+                   "Judge by this one: a compiled property's name or path, or an automaton (.dot, .ltl); repeatable; "
+                   "default pthread_mutex and lock_order, with --file-locks mutual_exclusion")
+        ->allow_extra_args(false);
     app.add_option("--reactor", options->attach.reactors,
                    "What happens on a violation (repeatable): log[:FILE], dump[:FOLDER], abort; default log")
         ->allow_extra_args(false);
@@ -201,13 +145,15 @@ Command::Run declare(CLI::App& app) {
     app.positionals_at_end();
     app.footer(
         "The program runs as it would without us, with tracepoints preloaded around its calls of the POSIX thread\n"
-        "library (mutexes, reader-writer locks, spin locks, condition waits). Signals are handed on to it.\n"
+        "library (mutexes, reader-writer locks, spin locks, condition waits), or, with --file-locks, around those "
+        "that\n"
+        "lock files, in it and in every program that it starts. Signals are handed on to it.\n"
         "Statically linked and setuid programs can't be preloaded into.\n"
         "Exit status: 0 ok, 1 violated, 2 could not run, 3 inconclusive; the program's own is told on stderr.");
     return [options] { return run(*options); };
 }
 
-const Command command{"run-program", "Run a program and verify its threads' locks", declare};
+const Command command{"run-program", "Run a program and verify the locks of its threads, or those on files", declare};
 
 }  // namespace
 }  // namespace lockstep::cli

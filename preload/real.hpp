@@ -11,11 +11,13 @@ namespace lockstep::preload {
 
 // Looked up at its first call: a program's constructors may run before ours. `version`: of a function that glibc has in
 // several; there dlsym() might find one whose data look different.
+//
+// Hidden: the next function is the next after the library whose code asks, so each library needs code of its own.
 template <class Function>
 class Real;
 
 template <class Result, class... Arguments>
-class Real<Result(Arguments...)> {
+class __attribute__((visibility("hidden"))) Real<Result(Arguments...)> {
  public:
     constexpr explicit Real(const char* name, const char* version = nullptr) : name_(name), version_(version) {}
 
