@@ -1,4 +1,4 @@
-// The lock manager with hosts that it calls: grants, answers to messages, restarts. Over UDP on the loopback.
+// The lock manager with hosts that it calls: grants, answers to messages, restarts. Over UDP and TCP on the loopback.
 #include <gtest/gtest.h>
 
 #include <condition_variable>
@@ -8,6 +8,7 @@
 #include "nfs_server/nlm/nlm_program.hpp"
 #include "nfs_server/nlm/nsm_program.hpp"
 #include "nfs_server/nlm/wire_message.hpp"
+#include "nfs_server/rpc/tcp_server.hpp"
 #include "nfs_server/rpc/test_client.hpp"
 #include "nfs_server/rpc/udp_server.hpp"
 #include "nfs_server/wire/nlm4.hpp"
@@ -53,10 +54,13 @@ class ClientHost {
  public:
     ClientHost() {
         rpc::Program portmapper(100000, 2, "portmapper");
-        portmapper.add(3, "GETPORT", xdr_get_port, xdr_u_int, [this](const CallContext&, const GetPort&, u_int& port) {
-            const std::lock_guard hold(mutex_);
-            port = is_registered_ ? port_ : 0;
-        });
+        portmapper.add(3, "GETPORT", xdr_get_port, xdr_u_int,
+                       [this](const CallContext&, const GetPort& asked, u_int& port) {
+                           const std::lock_guard hold(mutex_);
+                           port = asked.protocol == IPPROTO_TCP ? registered_tcp_ : registered_udp_;
+                           if (asked.protocol == IPPROTO_TCP) ++tcp_questions_;
+                           told_.notify_all();
+                       });
         programs_.add(std::move(portmapper));
         rpc::Program locks(NLM_PROGRAM, NLM4_VERS, "NLM");
         locks.add(NLMPROC4_GRANTED, "GRANTED", xdr_nlm4_testargs, xdr_nlm4_res,
@@ -79,6 +83,9 @@ class ClientHost {
         programs_.add(std::move(monitor));
         port_ = server_.listen(*rpc::PeerAddress::parse("127.0.0.1", 0), programs_)->port();
         server_.start(1);
+        registered_udp_ = port_;
+        tcp_port_ = tcp_server_.listen(*rpc::PeerAddress::parse("127.0.0.1", 0), programs_)->port();
+        tcp_server_.start(1);
     }
 
     uint16_t port() const { return port_; }
@@ -88,7 +95,23 @@ class ClientHost {
     }
     void unregister() {
         const std::lock_guard hold(mutex_);
-        is_registered_ = false;
+        registered_udp_ = 0;
+    }
+    // Its services are to be found over TCP only.
+    void register_for_tcp_only() {
+        const std::lock_guard hold(mutex_);
+        registered_udp_ = 0;
+        registered_tcp_ = tcp_port_;
+    }
+    // Its portmapper was asked so often for the port of TCP. False: not within ten seconds.
+    bool was_asked_for_tcp(unsigned times) {
+        std::unique_lock hold(mutex_);
+        return told_.wait_for(hold, std::chrono::seconds(10), [&] { return tcp_questions_ >= times; });
+    }
+    void register_tcp_port(uint16_t port) {
+        const std::lock_guard hold(mutex_);
+        registered_udp_ = 0;
+        registered_tcp_ = port;
     }
     // The next thing that it was told; "" after ten seconds without any.
     std::string next() {
@@ -109,10 +132,14 @@ class ClientHost {
     std::condition_variable told_;
     std::deque<std::string> notes_;
     nlm4_stats answer_ = NLM4_GRANTED;
-    bool is_registered_ = true;
+    unsigned tcp_questions_ = 0;
+    uint16_t registered_udp_ = 0;
+    uint16_t registered_tcp_ = 0;
     uint16_t port_ = 0;
+    uint16_t tcp_port_ = 0;
     rpc::ProgramSet programs_;
     rpc::UdpServer server_;
+    rpc::TcpServer tcp_server_;
 };
 
 class ClientHostTest : public testing::Test {
@@ -188,6 +215,37 @@ TEST_F(ClientHostTest, AWaitingClientIsToldOfItsGrant) {
     EXPECT_EQ(unlock(1), NLM4_GRANTED);
     EXPECT_EQ(host_.next(), "granted 2");
     EXPECT_EQ(lock(1, false), NLM4_DENIED);
+}
+
+TEST_F(ClientHostTest, AClientThatServesTcpOnlyIsToldOverTcp) {
+    start();
+    host_.register_for_tcp_only();
+    EXPECT_EQ(lock(1), NLM4_GRANTED);
+    EXPECT_EQ(lock(2), NLM4_BLOCKED);
+    EXPECT_EQ(unlock(1), NLM4_GRANTED);
+    EXPECT_EQ(host_.next(), "granted 2");
+    EXPECT_EQ(lock(1, false), NLM4_DENIED);
+    nlm4_lockargs args{};
+    args.exclusive = TRUE;
+    args.alock = alock(3);
+    call({NLM_PROGRAM, 4, NLMPROC4_LOCK_MSG}, xdr_nlm4_lockargs, args, rpc::xdr_no_value);
+    EXPECT_EQ(host_.next(), "lock_res " + std::to_string(NLM4_DENIED)) << "also a message is answered";
+}
+
+TEST_F(ClientHostTest, AClientThatTurnsConnectionsAwayIsLookedUpAgain) {
+    start();
+    {
+        const rpc::FileDescriptor nobody(socket(AF_INET, SOCK_STREAM, 0));
+        const auto any = *rpc::PeerAddress::parse("127.0.0.1", 0);
+        ASSERT_EQ(bind(nobody.get(), any.get(), any.size_bytes()), 0);
+        host_.register_tcp_port(rpc::PeerAddress::of_socket(nobody.get()).port());
+        EXPECT_EQ(lock(1), NLM4_GRANTED);
+        EXPECT_EQ(lock(2), NLM4_BLOCKED);
+        EXPECT_EQ(unlock(1), NLM4_GRANTED);
+        EXPECT_TRUE(host_.was_asked_for_tcp(2)) << "nobody listened where it sent us first";
+    }
+    host_.register_for_tcp_only();
+    EXPECT_EQ(host_.next(), "granted 2");
 }
 
 TEST_F(ClientHostTest, AGrantThatTheClientRefusesGoesToTheNext) {
@@ -272,6 +330,26 @@ TEST_F(ClientHostTest, ALockOfANewStateEndsThoseOfTheOld) {
     EXPECT_EQ(lock(2, false, false, 5), NLM4_GRANTED);
     notify(5);
     EXPECT_EQ(manager_->table.count(), 1u);
+}
+
+TEST(WarningLimitTest, OfEachClientThereIsOneWarningAMinute) {
+    WarningLimit limit;
+    const int64_t minute = WarningLimit::period_ns;
+    EXPECT_EQ(limit.admit("a", 0), 0u);
+    EXPECT_EQ(limit.admit("a", 1), std::nullopt);
+    EXPECT_EQ(limit.admit("b", 1), 0u);
+    EXPECT_EQ(limit.admit("a", minute - 1), std::nullopt);
+    EXPECT_EQ(limit.admit("a", minute), 2u);
+    EXPECT_EQ(limit.admit("a", minute + 1), std::nullopt);
+    EXPECT_EQ(limit.admit("a", 3 * minute), 1u);
+}
+
+TEST(WarningLimitTest, ItRemembersABoundedNumberOfClients) {
+    WarningLimit limit;
+    for (size_t number = 0; number < WarningLimit::max_clients; ++number)
+        EXPECT_EQ(limit.admit(std::to_string(number), 0), 0u);
+    EXPECT_EQ(limit.admit("one more", 1), std::nullopt);
+    EXPECT_EQ(limit.admit("one more", WarningLimit::period_ns), 0u);
 }
 
 TEST(MonitorRecordTest, WhatIsStoredComesBackWhateverTheNames) {

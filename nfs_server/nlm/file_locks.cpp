@@ -115,6 +115,7 @@ void FileLocks::remove_waiter(uint64_t request_id) {
     const auto found = std::ranges::find_if(waiters_, by_id(request_id));
     if (found == waiters_.end()) return;
     --found->request.owner->client->waits_count;
+    fire_wait_removed(found->request);
     waiters_.erase(found);
 }
 

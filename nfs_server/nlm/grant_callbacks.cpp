@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "nfs_server/base/clock.hpp"
 #include "nfs_server/base/faults.hpp"
 #include "nfs_server/nlm/wire_message.hpp"
 #include "nfs_server/wire/nlm4.hpp"
@@ -54,7 +55,16 @@ void GrantCallbacks::tell(const LockRequest& granted) {
     call.done = [this, granted](const rpc::OutgoingResult& result) { told(granted, result); };
     // Not made: the lock is the client's all the same, which asks again when it hears nothing.
     if (!outgoing_.start(std::move(call)))
-        spdlog::warn("too many callbacks: {} is not told", granted.owner->client->name);
+        warn(granted.owner->client->name, "is not told of a granted lock: there are too many callbacks");
+}
+
+void GrantCallbacks::warn(const std::string& client, const char* what) {
+    const auto left_out = warnings_.admit(client, system_clock().monotonic_ns());
+    if (!left_out) return;
+    if (*left_out == 0)
+        spdlog::warn("{} {}", client, what);
+    else
+        spdlog::warn("{} {} (and {} warnings of it before)", client, what, *left_out);
 }
 
 void GrantCallbacks::told(const LockRequest& granted, const rpc::OutgoingResult& result) {
@@ -63,9 +73,8 @@ void GrantCallbacks::told(const LockRequest& granted, const rpc::OutgoingResult&
     if (result.kind == Kind::unreachable || result.kind == Kind::unanswered) {
         const bool delivered = result.kind == Kind::unanswered;
         lttng_ust_tracepoint(nlm, callback_abandoned, granted.request_id, client, delivered ? 1 : 0);
-        spdlog::warn("{} {} of a granted lock{}", client,
-                     delivered ? "does not confirm that it knows" : "can't be told",
-                     delivered ? ", which stays its own" : "; the next one's turn comes");
+        warn(client, delivered ? "does not confirm that it knows of a granted lock, which stays its own"
+                               : "can't be told of a granted lock; the next one's turn comes");
         delivered ? table_.confirm(granted) : table_.withdraw(granted);
         return;
     }

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "nfs_server/nlm/lock_table.hpp"
+#include "nfs_server/nlm/warning_limit.hpp"
 #include "nfs_server/rpc/outgoing.hpp"
 
 namespace lockstep::server::nlm {
@@ -20,10 +21,12 @@ class GrantCallbacks {
  private:
     void tell(const LockRequest& granted);
     void told(const LockRequest& granted, const rpc::OutgoingResult& result);
+    void warn(const std::string& client, const char* what);
 
     LockTable& table_;
     rpc::Outgoing& outgoing_;
     const int64_t give_up_after_ms_;
+    WarningLimit warnings_;
 };
 
 }  // namespace lockstep::server::nlm

@@ -61,6 +61,10 @@ void fire_cancelled(const LockRequest& r, ReleaseCause cause) {
     lttng_ust_tracepoint(nlm, lock_cancelled, REQUEST_FIELDS(r), MODE_FIELD(r), static_cast<uint8_t>(cause));
 }
 
+void fire_wait_removed(const LockRequest& r) {
+    lttng_ust_tracepoint(nlm, wait_removed, r.request_id, r.file.inode, r.owner->number, r.owner->client->name.c_str());
+}
+
 void fire_released(const LockRequest& r, ReleaseCause cause) {
     lttng_ust_tracepoint(nlm, lock_released, REQUEST_FIELDS(r), static_cast<uint8_t>(cause));
 }

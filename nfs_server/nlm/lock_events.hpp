@@ -15,6 +15,7 @@ void fire_blocked(const LockRequest& request, uint64_t blocker);
 void fire_wait_changed(const LockRequest& request, uint64_t blocker);
 void fire_overtaken(const LockRequest& waiting, uint64_t by_owner);
 void fire_cancelled(const LockRequest& request, ReleaseCause cause);
+void fire_wait_removed(const LockRequest& request);
 void fire_released(const LockRequest& request, ReleaseCause cause);
 
 }  // namespace lockstep::server::nlm
