@@ -155,6 +155,7 @@ Result<ExploreOptions, std::string> options_of(const CommandLine& line) {
     ExploreOptions options{
         .seed = line.seed, .states_limit = line.states, .fault = line.fault, .fault_seed = line.fault_seed};
     // Announces the fault, and knows its name; the explorer turns it on and off.
+    RecordedRun::prepare();
     if (!line.fault.empty()) LOCKSTEP_TRY(enable_fault(line.fault, line.seed));
     if (!line.at.empty()) {
         CrashState state;

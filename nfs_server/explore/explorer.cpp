@@ -21,8 +21,9 @@ using disk::RecordingDisk;
 constexpr CrashBounds first_crash{.exhaustive_writes = 5, .sampled_subsets = 16, .sampled_torn = 6};
 constexpr CrashBounds second_crash{.exhaustive_writes = 2, .sampled_subsets = 3, .sampled_torn = 2};
 constexpr std::uint64_t states_a_second_crash = 24;  // one in so many states is crashed again
-constexpr std::size_t points_a_kill = 12;            // one point in so many begins with a kill
-constexpr std::uint64_t fault_seeds_tried = 16;      // for each shorter workload
+constexpr std::uint32_t call_after_crash = 1'000'000;
+constexpr std::size_t points_a_kill = 12;        // one point in so many begins with a kill
+constexpr std::uint64_t fault_seeds_tried = 16;  // for each shorter workload
 
 std::uint64_t mixed(std::uint64_t seed, std::uint64_t with) {
     std::uint64_t value = seed + 0x9e3779b97f4a7c15 * (with + 1);
@@ -52,14 +53,34 @@ std::string stale_problem(Stack& stack, const Tree& tree) {
     return {};
 }
 
+// A reply is kept exactly when its call was executed. Of those long ago some may have been forgotten.
+std::string reply_problem(Stack& stack, const Tree& tree) {
+    constexpr std::size_t certainly_kept = 16;
+    const auto kept = stack.kept_replies();
+    if (!kept) return kept.error();
+    for (const std::uint32_t xid : *kept)
+        if (std::ranges::find(tree.executed, xid) == tree.executed.end())
+            return fmt::format("the reply to call {} is kept, what the call did is not", xid);
+    const std::size_t first = tree.executed.size() - std::min(tree.executed.size(), certainly_kept);
+    for (std::size_t i = first; i < tree.executed.size(); ++i)
+        if (!kept->contains(tree.executed[i]))
+            return fmt::format("what call {} did is kept, the reply to it is not", tree.executed[i]);
+    return {};
+}
+
 Verdict judge(Stack& stack, const std::vector<const Tree*>& candidates) {
     const fs::CheckReport report = fs::check_file_system(stack.transactions());
     if (!report.sound()) return {"fsck: " + report.problems.front()};
     const auto found = observe(stack);
     if (!found) return {found.error()};
     // From the latest on: an unstable write that survived is the ordinary case.
-    for (const Tree* tree : candidates)
-        if (tree->entries == *found) return {stale_problem(stack, *tree), tree};
+    std::string problem;
+    for (const Tree* tree : candidates) {
+        if (tree->entries != *found) continue;
+        // A call may change nothing that is seen, but its reply.
+        if (problem = reply_problem(stack, *tree); problem.empty()) return {stale_problem(stack, *tree), tree};
+    }
+    if (!problem.empty()) return {std::move(problem)};
     return {fmt::format("{} (and {} other states would be legal)", difference(candidates.back()->entries, *found),
                         candidates.size() - 1)};
 }
@@ -165,10 +186,12 @@ std::string Explorer::go_on_and_crash(RecordingDisk& recording, std::size_t firs
         if (!recovered.problem.empty()) return recovered.problem;
         if (!(*stack)->file_system().reap()) return "the reaper fails";
         with_file = *recovered.tree;
+        (*stack)->client().number_calls_from(call_after_crash);
         const auto made = (*stack)->client().create((*stack)->root(), "after the crash");
         if (made.status != wire::NFS3_OK) return fmt::format("CREATE answers {}", static_cast<int>(made.status));
         with_file.entries["after the crash"] = {
             {wire::NF3REG, 0644, 1, 0}, {}, ops::test::to_handle(made.CREATE3res_u.resok.obj)};
+        with_file.executed.push_back(call_after_crash);
     }
     const std::size_t acknowledged = recording.events_count();
     Candidates unfinished = before;

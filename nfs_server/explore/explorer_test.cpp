@@ -85,7 +85,9 @@ TEST_P(ExplorerFault, IsFoundAndTheCaseIsMadeSmall) {
     Explorer without({.seed = 1, .only = small.state});
     EXPECT_EQ("", describe(without.explore(small.steps))) << "only the fault makes it fail";
 }
-INSTANTIATE_TEST_SUITE_P(Faults, ExplorerFault, testing::Values("skip_barrier", "install_early", "reply_before_commit"),
+INSTANTIATE_TEST_SUITE_P(Faults, ExplorerFault,
+                         testing::Values("skip_barrier", "install_early", "reply_before_commit",
+                                         "keep_reply_in_memory"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

@@ -46,18 +46,22 @@ const RecordedRun::Start& RecordedRun::base() {
 }
 
 RecordedRun::Start RecordedRun::end() const {
-    Start end{disk_->initial(), models_.back(), handles_};
+    Start end{disk_->initial(), models_.back(), handles_, trees_.back().executed, next_xid_};
     for (const disk::DiskEvent& event : disk_->events())
         if (event.kind == disk::DiskEvent::Kind::write) end.image.put(event.block, event.content);
     return end;
 }
 
 RecordedRun::RecordedRun(const Start& start, const Steps& steps)
-    : disk_(std::make_unique<disk::RecordingDisk>(start.image)), models_{start.model}, handles_(start.handles) {
+    : disk_(std::make_unique<disk::RecordingDisk>(start.image)),
+      models_{start.model},
+      handles_(start.handles),
+      next_xid_(start.next_xid) {
     open();
     if (disagreement_) return;
     if (handles_.empty()) handles_.push_back(stack_->root());
     trees_.push_back(tree_of(models_.back(), handles_));
+    trees_.back().executed = start.executed;
     note({0, 0});
     for (const Step& step : steps) {
         clock_.advance(1'000'000);
@@ -75,10 +79,9 @@ RecordedRun::RecordedRun(const Start& start, const Steps& steps)
 
 void RecordedRun::open() {
     auto opened = Stack::open(*disk_, clock_);
-    if (opened)
-        stack_ = std::move(*opened);
-    else
-        disagree("the server does not start: " + opened.error());
+    if (!opened) return static_cast<void>(disagree("the server does not start: " + opened.error()));
+    stack_ = std::move(*opened);
+    stack_->client().number_calls_from(next_xid_);
 }
 
 Allowed RecordedRun::allowed_at(std::size_t events) const {
@@ -119,7 +122,10 @@ bool RecordedRun::run_call(const Step& step) {
         if (handle(expected.node) != answer->handle)
             return disagree(fmt::format("\"{}\" gives another file's handle", to_string(step)));
     }
+    std::vector<std::uint32_t> executed = trees_.back().executed;
+    if (answer && answer->status == NFS3_OK && step.verb != Verb::commit) executed.push_back(next_xid_ - 1);
     trees_.push_back(tree_of(models_.back(), handles_));
+    trees_.back().executed = std::move(executed);
     if (answer && answer->status == NFS3_OK && answer->promises_stable) promised_ = trees_.size() - 1;
     note({promised_, trees_.size() - 1});
     return true;
@@ -175,6 +181,7 @@ std::string RecordedRun::data_of(const Step& step) const {
 std::optional<RecordedRun::Answer> RecordedRun::call_server(const Step& step) {
     auto& client = stack_->client();
     client.reset();
+    client.number_calls_from(next_xid_++);
     const auto made = [](const auto& res, const auto& ok) {
         return Answer{res.status, res.status == NFS3_OK ? to_handle(ok.obj) : Handle()};
     };

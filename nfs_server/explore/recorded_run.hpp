@@ -43,6 +43,8 @@ class RecordedRun {
         disk::ImageDisk image;
         model::ReferenceModel model{};
         std::vector<Handle> handles{};  // of the model's nodes; empty: the root's is asked for
+        std::vector<std::uint32_t> executed{};
+        std::uint32_t next_xid = 1;
     };
     // From this many events on, this is allowed.
     struct Moment {
@@ -87,6 +89,7 @@ class RecordedRun {
     std::vector<Handle> handles_;                // by the last model's nodes
     std::vector<Tree> trees_;
     std::size_t promised_ = 0;  // index into trees_
+    std::uint32_t next_xid_ = 1;
     std::vector<Moment> moments_;
     std::optional<std::string> disagreement_;
 };

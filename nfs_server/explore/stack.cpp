@@ -11,9 +11,20 @@ Result<std::unique_ptr<Stack>, std::string> Stack::open(disk::Disk& disk, const 
     auto mounted = fs::FileSystem::mount(*stack->transactions_, clock, /*background_reaper=*/false);
     if (!mounted) return fail(std::move(mounted.error().message));
     stack->file_system_ = std::move(*mounted);
-    stack->service_.reset(new ops::Service{*stack->file_system_, /*write_verifier=*/1});
+    auto replies = ops::ReplyCache::open(*stack->file_system_);
+    if (!replies) return fail(std::string("the kept replies can't be read"));
+    stack->replies_ = std::move(*replies);
+    stack->service_.reset(new ops::Service{*stack->file_system_, /*write_verifier=*/1, stack->replies_.get()});
     stack->client_ = std::make_unique<ops::test::TestClient>(*stack->service_);
     return stack;
+}
+
+Result<std::set<std::uint32_t>, std::string> Stack::kept_replies() {
+    const auto found = fs::read_kept_replies(*file_system_);
+    if (!found) return fail(std::string("the kept replies can't be read"));
+    std::set<std::uint32_t> xids;
+    for (const fs::FoundReply& reply : *found) xids.insert(reply.kept.call.xid);
+    return xids;
 }
 
 Handle Stack::root() const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "nfs_server/base/clock.hpp"
@@ -10,6 +11,7 @@
 #include "nfs_server/disk/disk.hpp"
 #include "nfs_server/fs/file_system.hpp"
 #include "nfs_server/journal/journal.hpp"
+#include "nfs_server/ops/reply_cache.hpp"
 #include "nfs_server/ops/test_client.hpp"
 #include "nfs_server/txn/transaction.hpp"
 
@@ -27,6 +29,8 @@ class Stack {
     txn::TransactionManager& transactions() { return *transactions_; }
     fs::FileSystem& file_system() { return *file_system_; }
     ops::test::TestClient& client() { return *client_; }
+    /// The numbers of the calls whose replies are kept on the disk. Errors: a message.
+    Result<std::set<std::uint32_t>, std::string> kept_replies();
     Handle root() const;
 
  private:
@@ -34,6 +38,7 @@ class Stack {
     std::unique_ptr<journal::Journal> journal_;
     std::unique_ptr<txn::TransactionManager> transactions_;
     std::unique_ptr<fs::FileSystem> file_system_;
+    std::unique_ptr<ops::ReplyCache> replies_;
     std::unique_ptr<ops::Service> service_;
     std::unique_ptr<ops::test::TestClient> client_;
 };

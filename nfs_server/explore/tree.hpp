@@ -26,6 +26,7 @@ struct TreeEntry {
 struct Tree {
     std::map<std::string, TreeEntry> entries;  ///< the root is ""
     std::set<Handle> gone;                     ///< handles of files that existed and must be stale now
+    std::vector<std::uint32_t> executed{};     ///< the calls that changed something, by their numbers, in order
 };
 
 /// What the model holds; handles[n] is the server's handle of node n.

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -73,6 +74,26 @@ class TestClient {
     template <class Args, class Res, class Arms, class... Rest>
     Res call(std::uint32_t procedure, Promise promise, Arms Res::*arms,
              Outcome<void> (*body)(Request&, const Args&, Rest&...), const Args& args) {
+        return call_with<Res>(procedure, handler(service_, promise, arms, body), args);
+    }
+
+    /// The same for a procedure that changes something: executed once, where calls are numbered.
+    template <class Args, class Res, class Arms, class... Rest>
+    Res call_once(std::uint32_t procedure, Promise promise, Arms Res::*arms,
+                  Outcome<void> (*body)(Request&, const Args&, Rest&...), bool_t (*xdr_res)(XDR*, Res*),
+                  const Args& args) {
+        return call_with<Res>(procedure, handler(service_, promise, arms, body, xdr_res), args);
+    }
+
+    /// From now on calls have numbers, from `xid` on, and the server keeps the replies to those that change something.
+    void number_calls_from(std::uint32_t xid) { next_xid_ = xid; }
+    /// The number of the last call.
+    std::uint32_t last_xid() const { return *next_xid_ - 1; }
+    /// Comes from another address from now on.
+    void move_to(const rpc::PeerAddress& peer) { peer_ = peer; }
+
+    template <class Res, class Args, class Handler>
+    Res call_with(std::uint32_t procedure, Handler handle, const Args& args) {
         rpc::Credentials credentials;
         credentials.is_auth_sys = true;
         credentials.uid = caller_.uid;
@@ -80,20 +101,24 @@ class TestClient {
         credentials.supplementary_gids = caller_.groups;
         const CallContext context{.request_id = ++request_id_,
                                   .connection_id = 1,
-                                  .xid = 1,
+                                  .xid = next_xid_ ? (*next_xid_)++ : 0,
                                   .program = NFS_PROGRAM,
                                   .version = NFS_V3,
                                   .procedure = procedure,
                                   .peer = peer_,
                                   .credentials = credentials,
-                                  .arena = arena_};
+                                  .arena = arena_,
+                                  .fingerprint = next_xid_ ? 1u : 0u};
         Res res{};
-        handler(service_, promise, arms, body)(context, args, res);
+        handle(context, args, res);
         return res;
     }
 
 #define LOCKSTEP_TEST_CALL(NAME, promise, body, args) \
     call(NFSPROC3_##NAME, Promise::promise, &wire::NAME##3res ::NAME##3res_u, body, args)
+
+#define LOCKSTEP_TEST_CALL_ONCE(NAME, promise, body, args) \
+    call_once(NFSPROC3_##NAME, Promise::promise, &wire::NAME##3res ::NAME##3res_u, body, wire::xdr_##NAME##3res, args)
 
     wire::GETATTR3res getattr(const Handle& file) {
         return LOCKSTEP_TEST_CALL(GETATTR, nothing, ops::getattr, wire::GETATTR3args{fh(file)});
@@ -103,7 +128,7 @@ class TestClient {
         wire::SETATTR3args args{fh(file), attributes, {}};
         args.guard.check = guard != nullptr;
         if (guard != nullptr) args.guard.sattrguard3_u.obj_ctime = *guard;
-        return LOCKSTEP_TEST_CALL(SETATTR, stable, ops::setattr, args);
+        return LOCKSTEP_TEST_CALL_ONCE(SETATTR, stable, ops::setattr, args);
     }
     wire::LOOKUP3res lookup(const Handle& directory, const std::string& name) {
         return LOCKSTEP_TEST_CALL(LOOKUP, nothing, ops::lookup, wire::LOOKUP3args{where(directory, name)});
@@ -126,29 +151,30 @@ class TestClient {
         wire::WRITE3args args{fh(file), offset, count, stable, {}};
         args.data.data_len = static_cast<u_int>(data.size());
         args.data.data_val = const_cast<char*>(data.data());
-        return LOCKSTEP_TEST_CALL(WRITE, by_the_body, ops::write, args);
+        return LOCKSTEP_TEST_CALL_ONCE(WRITE, by_the_body, ops::write, args);
     }
     wire::CREATE3res create(const Handle& directory, const std::string& name, wire::createmode3 mode = wire::GUARDED,
                             const wire::sattr3& attributes = with_mode(0644)) {
         wire::CREATE3args args{where(directory, name), {}};
         args.how.mode = mode;
         args.how.createhow3_u.obj_attributes = attributes;
-        return LOCKSTEP_TEST_CALL(CREATE, stable, ops::create, args);
+        return LOCKSTEP_TEST_CALL_ONCE(CREATE, stable, ops::create, args);
     }
     wire::CREATE3res create_exclusive(const Handle& directory, const std::string& name, std::uint64_t verifier) {
         wire::CREATE3args args{where(directory, name), {}};
         args.how.mode = wire::EXCLUSIVE;
         set_verifier(args.how.createhow3_u.verf, verifier);
-        return LOCKSTEP_TEST_CALL(CREATE, stable, ops::create, args);
+        return LOCKSTEP_TEST_CALL_ONCE(CREATE, stable, ops::create, args);
     }
     wire::MKDIR3res mkdir(const Handle& directory, const std::string& name,
                           const wire::sattr3& attributes = with_mode(0755)) {
-        return LOCKSTEP_TEST_CALL(MKDIR, stable, ops::mkdir, (wire::MKDIR3args{where(directory, name), attributes}));
+        return LOCKSTEP_TEST_CALL_ONCE(MKDIR, stable, ops::mkdir,
+                                       (wire::MKDIR3args{where(directory, name), attributes}));
     }
     wire::SYMLINK3res symlink(const Handle& directory, const std::string& name, const std::string& text) {
         wire::SYMLINK3args args{where(directory, name), {}};
         args.symlink.symlink_data = const_cast<char*>(text.c_str());
-        return LOCKSTEP_TEST_CALL(SYMLINK, stable, ops::symlink, args);
+        return LOCKSTEP_TEST_CALL_ONCE(SYMLINK, stable, ops::symlink, args);
     }
     wire::MKNOD3res mknod(const Handle& directory, const std::string& name, wire::ftype3 type,
                           wire::specdata3 device = {}) {
@@ -156,21 +182,21 @@ class TestClient {
         args.what.type = type;
         args.what.mknoddata3_u.device.dev_attributes = with_mode(0600);
         if (type == wire::NF3CHR || type == wire::NF3BLK) args.what.mknoddata3_u.device.spec = device;
-        return LOCKSTEP_TEST_CALL(MKNOD, stable, ops::mknod, args);
+        return LOCKSTEP_TEST_CALL_ONCE(MKNOD, stable, ops::mknod, args);
     }
     wire::REMOVE3res remove(const Handle& directory, const std::string& name) {
-        return LOCKSTEP_TEST_CALL(REMOVE, stable, ops::remove, wire::REMOVE3args{where(directory, name)});
+        return LOCKSTEP_TEST_CALL_ONCE(REMOVE, stable, ops::remove, wire::REMOVE3args{where(directory, name)});
     }
     wire::RMDIR3res rmdir(const Handle& directory, const std::string& name) {
-        return LOCKSTEP_TEST_CALL(RMDIR, stable, ops::rmdir, wire::RMDIR3args{where(directory, name)});
+        return LOCKSTEP_TEST_CALL_ONCE(RMDIR, stable, ops::rmdir, wire::RMDIR3args{where(directory, name)});
     }
     wire::RENAME3res rename(const Handle& from, const std::string& from_name, const Handle& to,
                             const std::string& to_name) {
-        return LOCKSTEP_TEST_CALL(RENAME, stable, ops::rename,
-                                  (wire::RENAME3args{where(from, from_name), where(to, to_name)}));
+        return LOCKSTEP_TEST_CALL_ONCE(RENAME, stable, ops::rename,
+                                       (wire::RENAME3args{where(from, from_name), where(to, to_name)}));
     }
     wire::LINK3res link(const Handle& file, const Handle& directory, const std::string& name) {
-        return LOCKSTEP_TEST_CALL(LINK, stable, ops::link, (wire::LINK3args{fh(file), where(directory, name)}));
+        return LOCKSTEP_TEST_CALL_ONCE(LINK, stable, ops::link, (wire::LINK3args{fh(file), where(directory, name)}));
     }
     wire::READDIR3res readdir(const Handle& directory, std::uint64_t cookie = 0, std::uint64_t verifier = 0,
                               std::uint32_t count = 8192) {
@@ -197,6 +223,7 @@ class TestClient {
         return LOCKSTEP_TEST_CALL(COMMIT, by_the_body, ops::commit, (wire::COMMIT3args{fh(file), 0, 0}));
     }
 #undef LOCKSTEP_TEST_CALL
+#undef LOCKSTEP_TEST_CALL_ONCE
 
     // Short forms for what a test only needs as a means.
     Handle must_create(const Handle& directory, const std::string& name, std::uint32_t mode = 0644) {
@@ -259,6 +286,7 @@ class TestClient {
     Caller caller_;
     Arena arena_;
     rpc::PeerAddress peer_;
+    std::optional<std::uint32_t> next_xid_{};
     inline static std::atomic<std::uint64_t> request_id_{0};
 };
 
