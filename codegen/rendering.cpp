@@ -14,21 +14,28 @@ namespace {
     throw DrawingError("Graphviz can't draw: " + what + (why.empty() ? "" : ": " + why));
 }
 
+// The one context of the process, never freed: Graphviz's Pango plug-in remembers the name of the last font by a
+// pointer into the context that it came from, and looks at it when it draws the next graph.
+GVC_t* context_of(const GraphvizSession&) {
+    static GVC_t* const context = gvContext();
+    return context;
+}
+
 }  // namespace
 
 std::string render(const std::string& drawing, const std::string& format) {
     const GraphvizSession graphviz;
-    const std::unique_ptr<GVC_t, int (*)(GVC_t*)> context(gvContext(), gvFreeContext);
+    GVC_t* const context = context_of(graphviz);
     const std::unique_ptr<Agraph_t, int (*)(Agraph_t*)> graph(agmemread(drawing.c_str()), agclose);
     if (!graph) fail(graphviz, "the drawing is no graph");
-    if (gvLayout(context.get(), graph.get(), "dot") != 0) fail(graphviz, "no layout");
+    if (gvLayout(context, graph.get(), "dot") != 0) fail(graphviz, "no layout");
     char* data = nullptr;
     unsigned int size_bytes = 0;
-    const int status = gvRenderData(context.get(), graph.get(), format.c_str(), &data, &size_bytes);
+    const int status = gvRenderData(context, graph.get(), format.c_str(), &data, &size_bytes);
     std::string rendered;
     if (status == 0 && data != nullptr) rendered.assign(data, size_bytes);
     gvFreeRenderData(data);
-    gvFreeLayout(context.get(), graph.get());
+    gvFreeLayout(context, graph.get());
     if (rendered.empty()) fail(graphviz, "no output as " + format);
     return rendered;
 }

@@ -214,31 +214,50 @@ void send_datagram(const std::string& payload) {
     close(from);
 }
 
-// Once a socket asks for time stamps, the kernel takes some time until it stamps packets as they arrive; until then
-// they are stamped when they are read.
-void wait_until_packets_are_stamped_on_arrival() {
-    const int receiver = socket(AF_INET, SOCK_DGRAM, 0), on = 1;
-    sockaddr_in to{};
-    to.sin_family = AF_INET, to.sin_port = htons(9), to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(0, bind(receiver, reinterpret_cast<sockaddr*>(&to), sizeof(to)));
-    setsockopt(receiver, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
-    for (bool on_arrival = false; !on_arrival;) {
-        send_datagram("warm-up");
-        timespec read_at{}, stamp{};
-        std::this_thread::sleep_for(1ms);
-        clock_gettime(CLOCK_REALTIME, &read_at);
+// Takes what send_datagram() sends. While it lives, packets are stamped as they arrive.
+class Receiver {
+ public:
+    Receiver() {
+        const int on = 1;
+        sockaddr_in here{};
+        here.sin_family = AF_INET, here.sin_port = htons(9), here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        EXPECT_EQ(0, bind(socket_, reinterpret_cast<sockaddr*>(&here), sizeof(here)));
+        setsockopt(socket_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+    }
+    ~Receiver() { close(socket_); }
+    Receiver(const Receiver&) = delete;
+    Receiver& operator=(const Receiver&) = delete;
+
+    // Waits for a datagram: all who listen have had it then. When it arrived.
+    timespec take() {
         char byte;
         alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
         iovec part{&byte, 1};
         msghdr message{};
         message.msg_iov = &part, message.msg_iovlen = 1;
         message.msg_control = control, message.msg_controllen = sizeof(control);
-        ASSERT_LE(0, recvmsg(receiver, &message, 0));
+        EXPECT_LE(0, recvmsg(socket_, &message, 0));
+        timespec stamp{};
         std::memcpy(&stamp, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(stamp));
+        return stamp;
+    }
+
+ private:
+    const int socket_ = socket(AF_INET, SOCK_DGRAM, 0);
+};
+
+// Once a socket asks for time stamps, the kernel takes some time until it stamps packets as they arrive; until then
+// they are stamped when they are read.
+void wait_until_packets_are_stamped_on_arrival(Receiver& receiver) {
+    for (bool on_arrival = false; !on_arrival;) {
+        send_datagram("warm-up");
+        timespec read_at{};
+        std::this_thread::sleep_for(1ms);
+        clock_gettime(CLOCK_REALTIME, &read_at);
+        const timespec stamp = receiver.take();
         on_arrival =
             stamp.tv_sec < read_at.tv_sec || (stamp.tv_sec == read_at.tv_sec && stamp.tv_nsec < read_at.tv_nsec);
     }
-    close(receiver);
 }
 
 // Blocks of a pcapng file: type and body.
@@ -259,8 +278,10 @@ std::vector<std::pair<std::uint32_t, std::string>> blocks_of(const std::string& 
 TEST_F(OutsideTest, CaptureWritesThePacketsBeforeAndAfterTheViolation) {
     enter_own_network();
     const auto capture = make_reactor("capture:" + folder_.string());
-    wait_until_packets_are_stamped_on_arrival();
+    Receiver receiver;
+    wait_until_packets_are_stamped_on_arrival(receiver);
     send_datagram("before the violation");
+    receiver.take();
     const Report report = a_report();
     send_datagram("after the violation");
     capture->react(report);
