@@ -25,6 +25,7 @@ FaultInjector::FaultInjector(const RunOptions& options, Observer& observer, Stag
       result_(result),
       schedule_(plans_, options.seed),
       strikes_(plans_.size()),
+      touched_(plans_.size()),
       current_(plans_.size()) {}
 
 void FaultInjector::act(milliseconds now) {
@@ -38,8 +39,14 @@ void FaultInjector::finish() {
 }
 
 void FaultInjector::report_idle_faults() {
-    for (std::size_t plan = 0; plan < plans_.size(); ++plan)
-        if (strikes_[plan] == 0) result_.problems.push_back("the fault " + plans_[plan].text() + " never struck");
+    for (std::size_t plan = 0; plan < plans_.size(); ++plan) {
+        const std::string text = plans_[plan].text();
+        const bool touches = plans_[plan].what().part != FaultKind::Part::process;
+        if (strikes_[plan] == 0)
+            result_.problems.push_back("the fault " + text + " never struck");
+        else if (touches && touched_[plan] == 0)
+            result_.problems.push_back("the fault " + text + " touched nothing: nobody sent anything there");
+    }
 }
 
 milliseconds FaultInjector::next() const {
@@ -54,32 +61,51 @@ std::vector<std::string> FaultInjector::in_force() const {
 }
 
 void FaultInjector::change(const FaultSchedule::Change& due) {
-    const FaultPlan& plan = plans_[due.plan];
-    if (!due.begins) {
-        end(plan, due.hosts);
+    if (due.begins) {
+        ++strikes_[due.plan];
+        current_[due.plan] = result_.injected_faults.size();
+        result_.injected_faults.push_back(
+            {.kind = plans_[due.plan].kind, .hosts = due.hosts, .begin_ns = monotonic_ns()});
+        result_.injected_faults.back().from = plans_[due.plan].from;
+        begin(due);
+    } else {
+        end(due);
         result_.injected_faults[current_[due.plan]].end_ns = monotonic_ns();
-        return;
     }
-    ++strikes_[due.plan];
-    current_[due.plan] = result_.injected_faults.size();
-    result_.injected_faults.push_back({plan.kind, due.hosts, monotonic_ns(), 0});
-    begin(plan, due.hosts);
 }
 
-void FaultInjector::begin(const FaultPlan& plan, const std::vector<std::string>& hosts) {
-    for (const std::string& host : hosts) {
-        if (plan.kind == "kill") stage_.kill(host);
+// The rule's name: a plan is in force at most once.
+LinkRule FaultInjector::rule_of(std::size_t plan) const {
+    LinkRule rule = plans_[plan].link;
+    rule.id = plan + 1;
+    return rule;
+}
+
+void FaultInjector::begin(const FaultSchedule::Change& change) {
+    const FaultPlan& plan = plans_[change.plan];
+    InjectedFault& injected = result_.injected_faults[current_[change.plan]];
+    for (const std::string& host : change.hosts) {
+        if (plan.what().part == FaultKind::Part::link || plan.kind == "vanish")
+            stage_.add_link_fault(host, rule_of(change.plan), plan.from);
+        if (plan.what().part == FaultKind::Part::connections)
+            injected.touched += stage_.reset_connections(host, plan.from);
+        if (plan.kind == "kill" || plan.kind == "vanish") stage_.kill(host);
         if (plan.kind == "restart") stage_.terminate(host);
         if (plan.kind == "stop") stage_.suspend(host);
     }
 }
 
-void FaultInjector::end(const FaultPlan& plan, const std::vector<std::string>& hosts) {
-    for (const std::string& host : hosts) {
-        if (plan.kind == "kill" && plan.lasts) stage_.revive(host);
+void FaultInjector::end(const FaultSchedule::Change& change) {
+    const FaultPlan& plan = plans_[change.plan];
+    InjectedFault& injected = result_.injected_faults[current_[change.plan]];
+    for (const std::string& host : change.hosts) {
+        if (plan.what().part == FaultKind::Part::link || plan.kind == "vanish")
+            injected.touched += stage_.remove_link_fault(host, rule_of(change.plan).id);
+        if ((plan.kind == "kill" || plan.kind == "vanish") && plan.lasts) stage_.revive(host);
         if (plan.kind == "restart") stage_.revive(host);
         if (plan.kind == "stop") stage_.resume(host);
     }
+    touched_[change.plan] += injected.touched;
 }
 
 }  // namespace lockstep::harness

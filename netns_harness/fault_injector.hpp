@@ -24,8 +24,9 @@ class FaultInjector {
 
  private:
     void change(const FaultSchedule::Change& change);
-    void begin(const FaultPlan& plan, const std::vector<std::string>& hosts);
-    void end(const FaultPlan& plan, const std::vector<std::string>& hosts);
+    void begin(const FaultSchedule::Change& change);
+    void end(const FaultSchedule::Change& change);
+    LinkRule rule_of(std::size_t plan) const;
 
     const std::vector<FaultPlan>& plans_;
     Observer& observer_;
@@ -33,6 +34,7 @@ class FaultInjector {
     RunResult& result_;
     FaultSchedule schedule_;
     std::vector<std::uint64_t> strikes_;  // of each plan
+    std::vector<std::uint64_t> touched_;  // by each plan: packets, connections
     std::vector<std::size_t> current_;    // of each plan: its place in the result's injected faults
     milliseconds acted_{0};
 };

@@ -74,20 +74,86 @@ void read_when(TableReader& table, FaultPlan& fault) {
         table.complain("times", "a fault 'at' a time strikes once: leave 'times' out, or say 'every'");
 }
 
+// Only the keys that the kind has are read: the others are refused as unknown.
+void read_link(TableReader& table, const FaultKind& kind, FaultPlan& fault) {
+    using Rule = LinkRule::Kind;
+    LinkRule& rule = fault.link;
+    rule.kind = kind.rule;
+    const std::string direction = table.text("direction", "both");
+    if (direction != "both" && direction != "out" && direction != "in")
+        table.complain("direction", "'direction' must be \"both\", \"out\" (what `on` sends) or \"in\"");
+    rule.out = direction != "in";
+    rule.in = direction != "out";
+    if (rule.kind == Rule::loss || rule.kind == Rule::duplicate || rule.kind == Rule::reorder)
+        rule.percent = static_cast<unsigned>(table.required_integer("percent", 1, 100));
+    if (rule.kind == Rule::delay || rule.kind == Rule::reorder) {
+        if (!table.has("delay")) table.complain("delay", "key 'delay' is missing");
+        rule.delay = table.optional_duration("delay").value_or(milliseconds(0));
+    }
+    if (rule.kind == Rule::delay) {
+        rule.jitter = table.optional_duration("jitter").value_or(milliseconds(0));
+        if (rule.jitter > rule.delay) table.complain("jitter", "'jitter' is at most as long as 'delay'");
+    }
+    if (rule.kind == Rule::bandwidth)
+        rule.bits_per_second =
+            static_cast<std::uint64_t>(table.required_integer("kbit_per_second", 1, 100'000'000)) * 1000;
+}
+
 }  // namespace
 
 const std::vector<FaultKind>& fault_kinds() {
+    using Part = FaultKind::Part;
+    using Rule = LinkRule::Kind;
     static const std::vector<FaultKind> kinds{
-        {"kill", "SIGKILL; started again after `for`, a server on the same disk and ports"},
-        {"restart", "SIGTERM, and started again when it has ended and `for` is over"},
-        {"stop", "SIGSTOP; SIGCONT after `for`"}};
+        {.name = "kill", .meaning = "SIGKILL; started again after `for`, a server on the same disk and ports"},
+        {.name = "restart", .meaning = "SIGTERM, and started again when it has ended and `for` is over"},
+        {.name = "stop", .meaning = "SIGSTOP; SIGCONT after `for`"},
+        {.name = "vanish",
+         .meaning = "a client's link is cut and it is killed: nobody hears of its end; after `for` it is back, anew",
+         .befalls_servers = false},
+        {.name = "partition",
+         .meaning = "no packet passes between `on` and `from`, both ways or one way (`direction`)",
+         .part = Part::link,
+         .rule = Rule::cut},
+        {.name = "loss", .meaning = "`percent` of the packets are lost", .part = Part::link, .rule = Rule::loss},
+        {.name = "delay",
+         .meaning = "packets come `delay` later, give or take `jitter`, in order",
+         .part = Part::link,
+         .rule = Rule::delay},
+        {.name = "duplicate",
+         .meaning = "`percent` of the packets come twice",
+         .part = Part::link,
+         .rule = Rule::duplicate},
+        {.name = "reorder",
+         .meaning = "`percent` of the packets fall behind those that are sent in the next `delay`",
+         .part = Part::link,
+         .rule = Rule::reorder},
+        {.name = "bandwidth",
+         .meaning = "the link carries `kbit_per_second` each way; what a queue of 200 ms does not hold is lost",
+         .part = Part::link,
+         .rule = Rule::bandwidth},
+        {.name = "reset",
+         .meaning = "the TCP connections between `on` and `from` are reset",
+         .part = Part::connections,
+         .has_end = false}};
     return kinds;
+}
+
+bool needs_relay(const std::string& kind) {
+    const auto found = std::ranges::find(fault_kinds(), kind, &FaultKind::name);
+    return kind == "vanish" || (found != fault_kinds().end() && found->part == FaultKind::Part::link);
+}
+
+const FaultKind& FaultPlan::what() const {
+    return *std::ranges::find(fault_kinds(), kind, &FaultKind::name);
 }
 
 std::string FaultPlan::text() const {
     std::string hosts;
     for (const std::string& host : on) hosts += (hosts.empty() ? "" : ", ") + host;
-    return kind + " of " + (pick_one && on.size() > 1 ? "one of " : "") + hosts;
+    std::string others;
+    for (const std::string& host : from) others += (others.empty() ? " from " : ", ") + host;
+    return kind + " of " + (pick_one && on.size() > 1 ? "one of " : "") + hosts + others;
 }
 
 FaultPlan read_fault(TableReader& table, const FaultTargets& targets) {
@@ -99,14 +165,16 @@ FaultPlan read_fault(TableReader& table, const FaultTargets& targets) {
     if (pick != "all" && pick != "one") table.complain("pick", "'pick' must be \"all\" or \"one\"");
     fault.pick_one = pick == "one";
     read_when(table, fault);
-    fault.lasts = table.optional_duration("for");
-    if (fault.kind == "restart" && !fault.lasts) fault.lasts = milliseconds(0);
-    if (kind != nullptr && !kind->has_end && table.has("for"))
-        table.complain("for", std::string("'") + kind->name + "' takes no time: leave 'for' out");
-    if (kind != nullptr && !kind->befalls_clients)
+    if (kind != nullptr && kind->part != FaultKind::Part::process && table.has("from"))
+        fault.from = read_targets(table, "from", targets);
+    if (kind != nullptr && kind->part == FaultKind::Part::link) read_link(table, *kind, fault);
+    if (kind == nullptr || kind->has_end) fault.lasts = table.optional_duration("for");
+    const bool over_at_once = fault.kind == "restart" || (kind != nullptr && !kind->has_end);
+    if (over_at_once && !fault.lasts) fault.lasts = milliseconds(0);
+    if (kind != nullptr && !kind->befalls_servers)
         for (const std::string& host : fault.on)
-            if (contains(targets.clients, host))
-                table.complain("on", std::string("'") + kind->name + "' befalls servers; '" + host + "' is a client");
+            if (contains(targets.servers, host))
+                table.complain("on", std::string("'") + kind->name + "' befalls clients; '" + host + "' is a server");
     return fault;
 }
 

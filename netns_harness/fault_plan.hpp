@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "netns_harness/link_rules.hpp"
 #include "netns_harness/system.hpp"
 #include "netns_harness/toml_reader.hpp"
 
@@ -14,10 +15,15 @@ namespace lockstep::harness {
 struct FaultKind {
     const char* name;
     const char* meaning;
-    bool befalls_clients = true;
-    bool has_end = true;  // may have a `for`: it is over by itself after that time
+    enum class Part : std::uint8_t { process, link, connections } part = Part::process;
+    bool befalls_servers = true;
+    bool has_end = true;                        // may have a `for`: it is over by itself after that time
+    LinkRule::Kind rule = LinkRule::Kind::cut;  // of links
 };
 const std::vector<FaultKind>& fault_kinds();
+
+// Whether a fault of this kind needs a relay in the link of the host that it befalls.
+bool needs_relay(const std::string& kind);
 
 // Who can be hit: the hosts in the order of the file, and what a scenario may call several of them.
 struct FaultTargets {
@@ -41,7 +47,10 @@ struct FaultPlan {
     std::uint64_t occurrences = 1;
     std::uint64_t times = 1;            // at most; 0: no limit
     std::optional<milliseconds> lasts;  // `for`; without it until the end of the work
-    std::string text() const;           // "kill of server", for people
+    std::vector<std::string> from;      // of a link, or connections: with these hosts alone; empty: with all
+    LinkRule link{};                    // of a link, or "vanish": without its peers
+    const FaultKind& what() const;
+    std::string text() const;  // "kill of server", for people
 };
 
 // Reads one [[fault]]; what is wrong goes to the table's findings.

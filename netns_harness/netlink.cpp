@@ -68,7 +68,7 @@ void Netlink::add_veth_to(const std::string& bridge, const std::string& device, 
                           const Fd& peer_namespace) {
     const Link near = allocated(Link(rtnl_link_veth_alloc()));
     rtnl_link_set_name(near.get(), device.c_str());
-    rtnl_link_set_master(near.get(), index_of(bridge));
+    if (!bridge.empty()) rtnl_link_set_master(near.get(), index_of(bridge));
     rtnl_link_set_flags(near.get(), IFF_UP);
     const Link far = allocated(Link(rtnl_link_veth_get_peer(near.get())));
     rtnl_link_set_name(far.get(), peer.c_str());

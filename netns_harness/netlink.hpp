@@ -20,8 +20,8 @@ class Netlink {
     void set_up(const std::string& device);
     void add_bridge(const std::string& device);
 
-    // A pair of connected devices: `device` here, as a port of `bridge`, up; `peer` in the namespace that
-    // `peer_namespace` is an open descriptor of, down.
+    // A pair of connected devices: `device` here, as a port of `bridge` (empty: of none), up; `peer` in the namespace
+    // that `peer_namespace` is an open descriptor of, down.
     void add_veth_to(const std::string& bridge, const std::string& device, const std::string& peer,
                      const Fd& peer_namespace);
 

@@ -11,6 +11,8 @@
 #include <functional>
 #include <thread>
 
+#include "netns_harness/socket_reset.hpp"
+
 namespace lockstep::harness {
 namespace {
 
@@ -79,17 +81,37 @@ std::string Subnet::address(unsigned n) const {
     return inet_ntop(family_, with_host, text, sizeof text);
 }
 
-Network::Network(const std::string& subnet) : subnet_(subnet) {
+Network::Network(const std::string& subnet, std::uint64_t seed) : subnet_(subnet), seed_(seed) {
     netlink_.add_bridge(bridge);
 }
 
-Host& Network::add_host(const std::string& name) {
+// With a relay: the host's link ends in to-HOST, and br-HOST is the port of the bridge.
+void Network::add_link(const Host& host, bool relayed) {
+    netlink_.add_veth_to(relayed ? "" : bridge, "to-" + host.name, host_device, host.net_namespace);
+    if (!relayed) return;
+    const Fd here(require(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), "cannot open a network namespace"));
+    netlink_.add_veth_to(bridge, "br-" + host.name, "up-" + host.name, here);
+    netlink_.set_up("up-" + host.name);
+    if (!relay_) relay_ = std::make_unique<Relay>(seed_);
+    relay_->join(host.name, "to-" + host.name, "up-" + host.name);
+}
+
+unsigned Network::reset_connections(const Host& host, const std::vector<IpAddress>& peers) const {
+    unsigned reset = 0;
+    in_own_thread([&] {
+        require(setns(host.net_namespace.get(), CLONE_NEWNET), "cannot enter the network namespace of " + host.name);
+        reset = harness::reset_connections(peers);
+    });
+    return reset;
+}
+
+Host& Network::add_host(const std::string& name, bool relayed) {
     Host& host = hosts_.emplace_back();
     host.name = name;
     host.address = subnet_.address(static_cast<unsigned>(hosts_.size()));
     host.net_namespace = new_net_namespace();
     host.net_ns = inode_of(host.net_namespace);
-    netlink_.add_veth_to(bridge, "to-" + name, host_device, host.net_namespace);
+    add_link(host, relayed);
     in_own_thread([&] {
         require(setns(host.net_namespace.get(), CLONE_NEWNET), "cannot enter the network namespace of " + name);
         Netlink inside;

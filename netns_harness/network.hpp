@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 
 #include "netns_harness/netlink.hpp"
+#include "netns_harness/relay.hpp"
 #include "netns_harness/system.hpp"
 
 namespace lockstep::harness {
@@ -41,11 +43,20 @@ class Subnet {
 // Builds the network in the sandbox; one thread. Throws Error.
 class Network {
  public:
-    explicit Network(const std::string& subnet);
+    // `seed`: of the random choices of links with faults.
+    explicit Network(const std::string& subnet, std::uint64_t seed = 0);
 
     // Adds a host with the next free address; the reference stays valid. `name` is at most 12 characters (the kernel's
-    // limit for device names less our prefix).
-    Host& add_host(const std::string& name);
+    // limit for device names less our prefix). `relayed`: its link can have faults.
+    Host& add_host(const std::string& name, bool relayed = false);
+
+    // A fault on the link of a relayed host; rule.id is its name for remove_rule(), which returns how many packets it
+    // did something to.
+    void add_rule(const std::string& host, const LinkRule& rule) { relay_->add_rule(host, rule); }
+    std::uint64_t remove_rule(const std::string& host, std::uint64_t id) { return relay_->remove_rule(host, id); }
+
+    // Resets the host's TCP connections with `peers`, with all when it is empty; returns how many.
+    unsigned reset_connections(const Host& host, const std::vector<IpAddress>& peers) const;
 
     const std::deque<Host>& hosts() const { return hosts_; }
 
@@ -53,9 +64,13 @@ class Network {
     const Host* host_of(std::uint64_t net_ns) const;
 
  private:
+    void add_link(const Host& host, bool relayed);
+
     Subnet subnet_;
+    std::uint64_t seed_;
     Netlink netlink_;
     std::deque<Host> hosts_;
+    std::unique_ptr<Relay> relay_;  // from the first relayed host on
 };
 
 }  // namespace lockstep::harness

@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -104,6 +105,113 @@ TEST(Network, ThirtyTwoHostsAreMadeAndReachEachOther) {
         const Host& first = network.hosts().front();
         const Fd listening = listen_on(first, first.address, "2049");
         return can_connect(network.hosts().back(), first.address, "2049") ? 0 : 1;
+    };
+    EXPECT_EQ(run_in_sandbox({}, check), 0);
+}
+
+LinkRule cut_of(const std::vector<IpAddress>& peers) {
+    LinkRule rule;
+    rule.id = 7;
+    rule.peers = peers;
+    return rule;
+}
+
+// Within less than the second after which the kernel asks again.
+bool connects_soon(const Host& from, const Host& to) {
+    const SocketAddress address = socket_address(to.address, "2049");
+    const Fd client = socket_on(from, address.storage.ss_family);
+    const timeval limit{0, 300'000};
+    setsockopt(client.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    return connect(client.get(), address.get(), address.size) == 0;
+}
+
+int check_relay(const std::string& subnet) {
+    Network network(subnet);
+    const Host& server = network.add_host("server", true);
+    const Host& client = network.add_host("client", true);
+    const Host& other = network.add_host("other");
+    const Fd listening = listen_on(server, server.address, "2049");
+    if (!can_connect(client, server.address, "2049") || !can_connect(other, server.address, "2049")) return 1;
+    network.add_rule("client", cut_of({ip_address(server.address)}));
+    if (connects_soon(client, server)) return 2;
+    if (!can_connect(other, server.address, "2049")) return 3;
+    const Fd elsewhere = listen_on(other, other.address, "2049");
+    if (!can_connect(client, other.address, "2049")) return 4;
+    if (network.remove_rule("client", 7) == 0) return 5;
+    if (!can_connect(client, server.address, "2049")) return 6;
+    network.add_rule("server", cut_of({}));
+    return connects_soon(other, server) ? 7 : 0;
+}
+
+TEST(Network, ARelayedHostIsCutOffFromThoseOfTheRuleAndFromNobodyElse) {
+    EXPECT_EQ(run_in_sandbox({}, [](Sandbox&) { return check_relay("10.77.0.0/24"); }), 0);
+}
+
+TEST(Network, ARelayedHostIsCutOffWithIpv6AsWell) {
+    EXPECT_EQ(run_in_sandbox({}, [](Sandbox&) { return check_relay("fd77::/64"); }), 0);
+}
+
+// Everything that `from` writes, up to its end.
+std::size_t received(const Fd& from) {
+    std::vector<char> buffer(1 << 16);
+    std::size_t sum = 0;
+    for (ssize_t got; (got = read(from.get(), buffer.data(), buffer.size())) > 0;) sum += static_cast<std::size_t>(got);
+    return sum;
+}
+
+TEST(Network, MegabytesPassARelayThatDelaysDoublesAndReordersAndLosesSome) {
+    const auto check = [](Sandbox&) {
+        Network network("10.77.0.0/24", 5);
+        const Host& server = network.add_host("server");
+        const Host& client = network.add_host("client", true);
+        std::uint64_t id = 0;
+        for (const LinkRule::Kind kind :
+             {LinkRule::Kind::delay, LinkRule::Kind::duplicate, LinkRule::Kind::reorder, LinkRule::Kind::loss}) {
+            LinkRule rule;
+            rule.id = ++id;
+            rule.kind = kind;
+            rule.percent = kind == LinkRule::Kind::loss ? 1 : 10;
+            rule.delay = milliseconds(1);
+            network.add_rule("client", rule);
+        }
+        const Fd listening = listen_on(server, server.address, "2049");
+        const SocketAddress address = socket_address(server.address, "2049");
+        Fd sender = socket_on(client, AF_INET);
+        if (connect(sender.get(), address.get(), address.size) != 0) return 1;
+        const Fd receiver(accept(listening.get(), nullptr, nullptr));
+        constexpr std::size_t all = 4 << 20;
+        std::thread sending([&sender] {
+            const std::vector<char> bytes(all, 'x');
+            for (std::size_t sent = 0; sent < all;)
+                sent += static_cast<std::size_t>(write(sender.get(), bytes.data() + sent, all - sent));
+            sender.reset();
+        });
+        const std::size_t got = received(receiver);
+        sending.join();
+        if (got != all) return 2;
+        for (std::uint64_t rule = 1; rule <= id; ++rule)
+            if (network.remove_rule("client", rule) == 0) return static_cast<int>(10 + rule);
+        return 0;
+    };
+    EXPECT_EQ(run_in_sandbox({}, check), 0);
+}
+
+TEST(Network, ConnectionsAreResetWithThePeersAskedForAndBothEndsAreTold) {
+    const auto check = [](Sandbox&) {
+        Network network("10.77.0.0/24");
+        const Host& server = network.add_host("server");
+        const Host& client = network.add_host("client");
+        const Fd listening = listen_on(server, server.address, "2049");
+        const SocketAddress address = socket_address(server.address, "2049");
+        const Fd near = socket_on(client, AF_INET);
+        if (connect(near.get(), address.get(), address.size) != 0) return 1;
+        const Fd far(accept(listening.get(), nullptr, nullptr));
+        if (network.reset_connections(client, {ip_address("10.77.0.9")}) != 0) return 2;
+        if (network.reset_connections(client, {ip_address(server.address)}) != 1) return 3;
+        char byte = 0;
+        if (read(near.get(), &byte, 1) != -1 || errno != ECONNABORTED) return 4;
+        if (read(far.get(), &byte, 1) != -1 || errno != ECONNRESET) return 5;
+        return can_connect(client, server.address, "2049") ? 0 : 6;
     };
     EXPECT_EQ(run_in_sandbox({}, check), 0);
 }

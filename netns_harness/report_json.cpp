@@ -59,7 +59,8 @@ class JsonReport {
     }
 
     Json json(const InjectedFault& fault) const {
-        return {{"kind", fault.kind}, {"hosts", fault.hosts}, {"begin_ns", fault.begin_ns}, {"end_ns", fault.end_ns}};
+        return {{"kind", fault.kind},         {"text", fault.text()},   {"hosts", fault.hosts},    {"from", fault.from},
+                {"begin_ns", fault.begin_ns}, {"end_ns", fault.end_ns}, {"touched", fault.touched}};
     }
 
     Json json(const HostInfo& host) const {

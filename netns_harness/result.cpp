@@ -19,7 +19,9 @@ std::string to_text(Verdict verdict) {
 std::string InjectedFault::text() const {
     std::string names;
     for (const std::string& host : hosts) names += (names.empty() ? "" : ", ") + host;
-    return kind + " of " + names;
+    std::string others;
+    for (const std::string& host : from) others += (others.empty() ? " from " : ", ") + host;
+    return kind + " of " + names + others;
 }
 
 std::uint64_t RunResult::oracle_failures() const {

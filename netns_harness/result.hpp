@@ -107,9 +107,11 @@ struct ArmedFault {
 struct InjectedFault {
     std::string kind;
     std::vector<std::string> hosts;
-    std::uint64_t begin_ns = 0;  // CLOCK_MONOTONIC
-    std::uint64_t end_ns = 0;    // 0: not over when the run was
-    std::string text() const;    // "kill of server"
+    std::vector<std::string> from{};  // of a link's: the others of its packets; empty: all
+    std::uint64_t begin_ns = 0;       // CLOCK_MONOTONIC
+    std::uint64_t end_ns = 0;         // 0: not over when the run was
+    std::uint64_t touched = 0;        // packets, or connections, that it did something to
+    std::string text() const;         // "kill of server"
 };
 
 // A host, for those who read the events.

@@ -91,6 +91,26 @@ TEST(Scenario, AFaultNamesHostsOrAllOfAClientsCount) {
     EXPECT_EQ(fault.text(), "stop of one of server, c1, c2");
 }
 
+TEST(Scenario, AFaultOfALinkHasTheKeysOfItsKindAndNoOthers) {
+    const std::string start = std::string(smallest) + "[[fault]]\non = \"client\"\nat = \"1s\"\n";
+    const FaultPlan loss =
+        parse_scenario(start + "kind = \"loss\"\npercent = 7\nfrom = \"server\"\ndirection = \"in\"\n", "x.toml")
+            .faults[0];
+    EXPECT_EQ(loss.link.kind, LinkRule::Kind::loss);
+    EXPECT_EQ(loss.link.percent, 7U);
+    EXPECT_FALSE(loss.link.out);
+    EXPECT_TRUE(loss.link.in);
+    EXPECT_EQ(loss.text(), "loss of client from server");
+    EXPECT_THAT(findings_of(start + "kind = \"loss\"\n"), HasSubstr("key 'percent' is missing"));
+    EXPECT_THAT(findings_of(start + "kind = \"loss\"\npercent = 101\n"), HasSubstr("from 1 to 100"));
+    EXPECT_THAT(findings_of(start + "kind = \"partition\"\npercent = 1\n"), HasSubstr("unknown key 'percent'"));
+    EXPECT_THAT(findings_of(start + "kind = \"delay\"\ndelay = \"1ms\"\njitter = \"2ms\"\n"),
+                HasSubstr("'jitter' is at most as long as 'delay'"));
+    EXPECT_THAT(findings_of(start + "kind = \"reset\"\nfor = \"1s\"\n"), HasSubstr("unknown key 'for'"));
+    EXPECT_THAT(findings_of(std::string(smallest) + "[[fault]]\non = \"server\"\nat = \"1s\"\nkind = \"vanish\"\n"),
+                HasSubstr("'vanish' befalls clients; 'server' is a server"));
+}
+
 TEST(Scenario, WhatIsWrongWithAFaultIsSaidWithItsPlace) {
     const std::string findings =
         findings_of(std::string(smallest) +

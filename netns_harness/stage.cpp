@@ -32,18 +32,22 @@ Stage::Stage(const RunOptions& options, Observer& observer, RunResult& result)
       scenario_(options.scenario),
       observer_(observer),
       result_(result),
-      network_(scenario_.subnet) {}
+      network_(scenario_.subnet, options.seed) {}
+
+const Host& Stage::add_host(const std::string& name) {
+    const bool relayed = std::ranges::any_of(scenario_.faults, [&name](const FaultPlan& fault) {
+        return needs_relay(fault.kind) && std::ranges::find(fault.on, name) != fault.on.end();
+    });
+    return network_.add_host(name, relayed);
+}
 
 void Stage::make_hosts() {
     for (const ServerPlan& plan : scenario_.servers)
-        servers_.push_back({.name = plan.name, .server = &plan, .host = &network_.add_host(plan.name), .lives = {}});
+        servers_.push_back({.name = plan.name, .server = &plan, .host = &add_host(plan.name), .lives = {}});
     std::uint64_t number = 0;
     for (const ClientPlan& plan : scenario_.clients)
-        clients_.push_back({.name = plan.name,
-                            .client = &plan,
-                            .number = ++number,
-                            .host = &network_.add_host(plan.name),
-                            .lives = {}});
+        clients_.push_back(
+            {.name = plan.name, .client = &plan, .number = ++number, .host = &add_host(plan.name), .lives = {}});
     for (const Host& host : network_.hosts()) result_.hosts.push_back({host.name, host.address, host.net_ns});
 }
 
@@ -159,6 +163,26 @@ void Stage::resume(const std::string& name) {
     if (--program.suspended > 0 || !program.runs()) return;
     program.process().signal(SIGCONT);
     if (program.server != nullptr) observer_.server_is_suspended(*program.server, false);
+}
+
+void Stage::add_link_fault(const std::string& name, LinkRule rule, const std::vector<std::string>& peers) {
+    rule.peers = addresses_of(peers, name);
+    if (peers.empty() || !rule.peers.empty()) network_.add_rule(name, rule);
+}
+
+std::uint64_t Stage::remove_link_fault(const std::string& name, std::uint64_t id) {
+    return network_.remove_rule(name, id);
+}
+
+std::uint64_t Stage::reset_connections(const std::string& name, const std::vector<std::string>& peers) {
+    return network_.reset_connections(*find(name).host, addresses_of(peers, name));
+}
+
+std::vector<IpAddress> Stage::addresses_of(const std::vector<std::string>& hosts, const std::string& but) {
+    std::vector<IpAddress> addresses;
+    for (const std::string& host : hosts)
+        if (host != but) addresses.push_back(ip_address(find(host).host->address));
+    return addresses;
 }
 
 std::optional<std::string> Stage::dead_server() const {

@@ -52,6 +52,13 @@ class Stage {
     void suspend(const std::string& name);
     void resume(const std::string& name);
 
+    // Faults of the host's link with `peers`, with all when it is empty; rule.id names it.
+    void add_link_fault(const std::string& name, LinkRule rule, const std::vector<std::string>& peers);
+    // Returns how many packets it did something to.
+    std::uint64_t remove_link_fault(const std::string& name, std::uint64_t id);
+    // Returns how many.
+    std::uint64_t reset_connections(const std::string& name, const std::vector<std::string>& peers);
+
     // A server that died and was not killed by a fault: what to say of it.
     std::optional<std::string> dead_server() const;
     // Every client has ended and none will be started again.
@@ -67,11 +74,11 @@ class Stage {
 
     // Descriptors that become readable when a program ends.
     std::vector<int> end_fds() const;
-    Network& network() { return network_; }
-    const std::vector<Program>& clients() const { return clients_; }
 
  private:
     Program& find(const std::string& name);
+    const Host& add_host(const std::string& name);
+    std::vector<IpAddress> addresses_of(const std::vector<std::string>& hosts, const std::string& but);
     void start(Program& program);
     void end_by_fault(Program& program);
     std::string ready_line(const Program& client) const;

@@ -69,6 +69,11 @@ std::int64_t TableReader::integer(const std::string& key, std::int64_t otherwise
     return optional_integer(key, least, most).value_or(otherwise);
 }
 
+std::int64_t TableReader::required_integer(const std::string& key, std::int64_t least, std::int64_t most) {
+    if (!has(key)) complain(key, "key '" + key + "' is missing");
+    return integer(key, least, least, most);
+}
+
 std::vector<std::string> TableReader::texts(const std::string& key) {
     const toml::node* node = find(key);
     std::vector<std::string> result;

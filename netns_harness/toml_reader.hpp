@@ -42,6 +42,7 @@ class TableReader {
     std::string text(const std::string& key, const std::string& otherwise);
     std::int64_t integer(const std::string& key, std::int64_t otherwise, std::int64_t least, std::int64_t most);
     std::optional<std::int64_t> optional_integer(const std::string& key, std::int64_t least, std::int64_t most);
+    std::int64_t required_integer(const std::string& key, std::int64_t least, std::int64_t most);
     std::vector<std::string> texts(const std::string& key);
     // A text stands for an array of one.
     std::vector<std::string> text_or_texts(const std::string& key);
