@@ -20,7 +20,8 @@ using nlohmann::json;
 
 constexpr std::size_t violations_kept = 16;  // of a property, with their histories
 
-constexpr std::chrono::milliseconds agents_period{500};
+// Less than the time between two samples of a run: between counts of different age a rate would be a matter of chance.
+constexpr std::chrono::milliseconds agents_period{50};
 
 Verdict verdict_of(std::string_view text) {
     return text == "ok" ? Verdict::ok : text == "violated" ? Verdict::violated : Verdict::inconclusive;
