@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 namespace lockstep::cli {
@@ -59,8 +60,22 @@ std::vector<std::string> known_agents() {
 std::shared_ptr<PropertyCommand> declare_property_command(CLI::App& app) {
     auto options = std::make_shared<PropertyCommand>();
     add_process_option(app, options->process)->required();
-    app.add_option("property", options->property, "The attached property's name")->required();
+    app.add_option("property", options->property,
+                   "The attached property's name, or that of the group it was attached with")
+        ->required();
     return options;
+}
+
+std::vector<std::string> attached_properties(monitors::AgentClient& agent, const std::string& name) {
+    const nlohmann::json status = agent.status();
+    std::vector<std::string> members;
+    for (const auto& property : status.at("properties")) {
+        if (property.at("name") == name) return {name};
+        if (property.at("group") == name) members.push_back(property.at("name"));
+    }
+    if (members.empty())
+        throw monitors::AgentError(fmt::format("no property named \"{}\" is attached, and no group", name));
+    return members;
 }
 
 }  // namespace lockstep::cli

@@ -23,11 +23,15 @@ std::filesystem::path library_beside_us(const std::string& name);
 // The sockets of the user's agents in the default place, of processes that live.
 std::vector<std::string> known_agents();
 
-// A command that has a process and a property: `detach`, `pause` and `resume` are these.
+// A command that has a process and a property or a group of them: `detach`, `pause` and `resume` are these.
 struct PropertyCommand {
     std::string process;
     std::string property;
 };
 std::shared_ptr<PropertyCommand> declare_property_command(CLI::App& app);
+
+// The names of the attached properties that `name` stands for: a property's own, or those of a group that were attached
+// and still are. Throws monitors::AgentError when there is none.
+std::vector<std::string> attached_properties(monitors::AgentClient& agent, const std::string& name);
 
 }  // namespace lockstep::cli

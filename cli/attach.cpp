@@ -49,14 +49,26 @@ std::chrono::milliseconds to_duration(const std::string& text) {
     throw std::runtime_error(fmt::format("{} is no duration: a number with ms, s or m", text));
 }
 
+// All of them or none: when one is refused, those before it are detached again.
 int attach_in_process(const Options& options) {
-    const auto agent = connect_to(options.process);
-    for (const std::string& property : options.live.properties) {
-        const LoadableProperty loadable(property);
-        if (!loadable.sound()) return exit_violated;
-        agent->attach(loadable.file(), options.live.attach);
-        fmt::print("{} is attached\n", loadable.file().stem().string());
+    std::vector<std::unique_ptr<LoadableProperty>> loadables;
+    for (const GroupMember& named : options.live.properties) {
+        loadables.push_back(std::make_unique<LoadableProperty>(named.property));
+        if (!loadables.back()->sound()) return exit_violated;
     }
+    const auto agent = connect_to(options.process);
+    std::vector<std::string> attached;
+    try {
+        for (std::size_t i = 0; i < loadables.size(); ++i) {
+            monitors::AttachOptions attach = options.live.attach;
+            attach.group = options.live.properties[i].group;
+            attached.push_back(agent->attach(loadables[i]->file(), attach));
+        }
+    } catch (const monitors::AgentError&) {
+        for (const std::string& name : attached) agent->detach(name);
+        throw;
+    }
+    for (const std::string& name : attached) fmt::print("{} is attached\n", name);
     return exit_ok;
 }
 
@@ -69,14 +81,15 @@ std::string url_of_session(const Options& options) {
 
 // Numbers that come first are processes; the rest are properties.
 void sort_names(Options& options) {
+    std::vector<std::string> properties;
     for (const std::string& name : options.names) {
         const auto pid = to_pid(name);
-        if (pid && options.live.properties.empty())
+        if (pid && properties.empty())
             options.live.pids.push_back(*pid);
         else
-            options.live.properties.push_back(name);
+            properties.push_back(name);
     }
-    options.live.properties = expand_groups(options.live.properties);
+    options.live.properties = expand_groups(properties);
     if (options.live.properties.empty()) throw std::runtime_error("name a property: lockstep attach PID PROPERTY");
 }
 

@@ -11,7 +11,6 @@
 #include <thread>
 
 #include "cli/command.hpp"
-#include "cli/loadable_property.hpp"
 #include "cli/property_status.hpp"
 #include "cli/running_programs.hpp"
 #include "monitors/live/live_verifier.hpp"
@@ -58,11 +57,12 @@ class LiveAttachment {
     bool load() {
         monitors::InstanceOptions instance = options_.attach.instance;
         instance.history_records = std::max(instance.history_records, monitors::one_reader().history_records);
-        for (const std::string& name : options_.properties) {
-            const LoadableProperty loadable(name);
+        for (const GroupMember& named : options_.properties) {
+            const LoadableProperty loadable(named.property);
             if (!loadable.sound()) return false;
             properties_.push_back(std::make_shared<monitors::WatchedProperty>(loadable.file().string(), instance,
                                                                               options_.attach.reactors));
+            properties_.back()->set_group(named.group);
         }
         return true;
     }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/loadable_property.hpp"
 #include "monitors/agent/agent_client.hpp"
 
 namespace lockstep::cli {
@@ -16,7 +17,7 @@ namespace lockstep::cli {
 struct LiveAttachOptions {
     std::vector<pid_t> pids;  // none, and no URL: every program of the user
     std::string url;          // of a session that somebody else made; empty: one is made
-    std::vector<std::string> properties;
+    std::vector<GroupMember> properties;
     monitors::AttachOptions attach;
     std::optional<std::chrono::milliseconds> duration;
     std::chrono::milliseconds live_timer{2};

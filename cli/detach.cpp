@@ -1,4 +1,4 @@
-// lockstep detach: takes a property out of a running process and gives its verdict.
+// lockstep detach: takes a property, or a group, out of a running process and gives the verdict.
 #include <nlohmann/json.hpp>
 
 #include "cli/agents.hpp"
@@ -12,11 +12,15 @@ Command::Run declare(CLI::App& app) {
     const auto options = declare_property_command(app);
     auto as_json = std::make_shared<bool>(false);
     app.add_flag("--json", *as_json, "The summary as JSON");
-    app.footer("Exit status: the verdict: 0 ok, 1 violated, 3 inconclusive; 2 there is no agent or no such property.");
+    app.footer(
+        "Exit status: the (worst) verdict: 0 ok, 1 violated, 3 inconclusive; 2 there is no agent or no such property.");
     return [options, as_json] {
-        const nlohmann::json summary = connect_to(options->process)->detach(options->property);
-        print_properties({summary}, *as_json);
-        return exit_status_of({summary});
+        const auto agent = connect_to(options->process);
+        std::vector<nlohmann::json> summaries;
+        for (const std::string& name : attached_properties(*agent, options->property))
+            summaries.push_back(agent->detach(name));
+        print_properties(summaries, *as_json);
+        return exit_status_of(summaries);
     };
 }
 

@@ -19,15 +19,15 @@ LoadableProperty::LoadableProperty(const std::string& property) {
     sound_ = !source.empty() && compile_monitor(source, file_, {});
 }
 
-std::vector<std::string> expand_groups(const std::vector<std::string>& properties) {
+std::vector<GroupMember> expand_groups(const std::vector<std::string>& properties) {
     namespace fs = std::filesystem;
-    std::vector<std::string> all;
+    std::vector<GroupMember> all;
     for (const std::string& property : properties) {
         const bool is_path = property.find('/') != std::string::npos || property == "." || property == "..";
         const fs::path folder = is_path ? fs::path(property) : monitors::monitor_directory() / property;
         std::error_code none;
         if (!fs::is_directory(folder, none)) {
-            all.push_back(property);
+            all.push_back({property, ""});
             continue;
         }
         std::vector<std::string> members;
@@ -38,7 +38,8 @@ std::vector<std::string> expand_groups(const std::vector<std::string>& propertie
         }
         if (members.empty()) throw std::runtime_error("the group " + folder.string() + " has no property in it");
         std::ranges::sort(members);
-        all.insert(all.end(), members.begin(), members.end());
+        const std::string group = fs::canonical(folder).filename();
+        for (const std::string& member : members) all.push_back({member, group});
     }
     return all;
 }

@@ -26,9 +26,15 @@ class LoadableProperty {
     bool sound_ = true;
 };
 
+// A property as LoadableProperty takes it, and the name of the group that it was named by; empty: by itself.
+struct GroupMember {
+    std::string property;
+    std::string group;
+};
+
 // Groups replaced by what is in them, in the order of names: a group is a folder, of compiled properties or automata
 // (.so, .dot, .ltl), named by its path or, below the folder of installed properties, by its name; the rest stays as it
 // is. Throws std::runtime_error for a folder with no property in it.
-std::vector<std::string> expand_groups(const std::vector<std::string>& properties);
+std::vector<GroupMember> expand_groups(const std::vector<std::string>& properties);
 
 }  // namespace lockstep::cli

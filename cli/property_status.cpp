@@ -31,6 +31,7 @@ void explain(const json& property) {
         if (!text.empty()) fmt::print("{}: {}{}\n", name, what, text);
     };
     tell("", joined(property.at("reasons"), "; "));
+    tell("of the group ", property.at("group"));
     if (property.at("paused").get<bool>()) tell("", "paused");
     const std::uint64_t taken = edges_taken(property), edges = property.at("edges").size();
     if (taken < edges) tell("", fmt::format("{} of {} edges taken", taken, edges));

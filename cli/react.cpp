@@ -12,7 +12,8 @@ Command::Run declare_react(CLI::App& app) {
     app.add_option("reactors", *reactors,
                    "The reactors from now on; none: only count. " + reactors::reactors_in_one_line());
     return [options, reactors] {
-        connect_to(options->process)->react(options->property, *reactors);
+        const auto agent = connect_to(options->process);
+        for (const std::string& name : attached_properties(*agent, options->property)) agent->react(name, *reactors);
         return exit_ok;
     };
 }
@@ -20,7 +21,8 @@ Command::Run declare_react(CLI::App& app) {
 Command::Run declare_pause(CLI::App& app) {
     const auto options = declare_property_command(app);
     return [options] {
-        connect_to(options->process)->pause(options->property);
+        const auto agent = connect_to(options->process);
+        for (const std::string& name : attached_properties(*agent, options->property)) agent->pause(name);
         return exit_ok;
     };
 }
@@ -28,7 +30,8 @@ Command::Run declare_pause(CLI::App& app) {
 Command::Run declare_resume(CLI::App& app) {
     const auto options = declare_property_command(app);
     return [options] {
-        connect_to(options->process)->resume(options->property);
+        const auto agent = connect_to(options->process);
+        for (const std::string& name : attached_properties(*agent, options->property)) agent->resume(name);
         return exit_ok;
     };
 }

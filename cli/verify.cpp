@@ -99,8 +99,8 @@ int verify_by_properties(const VerifyOptions& options) {
     instance.contexts = options.contexts;
     std::vector<std::unique_ptr<Monitor>> loaded;
     std::vector<Monitor*> borrowed;
-    for (const std::string& property : expand_groups(options.properties)) {
-        const LoadableProperty loadable(property);
+    for (const GroupMember& named : expand_groups(options.properties)) {
+        const LoadableProperty loadable(named.property);
         if (!loadable.sound()) return exit_could_not_run;
         loaded.push_back(Monitor::load(loadable.file(), instance));
         borrowed.push_back(loaded.back().get());

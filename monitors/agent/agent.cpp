@@ -114,6 +114,7 @@ json Agent::answer(const json& request) {
 json Agent::attach(const json& request) {
     auto attached = std::make_shared<AttachedProperty>(request.at("file").get<std::string>(), options_of(request),
                                                        reactors_of(request), wake_);
+    attached->set_group(request.value("group", ""));
     const std::lock_guard hold(mutex_);
     if (properties_.contains(attached->name()))
         throw std::invalid_argument(fmt::format("{} is attached already", attached->name()));

@@ -65,11 +65,13 @@ AgentClient::~AgentClient() {
     if (socket_ >= 0) close(socket_);
 }
 
-void AgentClient::attach(const std::filesystem::path& file, const AttachOptions& options) {
-    request({{"do", "attach"},
-             {"file", file.string()},
-             {"options", options_json(options.instance)},
-             {"reactors", options.reactors}});
+std::string AgentClient::attach(const std::filesystem::path& file, const AttachOptions& options) {
+    return request({{"do", "attach"},
+                    {"file", file.string()},
+                    {"options", options_json(options.instance)},
+                    {"reactors", options.reactors},
+                    {"group", options.group}})
+        .at("property");
 }
 
 nlohmann::json AgentClient::detach(const std::string& property) {

@@ -24,6 +24,7 @@ class AgentError : public std::runtime_error {
 struct AttachOptions {
     InstanceOptions instance;
     std::vector<std::string> reactors = {"log"};  // of reactors/; they run in this order
+    std::string group;                            // that the property is attached as a part of; empty: none
 };
 
 // A connection to one agent. Not thread-safe. Every call throws AgentError, and none waits longer than the time limit.
@@ -37,8 +38,8 @@ class AgentClient {
     AgentClient& operator=(const AgentClient&) = delete;
 
     // Loads a compiled property into the process and registers its probes. `file`: an absolute path as the process sees
-    // it. When it returns, every later event is seen.
-    void attach(const std::filesystem::path& file, const AttachOptions& options = {});
+    // it. When it returns, every later event is seen. Answers the property's name.
+    std::string attach(const std::filesystem::path& file, const AttachOptions& options = {});
 
     // Unregisters the probes, waits until no thread is inside one, and answers the property's last summary (see
     // status).
@@ -52,7 +53,8 @@ class AgentClient {
     void react(const std::string& property, const std::vector<std::string>& reactors);
 
     // {"pid", "properties": [{"name", "verdict", "reasons", "counters": {…}, "edges": […], "unseen_events", "pending",
-    //  "reactors", "paused", "reports": [report…]}]}; "reports" are the last violations (at most 16) of each property.
+    //  "reactors", "paused", "group", "reports": [report…]}]}; "reports" are the last violations (at most 16) of each
+    //  property.
     nlohmann::json status();
 
     // For a process that is about to be killed: no thread of it gets past a tracepoint of an attached property any

@@ -35,6 +35,9 @@ class AttachedProperty {
     // Throws reactors::ReactorError; the former reactors then stay.
     void set_reactors(const std::vector<std::string>& specifications);
 
+    // What it was attached as a part of; told by status(). Before anybody asks.
+    void set_group(std::string group) { group_ = std::move(group); }
+
     void pause();
     void resume() { instance()->resume(); }
 
@@ -66,6 +69,7 @@ class AttachedProperty {
     static constexpr std::size_t remembered_reports = 16;
 
     std::unique_ptr<Monitor> monitor_;
+    std::string group_;
     std::optional<Probes> probes_;
     const int wake_;
     std::mutex changing_;  // reactor_sets_ grows; never held while reactors run
@@ -74,7 +78,7 @@ class AttachedProperty {
     std::atomic<std::uint64_t> told_{0};     // violations handed over by probes
     std::atomic<std::uint64_t> handled_{0};  // and those that all reactors have seen
 
-    std::mutex handling_;    // one thread takes violations and runs reactors
+    std::mutex handling_;      // one thread takes violations and runs reactors
     bool acts_later_ = false;  // a state's time was over; held with handling_
     mutable std::mutex reports_mutex_;
     std::deque<std::string> reports_;  // JSON, the last ones

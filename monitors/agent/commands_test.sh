@@ -25,6 +25,16 @@ expect() {
     [ "$got" -eq "$status" ] || fail "$* exited $got, not $status: $(cat "$scratch/out")"
     [ -z "$pattern" ] || grep -qF -- "$pattern" "$scratch/out" || fail "$* did not say \"$pattern\" but: $(cat "$scratch/out")"
 }
+# told PATTERN FILE_OR_COMMAND…: waits up to 10 s until the reaction thread has told of it.
+told() {
+    local pattern=$1
+    shift
+    for _ in $(seq 500); do
+        "$@" 2>&1 | grep -qF -- "$pattern" && return
+        sleep 0.02
+    done
+    fail "$* never said \"$pattern\""
+}
 tell() {
     echo "$1" >&7
     read -r answer <&8 || fail "the target died at: $1"
@@ -49,7 +59,7 @@ at=(--in-process "$scratch/socket")
 expect 2 "there is no agent at" "$lockstep" status --in-process "$scratch/nowhere"
 expect 2 "no property named nowhere" "$lockstep" attach "${at[@]}" nowhere
 expect 1 "" "$lockstep" attach "${at[@]}" "$scratch/broken.dot"
-expect 0 "compiled is attached" "$lockstep" attach "${at[@]}" "$scratch/compiled.so"
+expect 0 "mutual_exclusion is attached" "$lockstep" attach "${at[@]}" "$scratch/compiled.so"
 expect 3 "saw nothing" "$lockstep" status "${at[@]}"
 tell "grant /a x 0 9 5"
 tell "release /a x 0 9"
@@ -61,6 +71,7 @@ tell "grant /a x 0 9 5"
 expect 0 "" "$lockstep" resume "${at[@]}" mutual_exclusion
 tell "grant /a y 0 9 5"
 tell "grant /a z 0 9 5"
+told "violated file=/a" "$lockstep" status "${at[@]}"
 expect 1 "violated file=/a" "$lockstep" status "${at[@]}"
 expect 1 "last violation: file=/a" "$lockstep" watch "${at[@]}" --count 2 --interval 0.05
 expect 2 "there is no agent at" "$lockstep" watch --in-process "$scratch/nowhere" --count 1
@@ -79,8 +90,27 @@ expect 2 "no property named" "$lockstep" detach "${at[@]}" mutual_exclusion
 mkdir "$scratch/group" "$scratch/empty"
 cp "$scratch/compiled.so" "$scratch/group/one.so"
 expect 2 "has no property in it" "$lockstep" attach "${at[@]}" "$scratch/empty"
-expect 0 "one is attached" "$lockstep" attach "${at[@]}" "$scratch/group"
+expect 0 "mutual_exclusion is attached" "$lockstep" attach "${at[@]}" "$scratch/group"
 expect 3 "saw nothing" "$lockstep" detach "${at[@]}" mutual_exclusion
+sed 's/mutual_exclusion/other/' "$source_dir/dot/mutual_exclusion.dot" >"$scratch/group/other.dot"
+expect 0 "other is attached" "$lockstep" attach "${at[@]}" "$scratch/group"
+expect 3 "other: of the group group" "$lockstep" status "${at[@]}"
+expect 0 "" "$lockstep" pause "${at[@]}" group
+tell "grant /g x 0 9 5"
+expect 0 "" "$lockstep" resume "${at[@]}" group
+expect 2 "no reactor named explode" "$lockstep" react "${at[@]}" group explode
+expect 0 "" "$lockstep" react "${at[@]}" group "log:$scratch/group.log"
+tell "grant /g y 0 9 5"
+tell "grant /g z 0 9 5"
+expect 1 "other " "$lockstep" detach "${at[@]}" group
+[ "$(grep -c 'other\|mutual_exclusion' "$scratch/out")" -ge 2 ] || fail "not the whole group was detached: $(cat "$scratch/out")"
+[ "$(grep -c 'violated for file="/g"' "$scratch/group.log")" -eq 2 ] || fail "not one report of each: $(cat "$scratch/group.log")"
+expect 2 "no property named \"group\" is attached, and no group" "$lockstep" detach "${at[@]}" group
+# All of a group or nothing: its second is attached already.
+expect 0 "" "$lockstep" attach "${at[@]}" "$scratch/group/other.dot"
+expect 2 "other is attached already" "$lockstep" attach "${at[@]}" "$scratch/group"
+expect 3 "" "$lockstep" detach "${at[@]}" other
+expect 2 "no property named" "$lockstep" detach "${at[@]}" mutual_exclusion
 expect 2 "not a directory" "$lockstep" verify "$scratch/none" "$scratch/group"
 expect 0 "lock_api:acquired" "$lockstep" events lock_api
 expect 2 "there is no tracepoint" "$lockstep" events nothing

@@ -208,6 +208,7 @@ expect 2 "knows no such session" "$lockstep" attach --session nowhere mutual_exc
 expect 2 "a session's URL is" "$lockstep" attach --url somewhere mutual_exclusion
 
 begin sixth env LTTNG_UST_ALLOW_BLOCKING=1
+tell sixth "release /i x 0 9"  # it is no longer env
 watch --no-loss "$(cat sixth.pid)" mutual_exclusion
 for i in $(seq 50); do tell sixth "grant /i$i x 0 9 5"; done
 kill -INT $watcher

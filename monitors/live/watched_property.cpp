@@ -63,6 +63,7 @@ void WatchedProperty::set_absent_tracepoints(std::vector<std::string> names) {
 
 nlohmann::json WatchedProperty::status() const {
     nlohmann::json status = to_json(monitor_->summary());
+    status["group"] = group_;
     status["paused"] = !detached() && monitor_->instance()->paused();
     const std::lock_guard hold(mutex_);
     status["absent_tracepoints"] = absent_tracepoints_;

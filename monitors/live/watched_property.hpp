@@ -34,6 +34,9 @@ class WatchedProperty {
     void detach();
     bool detached() const { return detached_.load(); }
 
+    // What it was attached as a part of; told by status(). Before anybody asks.
+    void set_group(std::string group) { group_ = std::move(group); }
+
     // "provider:tracepoint" of bindings that no watched program offered when it was looked.
     void set_absent_tracepoints(std::vector<std::string> names);
 
@@ -54,6 +57,7 @@ class WatchedProperty {
     static constexpr std::size_t remembered_reports = 16;
 
     std::unique_ptr<Monitor> monitor_;
+    std::string group_;
     void (*record_violation_)(const reactors::Report&) = nullptr;
     std::atomic<bool> detached_{false};
     mutable std::mutex mutex_;  // everything below; never held while reactors run
