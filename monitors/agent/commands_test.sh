@@ -25,12 +25,12 @@ expect() {
     [ "$got" -eq "$status" ] || fail "$* exited $got, not $status: $(cat "$scratch/out")"
     [ -z "$pattern" ] || grep -qF -- "$pattern" "$scratch/out" || fail "$* did not say \"$pattern\" but: $(cat "$scratch/out")"
 }
-# told PATTERN FILE_OR_COMMAND…: waits up to 10 s until the reaction thread has told of it.
+# told PATTERN COMMAND…: waits up to 10 s until the reaction thread has told of it.
 told() {
     local pattern=$1
     shift
     for _ in $(seq 500); do
-        "$@" 2>&1 | grep -qF -- "$pattern" && return
+        grep -qF -- "$pattern" <<<"$("$@" 2>&1 || true)" && return
         sleep 0.02
     done
     fail "$* never said \"$pattern\""
