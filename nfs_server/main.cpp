@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 
 #include "nfs_server/base/check.hpp"
+#include "nfs_server/main_config.hpp"
 #include "nfs_server/main_options.hpp"
 #include "nfs_server/main_service.hpp"
 #include "nfs_server/main_tools.hpp"
@@ -22,29 +23,53 @@ namespace {
 
 enum ExitStatus : int { exit_stopped = 0, exit_failed = 1, exit_could_not_start = 2 };
 
-int stop_event = -1;  // written to by the signal handler, from whatever thread the signal meets
+// Written to by the signal handlers, from whatever thread the signal meets.
+int stop_event = -1;
+int reload_event = -1;
 
-void on_stop_signal(int) {
+void on_signal(int signal) {
     const int saved_errno = errno;
-    eventfd_write(stop_event, 1);
+    eventfd_write(signal == SIGHUP ? reload_event : stop_event, 1);
     errno = saved_errno;
 }
 
-void catch_stop_signals() {
+void catch_signals() {
     stop_event = eventfd(0, EFD_CLOEXEC);
-    check(stop_event >= 0, "eventfd");
+    reload_event = eventfd(0, EFD_CLOEXEC);
+    check(stop_event >= 0 && reload_event >= 0, "eventfd");
     struct sigaction action {};
-    action.sa_handler = on_stop_signal;
+    action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
-    sigaction(SIGTERM, &action, nullptr);
-    sigaction(SIGINT, &action, nullptr);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaction(signal, &action, nullptr);
     signal(SIGPIPE, SIG_IGN);
 }
 
-void wait_for_stop_signal() {
-    // poll() and not a read: ThreadSanitizer delivers signals within the former only.
-    pollfd stop{stop_event, POLLIN, 0};
-    while (poll(&stop, 1, -1) != 1) check(errno == EINTR, "poll");
+// A file with an error changes nothing.
+void reload_exports(const Options& options, Service& service) {
+    if (options.config.empty() || options.exports_are_fixed)
+        return spdlog::warn("SIGHUP: the exports are not those of a configuration file; nothing is reloaded");
+    Options now;
+    if (const auto read = read_config(options.config, now); !read)
+        return spdlog::error("SIGHUP: the exports stay as they are: {}", read.error());
+    auto table = ops::ExportTable::make(std::move(now.exports));
+    if (!table) return spdlog::error("SIGHUP: the exports stay as they are: {}", table.error());
+    service.replace_exports(std::move(*table));
+    spdlog::info("SIGHUP: exports read from {}", options.config);
+}
+
+void serve_until_stop_signal(const Options& options, Service& service) {
+    for (;;) {
+        // poll() and not a read: ThreadSanitizer delivers signals within the former only.
+        pollfd events[] = {{stop_event, POLLIN, 0}, {reload_event, POLLIN, 0}};
+        if (poll(events, 2, -1) < 1) {
+            check(errno == EINTR, "poll");
+            continue;
+        }
+        if (events[0].revents != 0) return;
+        eventfd_t count = 0;
+        eventfd_read(reload_event, &count);
+        reload_exports(options, service);
+    }
 }
 
 void log_to_stderr(const std::string& level) {
@@ -63,7 +88,7 @@ void keep_large_allocations() {
 int serve(const Options& options) {
     log_to_stderr(options.log_level);
     keep_large_allocations();
-    catch_stop_signals();
+    catch_signals();
     auto service = Service::start(options);
     if (!service) {
         std::fprintf(stderr, "nfs_server: %s\n", service.error().c_str());
@@ -71,7 +96,7 @@ int serve(const Options& options) {
     }
     std::printf("nfs_server ready: %s\n", (*service)->describe().c_str());
     std::fflush(stdout);
-    wait_for_stop_signal();
+    serve_until_stop_signal(options, **service);
     spdlog::info("stopping");
     if (const auto stopped = (*service)->stop(); !stopped) {
         std::fprintf(stderr, "nfs_server: %s\n", stopped.error().c_str());

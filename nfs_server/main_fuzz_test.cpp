@@ -109,7 +109,8 @@ class Server {
 
     fs::test::TestFileSystem files_{{.background = true}};
     ops::Service service_{*files_, 1};
-    ops::MountService mounts_{service_};
+    ops::Exports exports_{*ops::ExportTable::make({{.path = "/export"}})};
+    ops::MountService mounts_{service_, exports_};
     Resolver resolver_{*files_};
     nlm::LockManager locks_{resolver_};
     rpc::ProgramSet programs_;

@@ -5,17 +5,26 @@
 #include <cstdio>
 
 #include "nfs_server/base/faults.hpp"
+#include "nfs_server/main_config.hpp"
 
 namespace lockstep::server {
 namespace {
 
 constexpr int exit_bad_usage = 2;
 
-void declare(CLI::App& app, Options& options, bool& list_faults) {
+void declare(CLI::App& app, Options& options, std::vector<std::string>& exports, bool& list_faults) {
+    app.add_option(
+        "--config", options.config,
+        "TOML file with these options (long names, _ for -) and [[export]] tables; the command line wins. SIGHUP "
+        "reads the exports again");
     app.add_option(
         "--disk", options.disk,
         "Where the files live: memory:SIZE, file:PATH, or file:PATH:SIZE, which makes the file if it is missing");
-    app.add_option("--export", options.export_path, "The path that clients mount")->capture_default_str();
+    app.add_option(
+        "--export", exports,
+        "PATH[,OPTION...] that clients mount; repeatable; /export if nothing is said. Options: directory=DIR, "
+        "clients=NETWORK[;NETWORK...], read_only, secure_ports, squash=none|root|all, anonymous_uid=N, "
+        "anonymous_gid=N");
     app.add_option("--bind", options.bind_addresses, "Address to listen on, IPv4 or IPv6; repeatable")
         ->capture_default_str();
     app.add_option("--port", options.port, "TCP and UDP port of NFS; 0 takes a free one")->capture_default_str();
@@ -23,15 +32,15 @@ void declare(CLI::App& app, Options& options, bool& list_faults) {
     app.add_option("--nlm-port", options.nlm_port,
                    "Port of the lock manager and status monitor (NLM, NSM); by default that of NFS");
     app.add_option("--threads", options.threads, "Threads: as many requests can wait for the disk at a time")
-        ->check(CLI::Range(1u, 4096u))
+        ->check(CLI::Range(1u, Options::max_threads))
         ->capture_default_str();
     app.add_option("--max-connections", options.max_connections, "Open connections")
-        ->check(CLI::Range(1u, 1u << 20))
+        ->check(CLI::Range(1u, Options::max_max_connections))
         ->capture_default_str();
     app.add_flag("--register-rpcbind", options.register_rpcbind, "Tell the local rpcbind which program has which port");
     app.add_option("--grace-period", options.grace_period_s,
                    "Seconds after a restart in which clients take back their locks and nobody gets others")
-        ->check(CLI::Range(1u, 3600u))
+        ->check(CLI::Range(1u, Options::max_grace_period_s))
         ->capture_default_str();
     app.add_option("--admin", options.admin_socket,
                    "Make this socket, at which nfs_server admin lists locks and fences clients");
@@ -48,11 +57,15 @@ void print_faults() {
     for (const Fault* fault : Fault::all()) std::printf("%-24s %s\n", fault->name(), fault->summary());
 }
 
-}  // namespace
+Command refuse(const std::string& message) {
+    std::fprintf(stderr, "nfs_server: %s\n", message.c_str());
+    return {Command::Kind::done, exit_bad_usage, {}};
+}
 
-Command parse_command_line(int argc, char** argv) {
-    Command command{Command::Kind::serve, 0, {}};
+// Sets what the command line says and leaves the rest. An exit status, when there is nothing more to do.
+std::optional<int> parse(int argc, char** argv, Options& options) {
     bool list_faults = false;
+    std::vector<std::string> exports;
     CLI::App app{
         "A transactional NFSv3 server with its lock manager.\n"
         "Prints one line to stdout when it is ready to serve; stops cleanly on SIGTERM and SIGINT.\n"
@@ -62,20 +75,42 @@ Command parse_command_line(int argc, char** argv) {
         "Images that no server uses: nfs_server mkfs IMAGE, nfs_server fsck IMAGE, nfs_server dump IMAGE (see their "
         "--help). A server that runs: nfs_server admin SOCKET.");
     app.set_version_flag("--version", LOCKSTEP_VERSION);
-    declare(app, command.options, list_faults);
+    declare(app, options, exports, list_faults);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return {Command::Kind::done, app.exit(error) == 0 ? 0 : exit_bad_usage, {}};
+        return app.exit(error) == 0 ? 0 : exit_bad_usage;
     }
     if (list_faults) {
         print_faults();
-        return {Command::Kind::done, 0, {}};
+        return 0;
     }
-    if (command.options.disk.empty()) {
-        std::fprintf(stderr, "nfs_server: --disk is required, for example --disk memory:64M\n");
-        return {Command::Kind::done, exit_bad_usage, {}};
+    if (exports.empty()) return std::nullopt;
+    options.exports.clear();
+    options.exports_are_fixed = true;
+    for (const std::string& text : exports) {
+        auto one = ops::parse_export(text);
+        if (!one) return refuse("--export: " + one.error()).exit_status;
+        options.exports.push_back(std::move(*one));
     }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Command parse_command_line(int argc, char** argv) {
+    Command command{Command::Kind::serve, 0, {}};
+    Options& options = command.options;
+    if (const auto status = parse(argc, argv, options)) return {Command::Kind::done, *status, {}};
+    if (!options.config.empty()) {
+        // The file first, then the command line over it.
+        Options of_file;
+        if (const auto read = read_config(options.config, of_file); !read) return refuse(read.error());
+        options = std::move(of_file);
+        if (const auto status = parse(argc, argv, options)) return {Command::Kind::done, *status, {}};
+    }
+    if (options.disk.empty()) return refuse("--disk is required, for example --disk memory:64M");
+    if (const auto table = ops::ExportTable::make(options.exports); !table) return refuse(table.error());
     return command;
 }
 

@@ -7,12 +7,19 @@
 #include <vector>
 
 #include "nfs_server/base/result.hpp"
+#include "nfs_server/ops/exports.hpp"
 
 namespace lockstep::server {
 
 struct Options {
+    static constexpr uint32_t max_threads = 4096;
+    static constexpr uint32_t max_max_connections = 1u << 20;
+    static constexpr uint32_t max_grace_period_s = 3600;
+
+    std::string config;  // the file that the rest was read from; empty: none
     std::string disk;
-    std::string export_path = "/export";
+    std::vector<ops::Export> exports = {{.path = "/export"}};
+    bool exports_are_fixed = false;  // by the command line: a reload leaves them alone
     std::vector<std::string> bind_addresses = {"0.0.0.0"};
     uint16_t port = 2049;
     std::optional<uint16_t> mount_port;  // nothing: the same as `port`

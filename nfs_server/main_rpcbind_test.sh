@@ -29,7 +29,8 @@ for _ in $(seq 500); do [ -S /run/rpcbind.sock ] && rpcinfo -T tcp -s 127.0.0.1 
 [ "$(listed)" -eq 0 ] || fail "something is registered already"
 
 mkfifo /run/ready
-"$server" --disk memory:64M --bind 127.0.0.1 --port 20049 --nlm-port 20050 --register-rpcbind >/run/ready 2>/run/err &
+"$server" --disk memory:64M --bind 127.0.0.1 --port 20049 --nlm-port 20050 --register-rpcbind \
+    --export /export --export "/narrow,directory=/,clients=192.0.2.0/24;2001:db8::/32" >/run/ready 2>/run/err &
 pid=$!
 read -r ready </run/ready
 [[ $ready == "nfs_server ready: "* ]] || fail "not ready: $ready"
@@ -37,6 +38,11 @@ read -r ready </run/ready
 rpcinfo -T tcp 127.0.0.1 nfs 3 | grep -q 'ready and waiting' || fail "NFS is not found through rpcbind"
 rpcinfo -T tcp 127.0.0.1 nlockmgr 4 | grep -q 'ready and waiting' || fail "NLM is not found through rpcbind"
 # libnfs asks the portmapper when no port is given.
+showmount --no-headers -e 127.0.0.1 >/run/exports || fail "showmount does not find MOUNT"
+diff -b - /run/exports <<'END' || fail "showmount -e shows other exports"
+/export (everyone)
+/narrow 192.0.2.0/24,2001:db8::/32
+END
 nfs-ls 'nfs://127.0.0.1/export?version=3' || fail "libnfs does not find the ports"
 
 kill -TERM $pid

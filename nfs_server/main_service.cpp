@@ -129,6 +129,7 @@ struct Service::Parts {
     std::unique_ptr<txn::TransactionManager> transactions;
     std::unique_ptr<fs::FileSystem> file_system;
     std::unique_ptr<ops::ReplyCache> replies;
+    std::unique_ptr<ops::Exports> exports;
     std::unique_ptr<ops::Service> operations;
     std::unique_ptr<ops::MountService> mounts;
     std::unique_ptr<HandleResolver> resolver;
@@ -199,9 +200,11 @@ Result<void, std::string> Service::Parts::make_programs(const Options& options) 
     auto opened_replies = ops::ReplyCache::open(*file_system);
     if (!opened_replies) return fail(std::string("the replies that were kept can't be read from the disk"));
     replies = std::move(*opened_replies);
+    LOCKSTEP_TRY(auto export_table, ops::ExportTable::make(options.exports));
+    exports = std::make_unique<ops::Exports>(std::move(export_table));
     LOCKSTEP_TRY(const uint64_t verifier, ops::choose_write_verifier(*file_system));
-    operations = std::make_unique<ops::Service>(ops::Service{*file_system, verifier, replies.get()});
-    mounts.reset(new ops::MountService{*operations, options.export_path});
+    operations = std::make_unique<ops::Service>(ops::Service{*file_system, verifier, replies.get(), exports.get()});
+    mounts.reset(new ops::MountService{*operations, *exports});
     resolver = std::make_unique<HandleResolver>(*file_system);
     service_text = std::make_unique<ServiceText>(*file_system);
     nlm::LockManagerOptions lock_options;
@@ -263,6 +266,10 @@ std::string Service::describe() const {
     const auto port_of = [&](Role role) { return parts_->endpoint_of(role).addresses.front().port(); };
     return fmt::format("nfs={} mount={} nlm={}", parts_->endpoint_of(nfs_role).addresses.front().to_string(),
                        port_of(mount_role), port_of(nlm_role));
+}
+
+void Service::replace_exports(std::unique_ptr<const ops::ExportTable> table) {
+    parts_->exports->replace(std::move(table));
 }
 
 Result<void, std::string> Service::stop() {

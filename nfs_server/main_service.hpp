@@ -20,6 +20,9 @@ class Service {
     // "nfs=ADDRESS:PORT mount=PORT nlm=PORT": where it serves.
     std::string describe() const;
 
+    // From now on requests are judged by these exports. Any thread.
+    void replace_exports(std::unique_ptr<const ops::ExportTable> table);
+
     // Answers what is under way, writes everything to the disk, and ends. Error: a message; what clients were promised
     // is on the disk all the same. Once.
     Result<void, std::string> stop();

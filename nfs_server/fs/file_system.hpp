@@ -71,7 +71,13 @@ class FileSystem {
     Outcome<FileIdentity> resolve(std::span<const std::byte> handle, std::uint64_t request_id = 0);
     /// The same, where the handle's claim is enough (the file may be gone). Errors: bad_handle, stale (foreign).
     Outcome<FileIdentity> decode(std::span<const std::byte> handle) const;
-    FileHandle handle_of(FileIdentity file) const { return volume_.handles.encode(file); }
+    /// The same, with the number of its export.
+    Outcome<DecodedHandle> decode_handle(std::span<const std::byte> handle) const {
+        return volume_.handles.decode(handle);
+    }
+    FileHandle handle_of(FileIdentity file, std::uint32_t export_number = 0) const {
+        return volume_.handles.encode(file, export_number);
+    }
 
     FileIdentity root() const { return root_; }
     std::uint64_t id() const { return volume_.superblock.file_system_id; }

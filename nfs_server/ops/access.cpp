@@ -27,8 +27,10 @@ std::uint32_t rights_on_file(const Credentials& caller, const fs::InodeRecord& f
 Outcome<void> access(Request& request, const wire::ACCESS3args& args, wire::ACCESS3resok& ok, wire::ACCESS3resfail&) {
     LOCKSTEP_TRY(const Inode* file, request.lock_file(args.object, LockMode::shared));
     ok.obj_attributes = post_op(request.op, *file);
-    ok.access = args.access & (file->is_directory() ? rights_in_directory(request.caller(), **file)
-                                                    : rights_on_file(request.caller(), **file));
+    constexpr std::uint32_t changes = ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_DELETE;
+    const std::uint32_t asked = request.is_read_only() ? args.access & ~changes : args.access;
+    ok.access = asked & (file->is_directory() ? rights_in_directory(request.caller(), **file)
+                                              : rights_on_file(request.caller(), **file));
     return {};
 }
 

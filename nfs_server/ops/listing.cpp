@@ -42,7 +42,7 @@ Outcome<Listing> list_directory(Request& request, const Inode& directory, std::u
         return true;
     };
     if (cookie < cookie_of_dot) add(directory.number(), ".", cookie_of_dot);
-    if (cookie < cookie_of_dot_dot) add(directory->parent, "..", cookie_of_dot_dot);
+    if (cookie < cookie_of_dot_dot) add(request.parent_of(directory), "..", cookie_of_dot_dot);
     if (!full) {
         LOCKSTEP_TRY(listing.eof, fs::list_entries(request.op, directory, std::max(cookie, cookie_of_dot_dot),
                                                    [&](const fs::DirectoryEntry& entry) {

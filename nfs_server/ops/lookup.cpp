@@ -8,7 +8,7 @@ namespace {
 
 Outcome<std::uint64_t> find_inode(Request& request, const Inode& directory, std::string_view name) {
     if (name == ".") return directory.number();
-    if (name == "..") return directory->parent;
+    if (name == "..") return request.parent_of(directory);
     LOCKSTEP_TRY(const fs::FoundEntry entry, find_existing(request.op, directory, name));
     return entry.inode;
 }

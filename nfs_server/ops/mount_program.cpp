@@ -30,38 +30,42 @@ wire::mountstat3 to_mountstat3(Error error) {
     }
 }
 
-// What follows the export's path in `path`; nothing when `path` does not lie in the export.
-std::optional<std::string_view> below_export(std::string_view path, std::string_view export_path) {
-    if (!path.starts_with(export_path)) return std::nullopt;
-    path.remove_prefix(export_path.size());
-    if (!path.empty() && path.front() != '/' && !export_path.ends_with('/')) return std::nullopt;
-    return path;
-}
-
-Outcome<const Inode*> step_into(Request& request, const Inode& directory, std::string_view name) {
-    if (name == ".") return &directory;
-    if (name.size() > fs::max_name_bytes) return fail(Error(Error::name_too_long));
-    if (!may(request.caller(), *directory, right_execute)) return fail(Error(Error::access_denied));
-    std::uint64_t number = directory->parent;
-    if (name != "..") {
-        LOCKSTEP_TRY(const fs::FoundEntry entry, find_existing(request.op, directory, name));
-        number = entry.inode;
-    }
-    LOCKSTEP_TRY(const Inode* next, request.op.lock_inode(number, LockMode::shared));
+Outcome<const Inode*> step_down(Request& request, const Inode& directory, std::string_view name) {
+    LOCKSTEP_TRY(const fs::FoundEntry entry, find_existing(request.op, directory, name));
+    LOCKSTEP_TRY(const Inode* next, request.op.lock_inode(entry.inode, LockMode::shared));
     if (!next->is_directory()) return fail(Error(Error::not_directory));
     return next;
 }
 
-// Walks from the root. `..` ends at the root of the file system, so no path leads out of the export.
-Outcome<fs::FileIdentity> walk(Request& request, std::string_view path) {
-    LOCKSTEP_TRY(const Inode* directory, request.op.lock_file(request.service.file_system.root(), LockMode::shared));
+// A step of the client, which may not go where it has no right to, nor above the top of its export.
+Outcome<const Inode*> step_as_client(Request& request, const Inode& directory, std::string_view name) {
+    if (name == ".") return &directory;
+    if (name.size() > fs::max_name_bytes) return fail(Error(Error::name_too_long));
+    if (!may(request.caller(), *directory, right_execute)) return fail(Error(Error::access_denied));
+    if (name != "..") return step_down(request, directory, name);
+    return request.op.lock_inode(request.parent_of(directory), LockMode::shared);
+}
+
+template <class Step>
+Outcome<const Inode*> walk(Request& request, const Inode* directory, std::string_view path, Step step) {
     while (!path.empty()) {
         const std::size_t end = std::min(path.find('/'), path.size());
         if (end > 0) {
-            LOCKSTEP_TRY(directory, step_into(request, *directory, path.substr(0, end)));
+            LOCKSTEP_TRY(directory, step(request, *directory, path.substr(0, end)));
         }
         path.remove_prefix(std::min(end + 1, path.size()));
     }
+    return directory;
+}
+
+// The export's own directory is the server's to find, what lies below the client's.
+Outcome<fs::FileIdentity> find_mounted(Request& request, const ExportTable::Entry& entry, std::string_view path) {
+    path.remove_prefix(std::min(entry.export_.path.size(), path.size()));
+    LOCKSTEP_TRY(const Inode* root, request.op.lock_file(request.service.file_system.root(), LockMode::shared));
+    LOCKSTEP_TRY(const Inode* top, walk(request, root, entry.export_.directory, step_down));
+    entry.root_inode.store(top->number(), std::memory_order_relaxed);
+    LOCKSTEP_TRY(request.enter(entry));
+    LOCKSTEP_TRY(const Inode* directory, walk(request, top, path, step_as_client));
     return directory->identity();
 }
 
@@ -86,21 +90,26 @@ wire::mountres3_ok mount_reply(Arena& arena, const fs::FileHandle& handle) {
 }
 
 void mnt(MountService& mounts, const CallContext& call, const wire::dirpath& path, wire::mountres3& res) {
-    const auto rest = below_export(path, mounts.export_path);
-    if (!rest) {
+    const ExportTable::Entry* entry = mounts.exports.current().find_path(path);
+    if (entry == nullptr) {
         res.fhs_status = wire::MNT3ERR_NOENT;
+        return;
+    }
+    if (!entry->export_.admits(call.peer)) {
+        res.fhs_status = wire::MNT3ERR_ACCES;
         return;
     }
     const auto finished = mounts.service.file_system.run(call.request_id, [&](Operation& op) {
         Request request(mounts.service, call, op);
-        return walk(request, *rest);
+        return find_mounted(request, *entry, path);
     });
     if (!finished.result) {
         res.fhs_status = to_mountstat3(finished.result.error());
         return;
     }
     res.fhs_status = wire::MNT3_OK;
-    res.mountres3_u.mountinfo = mount_reply(call.arena, mounts.service.file_system.handle_of(*finished.result));
+    const fs::FileHandle handle = mounts.service.file_system.handle_of(*finished.result, entry->number);
+    res.mountres3_u.mountinfo = mount_reply(call.arena, handle);
     mounts.table.add(call.peer.address(), path);
 }
 
@@ -114,9 +123,21 @@ void dump(const MountService& mounts, const CallContext& call, wire::mountlist& 
     }
 }
 
+// Everybody is told everything: what showmount -e prints. No group: everybody may mount it.
 void list_exports(const MountService& mounts, const CallContext& call, wire::exports& list) {
-    list = call.arena.make<wire::exportnode>();
-    list->ex_dir = copy_text(call.arena, mounts.export_path);
+    wire::exports* next = &list;
+    for (const auto& entry : mounts.exports.current().all()) {
+        auto* node = call.arena.make<wire::exportnode>();
+        node->ex_dir = copy_text(call.arena, entry->export_.path);
+        wire::groups* next_group = &node->ex_groups;
+        for (const Network& network : entry->export_.clients) {
+            *next_group = call.arena.make<wire::groupnode>();
+            (*next_group)->gr_name = copy_text(call.arena, network.text());
+            next_group = &(*next_group)->gr_next;
+        }
+        *next = node;
+        next = &node->ex_next;
+    }
 }
 
 }  // namespace

@@ -10,10 +10,10 @@
 
 namespace lockstep::server::ops {
 
-/// The one export: the file system's root under this path. Directories below may be mounted, too.
+/// What MOUNT works with. Directories below an exported one may be mounted, too.
 struct MountService {
     const Service& service;
-    std::string export_path = "/export";
+    const Exports& exports;
     MountTable table = MountTable();
 };
 

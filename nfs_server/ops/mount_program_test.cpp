@@ -77,6 +77,12 @@ class Mount : public testing::Test {
     static Handle handle_in(const mountres3& res) {
         return Handle(res.mountres3_u.mountinfo.fhandle.fhandle3_val, res.mountres3_u.mountinfo.fhandle.fhandle3_len);
     }
+    // The handle of a file as an export gives it.
+    Handle exported(const Handle& file, const std::string& path = "/export") {
+        const auto identity = server_.fs->decode(std::as_bytes(std::span(file.data(), file.size())));
+        const auto handle = server_.fs->handle_of(*identity, Export{.path = path}.number());
+        return Handle(reinterpret_cast<const char*>(handle.data()), handle.size());
+    }
     std::vector<std::string> mounted() {
         std::vector<std::string> paths;
         for (auto* entry = call(MOUNTPROC3_DUMP, "", xdr_mountlist); entry != nullptr; entry = entry->ml_next)
@@ -86,7 +92,12 @@ class Mount : public testing::Test {
 
     test::TestServer server_;
     test::TestClient client_ = server_.make_client();
-    MountService mounts_{*server_.service};
+    Exports exports_{
+        *ExportTable::make({{.path = "/export"},
+                            {.path = "/narrow",
+                             .directory = "/below",
+                             .clients = {*Network::parse("198.51.100.0/24"), *Network::parse("2001:db8::/32")}}})};
+    MountService mounts_{*server_.service, exports_};
     rpc::Program program_;
     rpc::PeerAddress peer_ = *rpc::PeerAddress::parse("192.0.2.1", 1000);
     Arena arena_;
@@ -98,19 +109,23 @@ TEST_F(Mount, TheExportLeadsToTheRoot) {
     for (const char* path : {"/export", "/export/", "/export/./below/.."}) {
         const auto res = mnt(path);
         ASSERT_EQ(res.fhs_status, MNT3_OK) << path;
-        EXPECT_EQ(handle_in(res), server_.root()) << path;
+        EXPECT_EQ(handle_in(res), exported(server_.root())) << path;
         ASSERT_EQ(res.mountres3_u.mountinfo.auth_flavors.auth_flavors_len, 1u);
         EXPECT_EQ(res.mountres3_u.mountinfo.auth_flavors.auth_flavors_val[0], 1);
     }
 }
 
 TEST_F(Mount, DirectoriesBelowTheExportMayBeMounted) {
-    EXPECT_EQ(handle_in(mnt("/export/below/deep")), deep_);
-    EXPECT_EQ(handle_in(mnt("/export//below//deep/")), deep_);
+    EXPECT_EQ(handle_in(mnt("/export/below/deep")), exported(deep_));
+    EXPECT_EQ(handle_in(mnt("/export//below//deep/")), exported(deep_));
 }
 
 TEST_F(Mount, NoPathLeadsOutOfTheExport) {
-    EXPECT_EQ(handle_in(mnt("/export/../../..")), server_.root());
+    EXPECT_EQ(handle_in(mnt("/export/../../..")), exported(server_.root()));
+    peer_ = *rpc::PeerAddress::parse("198.51.100.1", 1000);
+    const auto found = client_.lookup(server_.root(), "below");
+    const Handle below = test::to_handle(found.LOOKUP3res_u.resok.object);
+    EXPECT_EQ(handle_in(mnt("/narrow/deep/../..")), exported(below, "/narrow"));
 }
 
 TEST_F(Mount, OtherPathsAreRefused) {
@@ -122,6 +137,12 @@ TEST_F(Mount, OtherPathsAreRefused) {
     EXPECT_EQ(mnt("/export/" + std::string(256, 'n')).fhs_status, MNT3ERR_NAMETOOLONG);
     EXPECT_EQ(mnt("/export/closed/inside", 10).fhs_status, MNT3ERR_ACCES);
     EXPECT_EQ(mnt("/export/closed/inside", 0).fhs_status, MNT3_OK);
+}
+
+TEST_F(Mount, AClientOfAnotherNetworkIsRefused) {
+    EXPECT_EQ(mnt("/narrow").fhs_status, MNT3ERR_ACCES);
+    peer_ = *rpc::PeerAddress::parse("2001:db8::1", 1000);
+    EXPECT_EQ(mnt("/narrow").fhs_status, MNT3_OK);
 }
 
 TEST_F(Mount, DumpListsWhatWasMountedUntilItIsUnmounted) {
@@ -141,7 +162,13 @@ TEST_F(Mount, ExportIsListed) {
     const auto list = call(MOUNTPROC3_EXPORT, "", xdr_exports);
     ASSERT_NE(list, nullptr);
     EXPECT_STREQ(list->ex_dir, "/export");
-    EXPECT_EQ(list->ex_next, nullptr);
+    EXPECT_EQ(list->ex_groups, nullptr);
+    ASSERT_NE(list->ex_next, nullptr);
+    EXPECT_STREQ(list->ex_next->ex_dir, "/narrow");
+    EXPECT_STREQ(list->ex_next->ex_groups->gr_name, "198.51.100.0/24");
+    EXPECT_STREQ(list->ex_next->ex_groups->gr_next->gr_name, "2001:db8::/32");
+    EXPECT_EQ(list->ex_next->ex_groups->gr_next->gr_next, nullptr);
+    EXPECT_EQ(list->ex_next->ex_next, nullptr);
 }
 
 TEST(MountTable, IsBounded) {

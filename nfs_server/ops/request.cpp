@@ -4,13 +4,35 @@
 
 namespace lockstep::server::ops {
 
-Outcome<fs::FileIdentity> Request::decode(const wire::nfs_fh3& handle) const {
+Outcome<fs::FileIdentity> Request::decode(const wire::nfs_fh3& handle, LockMode mode) {
     const auto* bytes = reinterpret_cast<const std::byte*>(handle.data.data_val);
-    return service.file_system.decode(std::span(bytes, handle.data.data_len));
+    LOCKSTEP_TRY(const fs::DecodedHandle decoded,
+                 service.file_system.decode_handle(std::span(bytes, handle.data.data_len)));
+    if (service.exports == nullptr) return decoded.file;
+    LOCKSTEP_TRY(const ExportTable::Entry* entry, service.exports->admit(decoded.export_number, call.peer));
+    LOCKSTEP_TRY(enter(*entry));
+    if (mode == LockMode::exclusive && is_read_only()) return fail(Error(Error::read_only));
+    return decoded.file;
+}
+
+Outcome<void> Request::enter(const ExportTable::Entry& entry) {
+    if (export_ != nullptr && export_->number != entry.number) return fail(Error(Error::cross_device));
+    export_ = &entry;
+    caller_ = entry.export_.effective(call.credentials);
+    return {};
+}
+
+bool Request::is_read_only() const {
+    return export_ != nullptr && export_->export_.read_only;
+}
+
+std::uint64_t Request::parent_of(const Inode& directory) const {
+    const bool is_top = export_ != nullptr && export_->is_root(directory.number());
+    return is_top ? directory.number() : directory->parent;
 }
 
 Outcome<Inode*> Request::lock_file(const wire::nfs_fh3& handle, LockMode mode) {
-    LOCKSTEP_TRY(const fs::FileIdentity file, decode(handle));
+    LOCKSTEP_TRY(const fs::FileIdentity file, decode(handle, mode));
     return op.lock_file(file, mode);
 }
 
@@ -22,8 +44,8 @@ Outcome<Inode*> Request::lock_directory(const wire::nfs_fh3& handle, LockMode mo
 
 Outcome<std::pair<Inode*, Inode*>> Request::lock_two(const wire::nfs_fh3& first, const wire::nfs_fh3& second,
                                                      LockMode mode) {
-    LOCKSTEP_TRY(const fs::FileIdentity a, decode(first));
-    LOCKSTEP_TRY(const fs::FileIdentity b, decode(second));
+    LOCKSTEP_TRY(const fs::FileIdentity a, decode(first, mode));
+    LOCKSTEP_TRY(const fs::FileIdentity b, decode(second, mode));
     if (a.inode <= b.inode) {
         LOCKSTEP_TRY(Inode * low, op.lock_file(a, mode));
         LOCKSTEP_TRY(Inode * high, op.lock_file(b, mode));
@@ -35,7 +57,8 @@ Outcome<std::pair<Inode*, Inode*>> Request::lock_two(const wire::nfs_fh3& first,
 }
 
 wire::nfs_fh3 Request::handle_of(const Inode& inode) {
-    const fs::FileHandle handle = service.file_system.handle_of(inode.identity());
+    const fs::FileHandle handle =
+        service.file_system.handle_of(inode.identity(), export_ == nullptr ? 0 : export_->number);
     const auto copy = call.arena.bytes(handle.size());
     std::memcpy(copy.data(), handle.data(), handle.size());
     wire::nfs_fh3 result{};

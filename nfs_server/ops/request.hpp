@@ -7,6 +7,7 @@
 
 #include "nfs_server/fs/directory.hpp"
 #include "nfs_server/fs/file_system.hpp"
+#include "nfs_server/ops/exports.hpp"
 #include "nfs_server/rpc/program.hpp"
 #include "nfs_server/wire/nfs3.hpp"
 
@@ -27,24 +28,33 @@ struct Service {
     fs::FileSystem& file_system;
     std::uint64_t write_verifier;   ///< a client that sees it change sends unstable data again
     ReplyCache* replies = nullptr;  ///< nullptr: a call that is sent again is executed again
+    Exports* exports = nullptr;     ///< nullptr: everything is exported to everybody, as it is
 };
 
 class Request {
  public:
     Request(const Service& for_service, const CallContext& of_call, Operation& operation)
-        : service(for_service), call(of_call), op(operation) {}
+        : service(for_service), call(of_call), op(operation), caller_(of_call.credentials) {}
 
     const Service& service;
     const CallContext& call;
     Operation& op;
 
-    const Credentials& caller() const { return call.credentials; }
+    /// As whom the caller acts: the export of the first handle that was locked decides.
+    const Credentials& caller() const { return caller_; }
+    /// True when the export lets nobody change anything.
+    bool is_read_only() const;
+    /// The directory above: at the top of the export that is itself, so that no way leads out.
+    std::uint64_t parent_of(const Inode& directory) const;
+    /// From now on the request is judged by this export. Errors: cross_device (it was another one).
+    Outcome<void> enter(const ExportTable::Entry& entry);
 
     /// The reply will tell the client that its change is on stable storage: the runner waits for that.
     void promise_stable() { promises_stable_ = true; }
     bool promises_stable() const { return promises_stable_; }
 
-    /// Locks the file that a handle names. Errors: bad_handle, stale, conflict, io, corrupt.
+    /// Locks the file that a handle names, exclusively for a change. Errors: bad_handle, stale, conflict, io, corrupt;
+    /// access_denied (not exported to this client), read_only, cross_device (not the export of an earlier handle).
     Outcome<Inode*> lock_file(const wire::nfs_fh3& handle, LockMode mode);
     /// The same for a directory. Errors: not_directory, too.
     Outcome<Inode*> lock_directory(const wire::nfs_fh3& handle, LockMode mode);
@@ -58,7 +68,9 @@ class Request {
     wire::post_op_fh3 post_op_handle(const Inode& inode);
 
  private:
-    Outcome<fs::FileIdentity> decode(const wire::nfs_fh3& handle) const;
+    Outcome<fs::FileIdentity> decode(const wire::nfs_fh3& handle, LockMode mode);
+    Credentials caller_;
+    const ExportTable::Entry* export_ = nullptr;
     bool promises_stable_ = false;
 };
 
