@@ -7,7 +7,7 @@
 // a place for image files: the worst case for a monitor.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
+#include <time.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -54,15 +54,13 @@ double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-// Used CPU time of a process, user and system.
+// CPU time that all threads of a process used, user and system.
 std::chrono::nanoseconds cpu_time(pid_t pid) {
-    const std::string stat = harness::read_file("/proc/" + std::to_string(pid) + "/stat");
-    unsigned long user = 0, system = 0;
-    const char* after_name = stat.c_str() + stat.rfind(')') + 1;
-    if (std::sscanf(after_name, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+    clockid_t clock = 0;
+    timespec used{};
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
         throw harness::Error("cannot read the CPU time of process " + std::to_string(pid));
-    return std::chrono::nanoseconds((user + system) *
-                                    (1'000'000'000UL / static_cast<unsigned long>(sysconf(_SC_CLK_TCK))));
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 // A server on the loopback of the sandbox, with the agent or without.

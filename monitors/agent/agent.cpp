@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-// How often the reaction thread looks at state invariants. Violations wake it at once.
+// How often the reaction thread looks at state invariants, and tells probes the time. Violations wake it at once.
 constexpr int tick_ms = 10;
 
 // The monitors of this process, where a forked child finds them without a lock.
@@ -40,8 +40,9 @@ void delist(MonitorInstance* instance) {
     }
 }
 
-InstanceOptions options_of(const json& request) {
+InstanceOptions options_of(const json& request, const std::atomic<std::uint64_t>& told_time_ns) {
     InstanceOptions options;
+    options.told_time_ns = &told_time_ns;
     const json given = request.value("options", json::object());
     options.contexts = given.value("contexts", options.contexts);
     options.blocks = given.value("blocks", options.blocks);
@@ -112,8 +113,8 @@ json Agent::answer(const json& request) {
 }
 
 json Agent::attach(const json& request) {
-    auto attached = std::make_shared<AttachedProperty>(request.at("file").get<std::string>(), options_of(request),
-                                                       reactors_of(request), wake_);
+    auto attached = std::make_shared<AttachedProperty>(request.at("file").get<std::string>(),
+                                                       options_of(request, time_ns_), reactors_of(request), wake_);
     attached->set_group(request.value("group", ""));
     const std::lock_guard hold(mutex_);
     if (properties_.contains(attached->name()))
@@ -172,7 +173,9 @@ std::vector<std::shared_ptr<AttachedProperty>> Agent::properties() {
 void Agent::react() {
     while (!stopping_.load()) {
         pollfd waiting{wake_, POLLIN, 0};
+        time_ns_.store(monotonic_ns(), std::memory_order_relaxed);
         poll(&waiting, 1, tick_ms);
+        time_ns_.store(0, std::memory_order_relaxed);  // handling may take longer than a tick
         std::uint64_t count = 0;
         (void)!read(wake_, &count, sizeof(count));
         for (const auto& property : properties()) property->handle_violations();

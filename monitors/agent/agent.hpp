@@ -48,7 +48,8 @@ class Agent {
 
     const int wake_;
     std::atomic<bool> stopping_{false};
-    std::mutex mutex_;
+    alignas(64) std::atomic<std::uint64_t> time_ns_{0};  // what the probes take for the time; 0: they look themselves
+    alignas(64) std::mutex mutex_;
     std::map<std::string, std::shared_ptr<AttachedProperty>> properties_;  // by name
     ControlServer server_;
     std::thread reaction_;

@@ -22,12 +22,6 @@ void sleep_one_ms() {
     nanosleep(&pause, nullptr);
 }
 
-std::uint64_t monotonic_ns() {
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
 // Whose invariants this thread is looking at: a violation that it finds is not a probe's.
 thread_local const AttachedProperty* looking_at_time_of = nullptr;
 
@@ -38,6 +32,12 @@ void fire(const MonitorDescriptor& descriptor, const ViolationRecord& record, Li
 }
 
 }  // namespace
+
+std::uint64_t monotonic_ns() {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
 
 AttachedProperty::AttachedProperty(const std::string& file, const InstanceOptions& options,
                                    const std::vector<std::string>& specifications, int wake)

@@ -17,6 +17,9 @@
 
 namespace lockstep::monitors {
 
+// CLOCK_MONOTONIC.
+std::uint64_t monotonic_ns();
+
 // Threads: the control thread attaches, steers and detaches; the reaction thread calls handle_violations(); probes call
 // react_in_place only, which takes no lock.
 class AttachedProperty {

@@ -90,8 +90,7 @@ class BlockPool {
             store_.give(index);
     }
 
-    Block& operator[](std::uint32_t index) { return store_[index]; }
-    const Block& operator[](std::uint32_t index) const { return store_[index]; }
+    Block& operator[](std::uint32_t index) const { return store_[index]; }
 
  private:
     BlockStore& store_;

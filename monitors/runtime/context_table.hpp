@@ -128,7 +128,8 @@ class ContextTable {
     }
     // Compare-and-swap of a found entry's control word; on failure the caller must find() again.
     static bool swap(Found& found, Control desired) {
-        if (!found.slot->control.compare_exchange_strong(found.control.word, desired.word, std::memory_order_acq_rel,
+        std::uint64_t expected = found.control.word;
+        if (!found.slot->control.compare_exchange_strong(expected, desired.word, std::memory_order_acq_rel,
                                                          std::memory_order_relaxed))
             return false;
         found.control = desired;

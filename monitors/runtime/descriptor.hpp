@@ -8,12 +8,13 @@
 // only.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace lockstep::monitors {
 
 // Grows with every change of anything in this header or in instance.hpp; a host refuses a property of another version.
-inline constexpr std::uint32_t abi_version = 2;
+inline constexpr std::uint32_t abi_version = 3;
 inline constexpr char descriptor_symbol[] = "lockstep_monitor_descriptor";
 
 // Where and when an event happened. What is unknown is 0.
@@ -88,8 +89,12 @@ struct InstanceOptions {
     // Events remembered per thread; 0 keeps none; rounded up to a power of two. In-process a request's events follow
     // one another, and what many threads remember should stay in the processor's cache.
     std::uint32_t history_records = 128;
-    bool precise_time =
-        false;  // in-process: CLOCK_MONOTONIC (20 ns an event) and not its coarse sister (3 ns, 4 ms steps)
+    // In-process: CLOCK_MONOTONIC for every event, 20 ns each. Without it, models that have no clock use its coarse
+    // sister (some 5 ns, 4 ms steps), or what `told_time_ns` says.
+    bool precise_time = false;
+    // In-process: the time as somebody tells it now and then, which costs a probe nothing; 0: not told now. It outlives
+    // the instance. Null: nobody tells it.
+    const std::atomic<std::uint64_t>* told_time_ns = nullptr;
 };
 
 // For an instance whose events all come through one thread, those of many contexts mixed: a live or offline reader.

@@ -27,7 +27,7 @@ enum class Start : std::uint8_t { ignored, enter, process };
 template <class Registers>
 struct At {
     Registers& registers;
-    BlockPool& pool;
+    BlockPool pool;
     const Origin& origin;
     bool full = false;  // a register found no room: the context is given up
 };
@@ -53,8 +53,9 @@ class Engine final : public MonitorInstance {
     struct Visit {
         Engine& engine;
         Mine& mine;
-        Origin origin;
+        const Origin& origin;
         std::uint32_t binding;
+        bool in_process;  // a probe's: the thread is where it happens
 
         std::uint64_t intern(const char* text) { return engine.strings_.intern(text); }
 
@@ -67,18 +68,20 @@ class Engine final : public MonitorInstance {
     explicit Engine(const InstanceOptions& options)
         : table_(options.contexts),
           blocks_(has_registers ? options.blocks : 0),
+          threads_(options.history_records == 0 ? 0 : ring_count(options), round_up(options.history_records),
+                   record_words),
           history_mask_(round_up(options.history_records) - 1),
-          rings_(options.history_records == 0 ? 0 : ring_count(options)),
-          history_(rings_ * round_up(options.history_records) * record_words),
-          clock_(options.precise_time || Automaton::uses_time ? CLOCK_MONOTONIC : CLOCK_MONOTONIC_COARSE),
-          vpid_(static_cast<std::uint32_t>(getpid())) {}
+          clock_(is_precise(options) ? CLOCK_MONOTONIC : CLOCK_MONOTONIC_COARSE),
+          told_time_ns_(is_precise(options) || options.told_time_ns == nullptr ? &nobody_tells_
+                                                                               : options.told_time_ns) {}
 
     // A probe's body: handle(Visit&) runs unless the monitor is paused or the thread is inside it already.
     template <class Handle>
     [[gnu::always_inline]] void probe(std::uint32_t binding, Handle handle) {
         const std::uint32_t thread = this_thread();
         enter(thread, [&](Mine& mine) {
-            Visit visit{*this, mine, {now_ns(clock_), mine.net_ns, vpid_, thread, 0}, binding};
+            mine.origin.time_ns = now_ns();
+            Visit visit{*this, mine, mine.origin, binding, true};
             handle(visit);
         });
         tell_sanitizer_probe_left(this);
@@ -88,7 +91,7 @@ class Engine final : public MonitorInstance {
     template <class Handle>
     void deliver(std::uint32_t binding, const Origin& origin, Handle handle) {
         enter(this_thread(), [&](Mine& mine) {
-            Visit visit{*this, mine, origin, binding};
+            Visit visit{*this, mine, origin, binding, false};
             handle(visit);
         });
     }
@@ -104,7 +107,8 @@ class Engine final : public MonitorInstance {
     bool is_quiet() const override;
 
  private:
-    static constexpr std::uint32_t record_words = History::header_words + Automaton::max_event_fields;
+    static constexpr std::uint32_t place_at = History::header_words + Automaton::max_event_fields;
+    static constexpr std::uint32_t record_words = place_at + History::place_words;
 
     static std::uint64_t round_up(std::uint64_t records) {
         std::uint64_t rounded = 1;
@@ -117,7 +121,14 @@ class Engine final : public MonitorInstance {
         return rings < 4 ? 4 : rings;
     }
 
-    static std::uint64_t now_ns(clockid_t clock) {
+    static bool is_precise(const InstanceOptions& options) { return options.precise_time || Automaton::uses_time; }
+
+    [[gnu::always_inline]] std::uint64_t now_ns() const {
+        const std::uint64_t told = told_time_ns_->load(std::memory_order_relaxed);
+        return __builtin_expect(told != 0, 1) ? told : read_clock(clock_);
+    }
+
+    static std::uint64_t read_clock(clockid_t clock) {
         timespec now;
         clock_gettime(clock, &now);
         return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
@@ -155,7 +166,7 @@ class Engine final : public MonitorInstance {
 
     // An unknown context. False when it has become known meanwhile.
     template <class Event>
-    [[gnu::noinline]] bool begin(Visit& visit, const Event& event, const Key& key, std::uint64_t hash) {
+    [[gnu::noinline]] bool begin(Visit visit, Event event, Key key, std::uint64_t hash) {
         if constexpr (Event::start == Start::ignored) {
             visit.mine.ignored[Event::id].add();
             return true;
@@ -177,18 +188,17 @@ class Engine final : public MonitorInstance {
         Step step{Event::start_state, Step::no_edge};
         if constexpr (Event::start == Start::process) {
             Registers none;
-            BlockPool pool(blocks_, &visit.mine.blocks);
-            At<Registers> at{none, pool, visit.origin};
+            At<Registers> at{none, BlockPool(blocks_, &visit.mine.blocks), visit.origin};
             step = Automaton::step(Event::start_state, event, at);
             if (step.edge == Step::no_edge) {
-                reject(visit, event, key, Event::start_state, nullptr, nullptr);
+                reject(visit, event, key, Event::start_state, Found{}, Control{});
                 return true;
             }
         }
         if (!removes(step.state, nullptr)) {
             Found found;
             if (const auto refused = insert(visit, event, key, hash, step.state, has_registers, found)) return *refused;
-            remember(visit, event, found, found.control.steps(), Event::start_state, step.state);
+            remember(visit, event, found, found.control.unlocked(), Event::start_state);
             if constexpr (has_registers) {
                 new (&found.slot->registers) Registers();
                 unlock(visit, hash, found, found.control.unlocked());
@@ -246,15 +256,14 @@ class Engine final : public MonitorInstance {
     [[gnu::always_inline]] bool step_by_swap(Visit& visit, const Event& event, const Key& key, std::uint64_t hash,
                                              Found& found) {
         Registers none;
-        BlockPool pool(blocks_, &visit.mine.blocks);
-        At<Registers> at{none, pool, visit.origin};
+        At<Registers> at{none, BlockPool(blocks_, &visit.mine.blocks), visit.origin};
         const std::uint16_t from = found.control.state();
         const std::uint32_t steps = found.control.steps();
         const Step step = Automaton::step(from, event, at);
         if (__builtin_expect(step.edge == Step::no_edge, 0)) {
             const Control before = found.control;
             if (!Table::swap(found, found.control.with_status(Control::busy))) return false;
-            reject(visit, event, key, from, &found, &before);
+            reject(visit, event, key, from, found, before);
             bury(hash, found, &visit.mine.blocks);
             return true;
         }
@@ -264,7 +273,7 @@ class Engine final : public MonitorInstance {
             visit.mine.reclaimed.add();
         } else {
             if (!Table::swap(found, found.control.stepped(step.state))) return false;
-            remember(visit, event, found, found.control.steps(), from, step.state);
+            remember(visit, event, found, found.control, from);
         }
         count(visit, event, step);
         tell_follower(event, key, steps + 1, from, step.state);
@@ -277,13 +286,12 @@ class Engine final : public MonitorInstance {
                                             Found& found) {
         if constexpr (has_registers) {
             Registers& registers = found.slot->registers;
-            BlockPool pool(blocks_, &visit.mine.blocks);
-            At<Registers> at{registers, pool, visit.origin};
+            At<Registers> at{registers, BlockPool(blocks_, &visit.mine.blocks), visit.origin};
             const std::uint16_t from = found.control.state();
             const std::uint32_t steps = found.control.steps();
             const Step step = Automaton::step(from, event, at);
             if (step.edge == Step::no_edge) {
-                reject(visit, event, key, from, &found, &found.control);
+                reject(visit, event, key, from, found, found.control);
                 remove(hash, found, &visit.mine.blocks);
                 return;
             }
@@ -298,7 +306,7 @@ class Engine final : public MonitorInstance {
                 remove(hash, found, &visit.mine.blocks);
             } else {
                 const Control after = found.control.stepped(step.state);
-                remember(visit, event, found, after.steps(), from, step.state);
+                remember(visit, event, found, after, from);
                 unlock(visit, hash, found, after);
             }
             tell_follower(event, key, steps + 1, from, step.state);
@@ -310,12 +318,11 @@ class Engine final : public MonitorInstance {
     [[gnu::always_inline]] bool expired(Mine& mine, const Origin& origin, const Key& key, std::uint64_t hash,
                                         Found& found) {
         if constexpr (Automaton::has_invariants) {
-            BlockPool pool(blocks_, &mine.blocks);
-            const At<Registers> at{found.slot->registers, pool, origin};
+            const At<Registers> at{found.slot->registers, BlockPool(blocks_, &mine.blocks), origin};
             if (Automaton::invariants_hold(found.control.state(), at)) return false;
             tell(mine, [&](ViolationRecord& record) {
                 record.event = no_event;
-                describe(record, origin, key, found.control.state(), &found, &found.control);
+                describe(record, origin, key, found.control.state(), found, found.control);
             });
             remove(hash, found, &mine.blocks);
             return true;
@@ -331,13 +338,13 @@ class Engine final : public MonitorInstance {
     }
 
     // The caller holds the entry's lock.
-    [[gnu::noinline]] void remove(std::uint64_t hash, Found& found, BlockCache* cache) {
+    [[gnu::noinline]] void remove(std::uint64_t hash, Found found, BlockCache* cache) {
         Table::store(found, found.control.with_status(Control::busy));
         bury(hash, found, cache);
     }
 
     // The entry is busy, and the caller's. `cache`: of the calling thread; null outside a probe.
-    void bury(std::uint64_t hash, Found& found, BlockCache* cache) {
+    void bury(std::uint64_t hash, Found found, BlockCache* cache) {
         if constexpr (has_registers) {
             BlockPool pool(blocks_, cache);
             Automaton::clear(found.slot->registers, pool);
@@ -369,12 +376,18 @@ class Engine final : public MonitorInstance {
     }
 
     template <class Event>
-    [[gnu::always_inline]] void remember(Visit& visit, const Event& event, const Found& found, std::uint32_t steps,
-                                         std::uint16_t from, std::uint16_t to) {
-        const std::uint32_t ring = visit.mine.ring.load(std::memory_order_relaxed);
-        if (ring > rings_) return;  // the first threads have a ring each; of later ones no history is kept
+    [[gnu::always_inline]] void remember(Visit& visit, const Event& event, const Found& found, Control after,
+                                         std::uint16_t from) {
+        History::Word* const ring = visit.mine.history.load(std::memory_order_relaxed);
+        if (ring == nullptr) return;
         const std::uint64_t head = visit.mine.history_head.load(std::memory_order_relaxed);
-        History::write(record_at(ring, head), identity(found), steps, Event::id, from, to, visit.origin, event.words());
+        History::Word* const record = ring + (head & history_mask_) * record_words;
+        const std::uint64_t mark = visit.in_process ? 0 : History::tells_origin;
+        History::write(record, table_.index_of(found.slot), from, Event::id, after.word | mark, visit.origin.time_ns,
+                       event.words());
+        if (!visit.in_process)
+            for (std::uint32_t i = 0; i < History::place_words; ++i)
+                record[place_at + i].store(History::place(visit.origin, i), std::memory_order_relaxed);
         visit.mine.history_head.store(head + 1, std::memory_order_release);
     }
 
@@ -390,22 +403,13 @@ class Engine final : public MonitorInstance {
     }
 
     template <class Event>
-    [[gnu::noinline]] void reject(Visit& visit, const Event& event, const Key& key, std::uint16_t state, Found* found,
-                                  const Control* before);
-
-    std::uint64_t identity(const Found& found) const {
-        return History::identity(table_.index_of(found.slot), found.control.generation());
-    }
-
-    std::atomic<std::uint64_t>* record_at(std::uint32_t ring, std::uint64_t position) {
-        return &history_[((ring - 1) * (history_mask_ + 1) + (position & history_mask_)) * record_words];
-    }
+    [[gnu::noinline]] void reject(Visit visit, Event event, Key key, std::uint16_t state, Found found, Control before);
 
     template <class Describe>
     void tell(Mine& mine, Describe describe);
-    void describe(ViolationRecord& record, const Origin& origin, const Key& key, std::uint16_t state, Found* found,
-                  const Control* before);
-    void tell_ring(const Mine& mine, ViolationRecord& record, std::uint64_t identity, std::uint32_t steps);
+    void describe(ViolationRecord& record, const Origin& origin, const Key& key, std::uint16_t state,
+                  const Found& found, Control before);
+    void tell_history(const Mine& mine, ViolationRecord& record, const Found& found, Control before);
 
     Table table_;
     BlockStore blocks_;
@@ -414,11 +418,10 @@ class Engine final : public MonitorInstance {
     ViolationQueue violations_;
     ViolationRecord spare_;  // for what must react in place although the queue is full
     std::atomic<bool> spare_busy_{false};
-    std::uint64_t history_mask_;
-    std::uint64_t rings_;
-    Reserved<std::atomic<std::uint64_t>> history_;
-    clockid_t clock_;
-    std::uint32_t vpid_;
+    const std::uint64_t history_mask_;
+    const clockid_t clock_;
+    static constexpr std::atomic<std::uint64_t> nobody_tells_{0};
+    const std::atomic<std::uint64_t>* const told_time_ns_;
     std::atomic<std::uint64_t> lost_{0};
     std::atomic<std::uint64_t> homeless_{0};  // events of threads that found no slot
 };

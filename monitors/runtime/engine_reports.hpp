@@ -26,12 +26,11 @@ void Engine<Automaton>::tell(Mine& mine, Describe describe) {
     run_in_place(nullptr);
 }
 
-// The event has no enabled edge. `found` is the context's entry, which the caller owns, or null when there was none;
+// The event has no enabled edge. `found` is the context's entry, which the caller owns, or none;
 // `before` its control word before that.
 template <class Automaton>
 template <class Event>
-void Engine<Automaton>::reject(Visit& visit, const Event& event, const Key& key, std::uint16_t state, Found* found,
-                               const Control* before) {
+void Engine<Automaton>::reject(Visit visit, Event event, Key key, std::uint16_t state, Found found, Control before) {
     visit.mine.rejected[Event::id].add();
     tell(visit.mine, [&](ViolationRecord& record) {
         record.event = Event::id;
@@ -39,42 +38,51 @@ void Engine<Automaton>::reject(Visit& visit, const Event& event, const Key& key,
         const auto fields = event.words();
         for (std::size_t i = 0; i < fields.size(); ++i) record.fields[i] = fields[i];
         describe(record, visit.origin, key, state, found, before);
+        if (visit.in_process && clock_ != CLOCK_MONOTONIC) record.origin.time_ns = read_clock(CLOCK_MONOTONIC);
     });
 }
 
 template <class Automaton>
 void Engine<Automaton>::describe(ViolationRecord& record, const Origin& origin, const Key& key, std::uint16_t state,
-                                 Found* found, const Control* before) {
+                                 const Found& found, Control before) {
     record.origin = origin;
     record.state = state;
     for (std::size_t i = 0; i < key.size(); ++i) record.key[i] = key[i];
-    if (found == nullptr) return;
+    if (!found) return;
     if constexpr (has_registers) {
         BlockPool pool(blocks_);
-        Automaton::dump(found->slot->registers, pool, origin.time_ns, record.registers);
+        Automaton::dump(found.slot->registers, pool, origin.time_ns, record.registers);
     }
-    threads_.for_each([&](const Mine& mine) { tell_ring(mine, record, identity(*found), before->steps()); });
-    record.history_omitted = before->steps() - record.history_count;
+    threads_.for_each([&](const Mine& mine) { tell_history(mine, record, found, before); });
+    record.history_omitted = before.steps() - record.history_count;
 }
 
 // Keeps the latest of the context's events, in the order of its steps. Steps count modulo 2^24; so does their distance.
 template <class Automaton>
-void Engine<Automaton>::tell_ring(const Mine& mine, ViolationRecord& record, std::uint64_t identity,
-                                  std::uint32_t steps) {
-    const std::uint32_t ring = mine.ring.load(std::memory_order_relaxed);
-    if (ring == 0 || ring > rings_) return;
-    const auto age = [steps](std::uint32_t taken) { return (steps - taken) & 0xffffff; };
+void Engine<Automaton>::tell_history(const Mine& mine, ViolationRecord& record, const Found& found, Control before) {
+    const History::Word* const ring = mine.history.load(std::memory_order_acquire);
+    if (ring == nullptr) return;
+    const std::uint32_t slot = table_.index_of(found.slot);
+    const auto age = [&before](std::uint32_t taken) { return (before.steps() - taken) & 0xffffff; };
     const std::uint64_t head = mine.history_head.load(std::memory_order_acquire);
     const std::uint64_t first = head > history_mask_ ? head - history_mask_ : 0;
     for (std::uint64_t position = first; position < head; ++position) {
-        const std::atomic<std::uint64_t>* source = record_at(ring, position);
-        if (source[0].load(std::memory_order_relaxed) >> 16 != identity) continue;
+        const History::Word* const source = ring + (position & history_mask_) * record_words;
+        const std::uint64_t first_word = source[0].load(std::memory_order_relaxed);
+        if (History::slot_of(first_word) != slot || first_word == History::nothing) continue;
         std::uint64_t words[record_words];
+        std::uint64_t where[History::place_words];
         for (std::uint32_t i = 0; i < record_words; ++i) words[i] = source[i].load(std::memory_order_acquire);
-        if (mine.history_head.load(std::memory_order_relaxed) > position + history_mask_)
+        for (std::uint32_t i = 0; i < History::place_words; ++i)
+            where[i] = mine.place[i].load(std::memory_order_acquire);
+        if (mine.history_head.load(std::memory_order_relaxed) > position + history_mask_ ||
+            source[0].load(std::memory_order_relaxed) != first_word)
             continue;  // overwritten meanwhile
+        if (Control{words[1]}.generation() != before.generation()) continue;
 
-        const TakenEvent event = History::read(words, Automaton::max_event_fields);
+        const bool tells_origin = (words[1] & History::tells_origin) != 0;
+        const TakenEvent event =
+            History::read(words, Automaton::max_event_fields, tells_origin ? words + place_at : where);
         std::uint32_t& count = record.history_count;
         if (count == reported_history) {
             if (age(event.steps) > age(record.history[0].steps)) continue;

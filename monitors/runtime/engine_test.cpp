@@ -173,6 +173,70 @@ TEST(Engine, HistoryIsTheContextsLastEventsInTheirOrderWhateverThreadTookThem) {
     EXPECT_EQ(19u, record->registers[0]) << "the set, as it was";
 }
 
+TEST(Engine, AProbeTakesTheTimeThatItIsToldAndAViolationHasItsOwn) {
+    std::atomic<std::uint64_t> told_ns{5};
+    InstanceOptions options = small();
+    options.told_time_ns = &told_ns;
+    Engine<Lock> engine(options);
+    fire(engine, Lock::Take{{7}});
+    fire(engine, Lock::Take{{7}});
+    told_ns = 0;
+    fire(engine, Lock::Take{{8}});
+    fire(engine, Lock::Take{{8}});
+
+    const auto record = std::make_unique<ViolationRecord>();
+    ASSERT_TRUE(engine.take_violation(*record));
+    EXPECT_EQ(5u, record->history[0].origin.time_ns);
+    const std::uint64_t violated_ns = record->origin.time_ns;
+    EXPECT_LT(5u, violated_ns);
+    ASSERT_TRUE(engine.take_violation(*record));
+    EXPECT_LT(5u, record->history[0].origin.time_ns);
+    EXPECT_LE(violated_ns, record->origin.time_ns);
+}
+
+TEST(Engine, HistorySaysWhereEachEventHappenedInTheProcessOrElsewhere) {
+    Engine<Lock> engine(small());
+    fire(engine, Lock::Take{{7}});
+    fire(engine, Lock::Take{{7}});
+    const Origin elsewhere{17, 4026531840, 11, 12, 3};
+    const auto deliver = [&](std::uint64_t lock) {
+        engine.deliver(0, elsewhere, [lock](auto& visit) { visit.take(Lock::Take{{lock}}); });
+    };
+    deliver(8), deliver(8);
+
+    const auto record = std::make_unique<ViolationRecord>();
+    ASSERT_TRUE(engine.take_violation(*record));
+    EXPECT_EQ(static_cast<std::uint32_t>(getpid()), record->history[0].origin.vpid);
+    EXPECT_EQ(this_thread(), record->history[0].origin.vtid);
+    EXPECT_EQ(record->origin.net_ns, record->history[0].origin.net_ns);
+    ASSERT_TRUE(engine.take_violation(*record));
+    EXPECT_EQ(17u, record->history[0].origin.time_ns);
+    EXPECT_EQ(4026531840u, record->history[0].origin.net_ns);
+    EXPECT_EQ(11u, record->history[0].origin.vpid);
+    EXPECT_EQ(12u, record->history[0].origin.vtid);
+    EXPECT_EQ(3u, record->history[0].origin.cpu);
+}
+
+TEST(Engine, WhoInheritsADeadThreadsSlotDoesNotInheritItsEvents) {
+    InstanceOptions options = small();
+    options.contexts = 4096;
+    Engine<Lock> engine(options);
+    // The heir gets the first slot whose thread is dead: the taker shall have that one.
+    std::uint32_t taker = 0;
+    const auto take = [&] {
+        if (this_thread() % 1024 == 0) taker = this_thread(), fire(engine, Lock::Take{{7}});
+    };
+    while (taker == 0) std::thread(take).join();
+    for (std::uint64_t other = 0; other < 1030; ++other)
+        std::thread([&] { fire(engine, Lock::Take{{100 + other}}); }).join();
+    fire(engine, Lock::Take{{7}});
+
+    const auto record = std::make_unique<ViolationRecord>();
+    ASSERT_TRUE(engine.take_violation(*record));
+    EXPECT_EQ(0u, record->history_count) << "of thread " << record->history[0].origin.vtid << ", not " << taker;
+    EXPECT_EQ(1u, record->history_omitted);
+}
+
 TEST(Engine, ARegisterWithoutRoomGivesTheContextUpAndSaysSo) {
     Engine<Session> engine(small());
     fire(engine, Session::Open{{1}});

@@ -26,28 +26,40 @@ struct Attached {
 
 std::unique_ptr<Attached> attached;
 
+// As the agent does: it tells probes the time.
+const std::atomic<std::uint64_t> told_time_ns{1};
+
+InstanceOptions as_the_agent() {
+    InstanceOptions options;
+    options.told_time_ns = &told_time_ns;
+    return options;
+}
+
 std::string compiled(const char* name) {
     return std::string(COMPILED_PROPERTIES) + "/" + name + ".so";
 }
 
 void attach_keyed(const benchmark::State&) {
+    attached = std::make_unique<Attached>(compiled("bench_keyed"), as_the_agent());
+}
+void attach_keyed_untold(const benchmark::State&) {
     attached = std::make_unique<Attached>(compiled("bench_keyed"), InstanceOptions{});
 }
 void attach_keyed_without_history(const benchmark::State&) {
-    InstanceOptions options;
+    InstanceOptions options = as_the_agent();
     options.history_records = 0;
     attached = std::make_unique<Attached>(compiled("bench_keyed"), options);
 }
 void attach_keyed_precise(const benchmark::State&) {
-    InstanceOptions options;
+    InstanceOptions options = as_the_agent();
     options.precise_time = true;
     attached = std::make_unique<Attached>(compiled("bench_keyed"), options);
 }
 void attach_two_phase(const benchmark::State&) {
-    attached = std::make_unique<Attached>(compiled("two_phase_locking"), InstanceOptions{});
+    attached = std::make_unique<Attached>(compiled("two_phase_locking"), as_the_agent());
 }
 void attach_mutual_exclusion(const benchmark::State&) {
-    attached = std::make_unique<Attached>(compiled("mutual_exclusion"), InstanceOptions{});
+    attached = std::make_unique<Attached>(compiled("mutual_exclusion"), as_the_agent());
 }
 void detach(const benchmark::State&) {
     attached.reset();
@@ -95,6 +107,7 @@ BENCHMARK(hit_keyed)
     ->Setup(attach_keyed)
     ->Teardown(detach);
 BENCHMARK(hit_keyed)->Name("keyed, no history/2 events")->Setup(attach_keyed_without_history)->Teardown(detach);
+BENCHMARK(hit_keyed)->Name("keyed, coarse clock/2 events")->Setup(attach_keyed_untold)->Teardown(detach);
 BENCHMARK(hit_keyed)->Name("keyed, precise time/2 events")->Setup(attach_keyed_precise)->Teardown(detach);
 BENCHMARK(hit_transactions)->Name("disabled/11 events")->Threads(1)->Threads(2);
 BENCHMARK(hit_transactions)

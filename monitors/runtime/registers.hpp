@@ -25,7 +25,7 @@ class Entries {
 
     // The first entry for which `matches(const uint64_t* words)` holds; null when there is none.
     template <class Matches>
-    std::uint64_t* find(BlockPool& pool, Matches matches) const {
+    std::uint64_t* find(const BlockPool& pool, Matches matches) const {
         std::uint32_t filled = in_first_block();
         for (std::uint32_t block = first_; block != 0; block = pool[block].next.load(std::memory_order_relaxed)) {
             for (std::uint32_t i = 0; i < filled; ++i)
@@ -37,7 +37,7 @@ class Entries {
 
     // A new entry, its words undefined; null when the pool has no block.
     std::uint64_t* push(BlockPool& pool) {
-        if (size_ % per_block == 0) {
+        if (size_ == 0 || in_first_block() == per_block) {
             const std::uint32_t block = pool.take();
             if (block == 0) return nullptr;
             pool[block].next.store(first_, std::memory_order_relaxed);
@@ -68,8 +68,8 @@ class Entries {
 
  private:
     // Of a register that has entries.
-    std::uint32_t in_first_block() const { return (size_ - 1) % per_block + 1; }
-    std::uint64_t* last(BlockPool& pool) const { return &pool[first_].words[(in_first_block() - 1) * width]; }
+    std::uint32_t in_first_block() const { return size_ <= per_block ? size_ : (size_ - 1) % per_block + 1; }
+    std::uint64_t* last(const BlockPool& pool) const { return &pool[first_].words[(in_first_block() - 1) * width]; }
 
     void drop_first_block(BlockPool& pool) {
         const std::uint32_t dropped = first_;
@@ -87,7 +87,7 @@ class Set : public Entries<1> {
  public:
     bool fits() const { return size() <= capacity; }
 
-    bool contains(BlockPool& pool, std::uint64_t value) const {
+    bool contains(const BlockPool& pool, std::uint64_t value) const {
         return find(pool, [value](const std::uint64_t* entry) { return entry[0] == value; }) != nullptr;
     }
 
@@ -109,10 +109,10 @@ class Map : public Entries<2> {
  public:
     bool fits() const { return size() <= capacity; }
 
-    bool contains(BlockPool& pool, std::uint64_t key) const { return entry_of(pool, key) != nullptr; }
+    bool contains(const BlockPool& pool, std::uint64_t key) const { return entry_of(pool, key) != nullptr; }
 
     // A key that is not there reads as 0.
-    std::uint64_t at(BlockPool& pool, std::uint64_t key) const {
+    std::uint64_t at(const BlockPool& pool, std::uint64_t key) const {
         const std::uint64_t* entry = entry_of(pool, key);
         return entry == nullptr ? 0 : entry[1];
     }
@@ -131,13 +131,13 @@ class Map : public Entries<2> {
     }
 
     // Every value is a lock mode that `mode` is compatible with.
-    bool compatible(BlockPool& pool, codegen::Integer mode) const {
+    bool compatible(const BlockPool& pool, codegen::Integer mode) const {
         return find(pool, [mode](const std::uint64_t* entry) { return !codegen::modes_compatible(entry[1], mode); }) ==
                nullptr;
     }
 
     // The same, but for the value of `key`.
-    bool compatible_but(BlockPool& pool, codegen::Integer mode, std::uint64_t key) const {
+    bool compatible_but(const BlockPool& pool, codegen::Integer mode, std::uint64_t key) const {
         const auto clashes = [mode, key](const std::uint64_t* entry) {
             return entry[0] != key && !codegen::modes_compatible(entry[1], mode);
         };
@@ -145,7 +145,7 @@ class Map : public Entries<2> {
     }
 
  private:
-    std::uint64_t* entry_of(BlockPool& pool, std::uint64_t key) const {
+    std::uint64_t* entry_of(const BlockPool& pool, std::uint64_t key) const {
         return find(pool, [key](const std::uint64_t* entry) { return entry[0] == key; });
     }
 };
@@ -161,11 +161,11 @@ class Ranges : public Entries<4> {
 
     bool fits() const { return size() <= capacity; }
 
-    bool contains(BlockPool& pool, std::uint64_t owner) const {
+    bool contains(const BlockPool& pool, std::uint64_t owner) const {
         return find(pool, [owner](const std::uint64_t* entry) { return entry[0] == owner; }) != nullptr;
     }
 
-    bool conflicts(BlockPool& pool, std::uint64_t owner, std::uint64_t first, std::uint64_t last,
+    bool conflicts(const BlockPool& pool, std::uint64_t owner, std::uint64_t first, std::uint64_t last,
                    codegen::Integer mode) const {
         if (first > last) return false;
         const auto clashes = [=](const std::uint64_t* entry) {
@@ -175,7 +175,7 @@ class Ranges : public Entries<4> {
     }
 
     // unlock(owner, first, last) would leave nothing of anybody.
-    bool leaves_empty(BlockPool& pool, std::uint64_t owner, std::uint64_t first, std::uint64_t last) const {
+    bool leaves_empty(const BlockPool& pool, std::uint64_t owner, std::uint64_t first, std::uint64_t last) const {
         const auto stays = [=](const std::uint64_t* entry) {
             return entry[0] != owner || entry[1] < first || entry[2] > last;
         };

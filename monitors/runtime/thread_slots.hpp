@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "monitors/runtime/block_pool.hpp"
+#include "monitors/runtime/context_table.hpp"
 #include "monitors/runtime/reserved.hpp"
 #include "monitors/runtime/violation.hpp"
 
@@ -35,46 +36,56 @@ inline std::uint32_t this_thread() {
     return tid;
 }
 
-// The last events of one thread, in a ring of 64-bit words. One writer; any thread may read at any time.
+// The last events of one thread, in a ring of records. One writer; any thread may read at any time. A record is some
+// 64-bit words:
+//     0   the context's slot in the table (32 bits), the state before (16), the event (16)
+//     1   the context's control word after the event; the mark `tells_origin` among its unused bits
+//     2   the time in ns
+//     3…  the event's fields, and behind the room for the longest event's: where it happened, with that mark. A probe
+//         leaves those out, for its thread says it once (ThreadSlot::place).
 //
 // Memory order: the writer stores a record's words and then the head, all with release; a reader loads the head, copies
 // the words, and loads the head again, all with acquire. Whoever copied a word of a later record sees the head that
 // preceded it, and drops the copy.
 class History {
  public:
-    static constexpr std::uint32_t header_words = 5;
-    static constexpr std::uint32_t record_words = header_words + max_fields;
+    using Word = std::atomic<std::uint64_t>;
+    static constexpr std::uint32_t header_words = 3;
+    static constexpr std::uint32_t place_words = 2;
+    static constexpr std::uint64_t tells_origin = std::uint64_t{1} << 20;
+    static constexpr std::uint64_t nothing = ~std::uint64_t{0};  // first word of a record that is none
 
-    // The record's identity of a context: the table's slot and the life in it.
-    static std::uint64_t identity(std::uint32_t slot, std::uint16_t generation) {
-        return (std::uint64_t{slot} << 16) | generation;
+    static std::uint64_t place(const Origin& origin, std::uint32_t word) {
+        return word == 0 ? (origin.net_ns << 16) | (origin.cpu & 0xffff)
+                         : (std::uint64_t{origin.vpid} << 32) | origin.vtid;
     }
 
+    // A record but for the place.
     template <std::size_t count>
-    static void write(std::atomic<std::uint64_t>* words, std::uint64_t identity, std::uint32_t steps,
-                      std::uint16_t event, std::uint16_t from, std::uint16_t to, const Origin& origin,
-                      const std::array<std::uint64_t, count>& fields) {
+    [[gnu::always_inline]] static void write(Word* words, std::uint32_t slot, std::uint16_t from, std::uint16_t event,
+                                             std::uint64_t control, std::uint64_t time_ns,
+                                             const std::array<std::uint64_t, count>& fields) {
         const auto put = [words](std::uint32_t i, std::uint64_t word) {
             words[i].store(word, std::memory_order_relaxed);
         };
-        put(0, (identity << 16) | event);
-        put(1, (std::uint64_t{steps} << 32) | (std::uint64_t{from} << 16) | to);
-        put(2, origin.time_ns);
-        put(3, (origin.net_ns << 16) | (origin.cpu & 0xffff));
-        put(4, (std::uint64_t{origin.vpid} << 32) | origin.vtid);
+        put(0, (std::uint64_t{slot} << 32) | (std::uint64_t{from} << 16) | event);
+        put(1, control);
+        put(2, time_ns);
         for (std::uint32_t i = 0; i < count; ++i) put(header_words + i, fields[i]);
     }
 
-    static std::uint64_t identity_of(const std::uint64_t* words) { return words[0] >> 16; }
+    static std::uint32_t slot_of(std::uint64_t first_word) { return static_cast<std::uint32_t>(first_word >> 32); }
 
-    static TakenEvent read(const std::uint64_t* words, std::uint32_t field_count) {
+    // `place`: of the record or its thread.
+    static TakenEvent read(const std::uint64_t* words, std::uint32_t field_count, const std::uint64_t* place) {
+        const Control after{words[1]};
         TakenEvent event{};
         event.event = static_cast<std::uint16_t>(words[0]);
-        event.steps = static_cast<std::uint32_t>(words[1] >> 32);
-        event.from_state = static_cast<std::uint16_t>(words[1] >> 16);
-        event.to_state = static_cast<std::uint16_t>(words[1]);
-        event.origin = {words[2], words[3] >> 16, static_cast<std::uint32_t>(words[4] >> 32),
-                        static_cast<std::uint32_t>(words[4]), static_cast<std::uint32_t>(words[3] & 0xffff)};
+        event.steps = after.steps();
+        event.from_state = static_cast<std::uint16_t>(words[0] >> 16);
+        event.to_state = after.state();
+        event.origin = {words[2], place[0] >> 16, static_cast<std::uint32_t>(place[1] >> 32),
+                        static_cast<std::uint32_t>(place[1]), static_cast<std::uint32_t>(place[0] & 0xffff)};
         for (std::uint32_t i = 0; i < field_count; ++i) event.fields[i] = words[header_words + i];
         return event;
     }
@@ -82,12 +93,12 @@ class History {
 
 template <std::uint32_t event_count, std::uint32_t edge_count>
 struct ThreadSlot {
-    std::atomic<std::uint32_t> owner;  // the thread's number; 0: nobody's yet
-    std::atomic<bool> busy;            // the owner is inside a probe
-    std::atomic<std::uint32_t>
-        ring;  // which ring of history, counted from 1 in the order in which threads came; 0: not yet
-    std::uint64_t net_ns;
+    std::atomic<std::uint32_t> owner;     // the thread's number; 0: nobody's yet
+    std::atomic<bool> busy;               // the owner is inside a probe
+    std::atomic<History::Word*> history;  // the owner's ring; null: none is kept
     std::atomic<std::uint64_t> history_head;
+    History::Word place[History::place_words];  // where the owner's events happen, for other threads
+    Origin origin;                              // the same for the owner itself, and the time of its last event
     BlockCache blocks;
     Counter created, reclaimed, violations, table_full, register_full, contended, reentrant, reports_dropped;
     Counter ignored[event_count == 0 ? 1 : event_count];   // in unknown contexts
@@ -104,7 +115,13 @@ class ThreadSlots {
  public:
     static constexpr std::uint32_t capacity = 1024;
 
-    ThreadSlots() : slots_(capacity) {}
+    // The first `rings` threads that come keep a history, each of `records` records of `record_words` words.
+    ThreadSlots(std::uint64_t rings, std::uint64_t records, std::uint32_t record_words)
+        : slots_(capacity),
+          rings_(rings),
+          records_(records),
+          record_words_(record_words),
+          history_(rings * records * record_words) {}
 
     // The caller's slot; null when more than `capacity` threads are alive that met this monitor.
     [[gnu::always_inline]] Slot* mine(std::uint32_t thread) {
@@ -126,8 +143,10 @@ class ThreadSlots {
             std::uint32_t owner = slot.owner.load(std::memory_order_relaxed);
             if (owner == thread) return &slot;
             if (owner == 0 && slot.owner.compare_exchange_strong(owner, thread, std::memory_order_acq_rel)) {
-                slot.net_ns = net_ns_of_this_thread();
-                slot.ring.store(1 + rings_.fetch_add(1, std::memory_order_relaxed), std::memory_order_relaxed);
+                settle(slot, thread);
+                const std::uint64_t ring = rings_used_.fetch_add(1, std::memory_order_relaxed);
+                if (ring < rings_)
+                    slot.history.store(&history_[ring * records_ * record_words_], std::memory_order_release);
                 return &slot;
             }
         }
@@ -146,10 +165,25 @@ class ThreadSlots {
         }
         if (inherited != nullptr) {
             inherited->busy.store(false, std::memory_order_relaxed);
-            inherited->net_ns = net_ns_of_this_thread();
+            forget_history(*inherited);
+            settle(*inherited, thread);
         }
         errno = saved_errno;
         return inherited;
+    }
+
+    static void settle(Slot& slot, std::uint32_t thread) {
+        slot.origin = {0, net_ns_of_this_thread(), static_cast<std::uint32_t>(getpid()), thread, 0};
+        for (std::uint32_t i = 0; i < History::place_words; ++i)
+            slot.place[i].store(History::place(slot.origin, i), std::memory_order_release);
+    }
+
+    // The dead thread's events must not become the heir's: whoever reads the new place finds the records gone.
+    void forget_history(Slot& slot) {
+        History::Word* const ring = slot.history.load(std::memory_order_relaxed);
+        if (ring == nullptr) return;
+        for (std::uint64_t record = 0; record < records_; ++record)
+            ring[record * record_words_].store(History::nothing, std::memory_order_relaxed);
     }
 
     // As LTTng's context does: looked up once a thread, so a later setns() goes unnoticed.
@@ -162,7 +196,11 @@ class ThreadSlots {
     }
 
     Reserved<Slot> slots_;
-    std::atomic<std::uint32_t> rings_{0};
+    const std::uint64_t rings_;
+    const std::uint64_t records_;
+    const std::uint32_t record_words_;
+    Reserved<History::Word> history_;
+    std::atomic<std::uint64_t> rings_used_{0};
 };
 
 }  // namespace lockstep::monitors
