@@ -30,6 +30,9 @@ Command users_command(const RunOptions& options, Observer& observer, const Clien
                     .arguments = {"-c", "read -r gate_; exec </dev/null; eval \"$LOCKSTEP_COMMAND\""},
                     .environment = observer.client_environment(),
                     .gated = true};
+    const char* path = std::getenv("PATH");
+    command.environment["PATH"] =
+        options.programs.nfs_server.parent_path().string() + ":" + (path != nullptr ? path : "/usr/bin:/bin");
     command.environment["LOCKSTEP_COMMAND"] = plan.command;
     command.environment["LOCKSTEP_CLIENT"] = plan.name;
     command.environment["LOCKSTEP_SERVER"] = address;

@@ -109,7 +109,8 @@ class Run {
     bool work_is_over(Clock::time_point deadline) {
         if (sandbox_.stop_requested()) return stop_early("interrupted");
         if (const auto death = stage_.dead_server()) return stop_early(*death);
-        return stage_.clients_are_done() || Clock::now() >= deadline;
+        const bool nobody_comes_back = Clock::now() >= deadline - options_.client_end_limit;
+        return stage_.clients_are_done(nobody_comes_back) || Clock::now() >= deadline;
     }
 
     bool stop_early(const std::string& problem) {

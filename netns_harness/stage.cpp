@@ -193,8 +193,10 @@ std::optional<std::string> Stage::dead_server() const {
     return std::nullopt;
 }
 
-bool Stage::clients_are_done() const {
-    return std::ranges::none_of(clients_, [](const Program& client) { return client.runs() || client.to_be_revived; });
+bool Stage::clients_are_done(bool nobody_comes_back) const {
+    return std::ranges::none_of(clients_, [&](const Program& client) {
+        return client.runs() || (client.to_be_revived && !nobody_comes_back);
+    });
 }
 
 void Stage::end_commands() {

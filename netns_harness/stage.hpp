@@ -61,8 +61,8 @@ class Stage {
 
     // A server that died and was not killed by a fault: what to say of it.
     std::optional<std::string> dead_server() const;
-    // Every client has ended and none will be started again.
-    bool clients_are_done() const;
+    // Every client has ended and none will be started again. nobody_comes_back: the time for that is over.
+    bool clients_are_done(bool nobody_comes_back) const;
     // Ends the commands that go on although the work is over: they have done what they were asked to.
     void end_commands();
     // Ends clients that have not ended by themselves. `excused`: something else stopped the run.

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "netns_harness/workloads/lock_workload.hpp"
+#include "netns_harness/workloads/reclaiming_files.hpp"
 
 namespace lockstep::workloads {
 namespace {
@@ -34,6 +35,7 @@ struct Options {
     std::uint32_t listener_wait_ms = 0;
     bool patient = false;
     std::uint32_t life = 1;
+    bool bury = false;
     Region region;
 };
 
@@ -65,11 +67,25 @@ void declare(CLI::App& app, Options& options) {
     app.add_option("--wait-for-listener", options.listener_wait_ms,
                    "do not begin before somebody records the lock_api tracepoints; give up after so many ms")
         ->capture_default_str();
-    app.add_flag("--patient", options.patient,
-                 "an owner whose call fails gives up its locks, and goes on when the server answers again");
+    app.add_flag(
+        "--patient", options.patient,
+        "an owner whose call fails waits for the server and reclaims its locks; those that it does not get back "
+        "it gives up, and goes on");
+    app.add_flag("--bury", options.bury,
+                 "only say that the owners of --host hold nothing any more: before a host that is dead is fenced");
     app.add_option("--life", options.life,
                    "which start of this client it is: from the second on it first says that its locks are gone")
         ->capture_default_str();
+}
+
+// Whoever knows that a host is dead says in its place that it holds nothing any more.
+int bury(const Options& options) {
+    EventCounts counts;
+    for (std::uint32_t number = 1; number <= options.owners; ++number)
+        for (std::uint32_t file = 1; file <= options.files; ++file)
+            fire_all_released(options.directory + "/file" + std::to_string(file),
+                              OwnerName{options.host, number}.text(), counts);
+    return 0;
 }
 
 void wait_for_listener(std::uint32_t limit_ms) {
@@ -101,13 +117,13 @@ class Owners {
     explicit Owners(const Options& options) : options_(options), file_names_(file_names(options)) {
         for (const std::string& name : file_names_) event_names_.push_back(options.directory + "/" + name);
         connections_.resize(options.owners);
-        const auto deadline = Clock::now() + std::chrono::milliseconds(options.duration_ms);
+        const auto deadline = deadline_ = Clock::now() + std::chrono::milliseconds(options.duration_ms);
         if (options.life > 1) begin_another_life(deadline);
         for (std::uint32_t index = 0; index < options.owners; ++index) connect(index, deadline);
     }
 
     void run() {
-        const auto deadline = Clock::now() + std::chrono::milliseconds(options_.duration_ms);
+        const auto deadline = deadline_ = Clock::now() + std::chrono::milliseconds(options_.duration_ms);
         std::vector<std::thread> threads;
         for (std::uint32_t index = 0; index < options_.owners; ++index)
             threads.emplace_back([this, index, deadline] { run_owner(index, deadline); });
@@ -117,6 +133,8 @@ class Owners {
     nlohmann::json summary() const {
         nlohmann::json failures = nlohmann::json::array();
         for (const OracleFailure& failure : counts_.first_failures()) failures.push_back(failure.text());
+        if (reclaims_.refused > 0)
+            failures.push_back(options_.host + " was refused what it had held, in the grace period of a new server");
         const EventCounts& events = counts_.events;
         return {{"turns", counts_.turns.load()},
                 {"reads", counts_.reads.load()},
@@ -127,15 +145,19 @@ class Owners {
                   {"denied", events.denied.load()},
                   {"released", events.released.load()}}},
                 {"interruptions", interruptions_.load()},
-                {"oracle_failures", counts_.oracle_failures.load()},
+                {"reclaimed", reclaims_.reclaimed.load()},
+                {"reclaims_refused", reclaims_.refused.load()},
+                {"oracle_failures", oracle_failures()},
                 {"first_oracle_failures", failures},
                 {"errors", errors_}};
     }
 
     bool failed() const { return !errors_.empty(); }
-    bool oracle_failed() const { return counts_.oracle_failures > 0; }
+    bool oracle_failed() const { return oracle_failures() > 0; }
 
  private:
+    std::uint64_t oracle_failures() const { return counts_.oracle_failures + reclaims_.refused; }
+
     // What a former life of this host held ends here; then the server is told, and may give it to others.
     void begin_another_life(Clock::time_point deadline) {
         for (std::uint32_t index = 0; index < options_.owners; ++index) give_up_all(index);
@@ -165,8 +187,14 @@ class Owners {
 
     bool connect(std::uint32_t index, Clock::time_point deadline) {
         return patiently(deadline, [&] {
-            connections_[index] =
-                connect_files(options_.server, {options_.host, index + 1}, options_.directory, file_names_);
+            const auto make = [this, index] {
+                return connect_files(options_.server, {options_.host, index + 1}, options_.directory, file_names_);
+            };
+            const auto goes_on = [this] { return !stop_requested && Clock::now() < deadline_; };
+            if (options_.patient)
+                connections_[index] = std::make_unique<ReclaimingFiles>(make, goes_on, reclaims_);
+            else
+                connections_[index] = make();
         });
     }
 
@@ -225,11 +253,15 @@ class Owners {
     std::vector<std::unique_ptr<RemoteFiles>> connections_;
     WorkloadCounts counts_;
     std::atomic<std::uint64_t> interruptions_{0};
+    ReclaimCounts reclaims_;
+    Clock::time_point deadline_;  // set before there are threads
     std::mutex errors_mutex_;
     std::vector<std::string> errors_;
 };
 
 int run(const Options& options) {
+    if (options.bury && options.listener_wait_ms > 0) wait_for_listener(options.listener_wait_ms);
+    if (options.bury) return bury(options);
     Owners owners(options);
     if (options.listener_wait_ms > 0) wait_for_listener(options.listener_wait_ms);
     std::puts("lock_client ready");

@@ -59,6 +59,15 @@ class NfsFiles : public RemoteFiles {
         return status;
     }
 
+    std::uint32_t reclaim(std::size_t file, Range range, Mode mode) override {
+        NLM4_LOCKargs args{};
+        args.cookie = cookie();
+        args.exclusive = mode == Mode::exclusive ? 1 : 0;
+        args.lock = wire_lock(file, range);
+        args.reclaim = 1;
+        return lock_call<NLM4_LOCKres>("LOCK", rpc_nlm4_lock_async, args);
+    }
+
     // This client has no lock manager that could be called back: it asks again until it has the lock.
     std::uint32_t ask_until_answered(NLM4_LOCKargs& args) {
         const auto asked = std::chrono::steady_clock::now();

@@ -44,6 +44,12 @@ class RemoteFiles {
     virtual std::uint32_t lock(std::size_t file, Range range, Mode mode) = 0;
     virtual void unlock(std::size_t file, Range range) = 0;
 
+    // Asks a server that has restarted for what was held before: 0 when it is held again, NLM4_DENIED when others have
+    // it or the server does not know us, NLM4_DENIED_GRACE_PERIOD when it gives nothing back (any more).
+    virtual std::uint32_t reclaim(std::size_t /*file*/, Range /*range*/, Mode /*mode*/) {
+        throw CallError("nothing can be reclaimed here");
+    }
+
     // `count` bytes; those past the end of the file are 0.
     virtual Bytes read(std::size_t file, std::uint64_t offset, std::uint32_t count) = 0;
 
