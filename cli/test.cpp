@@ -9,6 +9,7 @@
 #include "cli/command.hpp"
 #include "cli/compiled_runs.hpp"
 #include "cli/models.hpp"
+#include "codegen/example_runs.hpp"
 #include "codegen/examples.hpp"
 #include "codegen/report_json.hpp"
 #include "codegen/run_generator.hpp"
@@ -82,11 +83,13 @@ void warn_of_missed(const codegen::Model& model, Generated& generated) {
 }
 
 Generated run_generated(const codegen::Model& bare, const Options& options) {
-    const codegen::Model model = codegen::with_made_up_bindings(bare);
+    codegen::Model model = codegen::with_made_up_bindings(bare);
     Generated generated{codegen::generate_runs(model, options.seed), model.edges.size(), {}};
     warn_of_missed(model, generated);
     if (options.interpret_only) return generated;
-    if (const auto difference = compare_compiled(model, generated.found.runs, options.compile))
+    std::vector<codegen::GeneratedRun> runs = codegen::add_example_runs(model);
+    runs.insert(runs.end(), generated.found.runs.begin(), generated.found.runs.end());
+    if (const auto difference = compare_compiled(model, runs, options.compile))
         generated.diagnostics.push_back({Severity::error,
                                          "compiled-differs",
                                          {},
@@ -120,7 +123,8 @@ void print(const Generated& generated, const Options& options) {
     fmt::print("  {} made-up runs: {} of {} edges taken, {} of {} forbidden events met, {}\n", found.runs.size(),
                generated.edges - found.missed_edges.size(), generated.edges,
                found.forbidden - found.missed_forbidden.size(), found.forbidden,
-               options.interpret_only ? "interpreted only" : "interpreter and compiled monitor agree at each step");
+               options.interpret_only ? "interpreted only"
+                                      : "interpreter and compiled monitor agree at each step, of the examples too");
 }
 
 ExitStatus test(const std::string& file, const Options& options, const codegen::TracepointDeclarations& tracepoints) {
@@ -166,9 +170,10 @@ Command::Run declare(CLI::App& app) {
     app.footer(
         "An `accept:` example must pass whole; a `reject:` example must be violated by its last event. Each model "
         "needs both.\n"
-        "Then runs are made up that take every edge and meet every event that a state forbids; the compiled monitor "
+        "Then runs are made up that take every edge and meet every event that a state forbids. The compiled monitor "
         "must do "
-        "what the interpreter does at each of their steps. What none of them reaches is a warning.\n"
+        "what the interpreter does at each step of the examples and of these runs. What none of them reaches is a "
+        "warning.\n"
         "Exit status: 0 all examples do as they say and the compiled monitor agrees, 1 one does not, or a model has "
         "errors, "
         "2 a file can't be read or the compiler does not work.");

@@ -8,7 +8,7 @@ if(NOT EXISTS "${LOCKSTEP_PROGRAM}")
     return()
 endif()
 
-# lockstep_add_monitor(FILE.dot [TARGET name] [TRACEPOINTS folder…] [DESTINATION folder]): compiles a property into NAME.so, NAME being
+# lockstep_add_monitor(FILE.dot|FILE.ltl [TARGET name] [TRACEPOINTS folder…] [DESTINATION folder]): compiles a property into NAME.so, NAME being
 # the file's, by the target monitor_NAME (or `name`), as part of `all`. TRACEPOINTS: folders with the project's own .tp files. What is wrong
 # with the automaton is an error of the build, with its place.
 function(lockstep_add_monitor dot_file)

@@ -1,4 +1,4 @@
-# lockstep_add_monitor(FILE.dot [TARGET name] [TRACEPOINTS folder] [DESTINATION folder] [ENCODING boost_msm|branches]): compiles a property into the shared
+# lockstep_add_monitor(FILE.dot|FILE.ltl [TARGET name] [TRACEPOINTS folder] [DESTINATION folder] [ENCODING boost_msm|branches]): compiles a property into the shared
 # object NAME.so, NAME being the file's, with the target monitor_NAME (or `name`). Programs find those in lib/lockstep/monitors by name.
 #
 # Its translation unit is C++17 (Boost.MSM 1.74 is not C++20 for g++ 12), optimised and without asserts or debug information

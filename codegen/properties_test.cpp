@@ -23,7 +23,7 @@ std::vector<Property> properties() {
     EXPECT_TRUE(declarations.read_folder(root / "tracepoints").empty());
     std::vector<Property> all;
     for (const auto& entry : fs::directory_iterator(root / "dot"))
-        if (entry.path().extension() == ".dot")
+        if (entry.path().extension() == ".dot" || entry.path().extension() == ".ltl")
             all.push_back({entry.path().filename().string(), read_model_file(entry.path(), declarations)});
     return all;
 }
@@ -55,7 +55,7 @@ TEST(Properties, SayWhatTheyPromise) {
     for (const Property& property : properties()) {
         ASSERT_TRUE(property.reading.model) << property.name;
         EXPECT_GT(property.reading.model->summary.size(), 80U) << property.name;
-        EXPECT_EQ(property.reading.model->name + ".dot", property.name);
+        EXPECT_EQ(property.reading.model->name, fs::path(property.name).stem().string());
     }
 }
 

@@ -23,6 +23,10 @@ for wrong in unlock-anothers unlock-twice destroy-held; do
     expect 1 "$lockstep" run-program --property pthread_mutex -- "$target" "$wrong"
     grep -Eq '^pthread_mutex +violated' out
 done
+expect 0 "$lockstep" run-program --property spin_without_sleep --property pthread_mutex -- "$target" spin
+expect 1 "$lockstep" run-program --property spin_without_sleep --property pthread_mutex -- "$target" spin sleep-while-spinning
+grep -Eq '^spin_without_sleep +violated' out
+grep -Eq '^pthread_mutex +ok' out
 
 # What could not be seen to its end is not ok. What was wrong before stays found.
 expect 3 "$lockstep" run-program -- "$target" in-order killed

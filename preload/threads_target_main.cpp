@@ -121,6 +121,22 @@ void destroy_held() {
     pthread_mutex_destroy(&mutex);
 }
 
+void sleep_while_spinning() {
+    pthread_spinlock_t spin;
+    pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE);
+    pthread_spin_lock(&spin);
+    const std::lock_guard hold(one);
+    pthread_spin_unlock(&spin);
+}
+
+void spin() {
+    pthread_spinlock_t spin;
+    pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE);
+    pthread_spin_lock(&spin);
+    pthread_spin_unlock(&spin);
+    const std::lock_guard hold(one);
+}
+
 // New mutexes at one address are different locks: no order is carried over.
 void reuse_an_address() {
     alignas(pthread_mutex_t) unsigned char memory[sizeof(pthread_mutex_t)];
@@ -147,6 +163,8 @@ const std::map<std::string, void (*)()> deeds{
     {"unlock-anothers", unlock_anothers},
     {"unlock-twice", unlock_twice},
     {"destroy-held", destroy_held},
+    {"spin", spin},
+    {"sleep-while-spinning", sleep_while_spinning},
     {"killed", [] { raise(SIGKILL); }},
     {"exit-at-once", [] { _exit(0); }},
 };
