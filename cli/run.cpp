@@ -10,6 +10,7 @@
 #include "cli/run_observer.hpp"
 #include "cli/run_repeated.hpp"
 #include "cli/run_report.hpp"
+#include "netns_harness/kernel_clients.hpp"
 #include "netns_harness/run.hpp"
 #include "netns_harness/sandbox.hpp"
 
@@ -122,6 +123,7 @@ harness::RunOptions options_of(const RunArguments& arguments) {
     options.seed = arguments.seed ? *arguments.seed : options.scenario.seed ? *options.scenario.seed : random_seed();
     options.faults = arguments.faults;
     options.programs = harness::Programs::beside_us();
+    harness::require_guests(options.scenario);
     return options;
 }
 

@@ -1,5 +1,7 @@
 #include "netns_harness/commands.hpp"
 
+#include "netns_harness/kernel_clients.hpp"
+
 namespace lockstep::harness {
 namespace {
 
@@ -135,13 +137,19 @@ Command server_command(const RunOptions& options, Observer& observer, const Serv
                          "--mount-port", std::to_string(plan.mount_port),
                          "--nlm-port",   std::to_string(plan.nlm_port)};
     turn_faults_on(command, options, plan.name, start);
+    if (is_mounted_by_a_kernel(options.scenario, plan.name)) command.arguments.push_back("--register-rpcbind");
     command.arguments.insert(command.arguments.end(), plan.arguments.begin(), plan.arguments.end());
     return command;
 }
 
 Command client_command(const RunOptions& options, Observer& observer, const ClientPlan& plan, std::uint64_t number,
                        const AddressOf& address, const Start& start) {
-    if (plan.workload.empty()) return users_command(options, observer, plan, number, address, start);
+    if (plan.workload.empty()) {
+        Command command = users_command(options, observer, plan, number, address, start);
+        if (plan.kernel.empty()) return command;
+        return in_a_guest(std::move(command), options.scenario, plan, address(plan.name),
+                          options.programs.nfs_server.parent_path());
+    }
     Command command = options.scenario.workload(plan.workload).kind == dlm_locks
                           ? node_command(options, observer, plan, number, address, start)
                           : workload_command(options, observer, plan, number, address, start);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <set>
 
+#include "netns_harness/kernel_clients.hpp"
 #include "netns_harness/toml_reader.hpp"
 
 namespace lockstep::harness {
@@ -120,6 +121,7 @@ class ScenarioReader {
         if (table.has("command")) {
             client.server = table.text("server", scenario_.servers.empty() ? "" : scenario_.servers.front().name);
             refer(table, "server", client.server, names_of(scenario_.servers));
+            read_kernel(table, client);
         }
         if (several) client_groups_.push_back({name, {}});
         for (std::int64_t number = 1; number <= count; ++number) {
@@ -130,6 +132,21 @@ class ScenarioReader {
         }
     }
 
+    void read_kernel(TableReader& table, ClientPlan& client) {
+        client.kernel = table.text("kernel", "");
+        if (!table.has("kernel")) return;
+        if (std::ranges::find(guest_kernels(), client.kernel) == guest_kernels().end())
+            table.complain("kernel", "there is no kernel '" + client.kernel + "'; allowed: " + list_of(guest_kernels()));
+        client.image = table.text("image", "base");
+        if (std::ranges::find(guest_images(), client.image) == guest_images().end())
+            table.complain("image", "there is no image '" + client.image + "'; allowed: " + list_of(guest_images()));
+        client.mount_options = table.text("mount_options", "hard,lock");
+        for (const ClientPlan& other : scenario_.clients)
+            if (!other.kernel.empty() && other.server != client.server)
+                return table.complain("server", "clients with a kernel of their own mount one server, which '" +
+                                                    other.server + "' is");
+    }
+
     void read_fault_table(TableReader& table) {
         FaultPlan fault = read_fault(table, targets());
         const bool comes_back = fault.kind == "restart" || (fault.kind == "kill" && fault.lasts);
@@ -138,6 +155,10 @@ class ScenarioReader {
                 if (server.name == name && comes_back && server.disk.starts_with("memory:"))
                     table.complain("on", "'" + name + "' has the disk " + server.disk +
                                              ", which ends with it: give it scratch:SIZE or file:PATH:SIZE");
+        for (const std::string& name : fault.on)
+            for (const ClientPlan& client : scenario_.clients)
+                if (client.name == name && !client.kernel.empty() && !reaches_guests(fault.kind))
+                    table.complain("on", "'" + name + "' has a kernel of its own, where '" + fault.kind + "' does not reach");
         scenario_.faults.push_back(std::move(fault));
     }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "netns_harness/commands.hpp"
+#include "netns_harness/kernel_clients.hpp"
 
 namespace lockstep::harness {
 namespace {
@@ -79,6 +80,11 @@ void Stage::wait_until_server_is_ready(Program& program) {
 }
 
 void Stage::start_servers() {
+    for (const Program& server : servers_) {
+        if (!is_mounted_by_a_kernel(scenario_, server.name)) continue;
+        portmapper_ = std::make_unique<Process>(portmapper_command(server.name), *server.host, options_.logs);
+        portmapper_->wait_for_line("portmapper ready", Clock::now() + options_.start_limit);
+    }
     for (Program& server : servers_) {
         for (const std::string& fault : options_.faults) result_.faults.push_back({fault, server.name, {}});
         start(server);
@@ -93,11 +99,12 @@ void Stage::start_clients() {
         start(client);
     }
     for (const Program& client : clients_)
-        if (!client.is_command())
+        if (!client.is_command() || !client.client->kernel.empty())
             client.process().wait_for_line(ready_line(client), Clock::now() + options_.start_limit);
 }
 
 std::string Stage::ready_line(const Program& client) const {
+    if (client.is_command()) return "uml_client ready";
     return scenario_.workload(client.client->workload).kind == dlm_locks ? "dlm_node ready" : "lock_client ready";
 }
 

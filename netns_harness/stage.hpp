@@ -91,6 +91,7 @@ class Stage {
     Observer& observer_;
     RunResult& result_;
     Network network_;
+    std::unique_ptr<Process> portmapper_;  // of a server that kernels mount
     std::vector<Program> servers_;
     std::vector<Program> clients_;
     std::optional<Clock::time_point> opened_;  // when the gates were
