@@ -248,6 +248,22 @@ TEST_F(ClientHostTest, AClientThatTurnsConnectionsAwayIsLookedUpAgain) {
     EXPECT_EQ(host_.next(), "granted 2");
 }
 
+// Its portmapper answers nothing useful, so the call would be tried for its time, and then void the grant.
+TEST_F(ClientHostTest, AClientThatAsksAgainIsNotCalledAnyMore) {
+    start();
+    host_.unregister();
+    EXPECT_EQ(lock(1), NLM4_GRANTED);
+    EXPECT_EQ(lock(2), NLM4_BLOCKED);
+    EXPECT_EQ(unlock(1), NLM4_GRANTED);
+    EXPECT_TRUE(host_.was_asked_for_tcp(1));
+    EXPECT_EQ(manager_->outgoing->calls_count(), 1u);
+    EXPECT_EQ(lock(2), NLM4_GRANTED);
+    for (int tries = 0; tries < 1000 && manager_->outgoing->calls_count() != 0; ++tries)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(manager_->outgoing->calls_count(), 0u);
+    EXPECT_EQ(lock(1, false), NLM4_DENIED) << "it holds the lock";
+}
+
 TEST_F(ClientHostTest, AGrantThatTheClientRefusesGoesToTheNext) {
     start();
     host_.answer_with(NLM4_DENIED);

@@ -91,8 +91,16 @@ void FileLocks::release(const LockRequest& request, ReleaseCause cause) {
 // What the owner says of a range itself counts, and no answer to an earlier grant of it any more.
 void FileLocks::close_offers(const LockRequest& request) {
     offers_.remove_if([&](const Offer& offer) {
-        return offer.request.owner->number == request.owner->number && offer.request.range.overlaps(request.range);
+        const LockRequest& offered = offer.request;
+        if (offered.owner->number != request.owner->number || !offered.range.overlaps(request.range)) return false;
+        needless_.push_back(offered.request_id);
+        return true;
     });
+}
+
+void FileLocks::take_needless(std::vector<uint64_t>& ids) {
+    ids.insert(ids.end(), needless_.begin(), needless_.end());
+    needless_.clear();
 }
 
 Waiter* FileLocks::find_same(const LockRequest& request) {

@@ -71,6 +71,9 @@ class FileLocks {
     bool withdraw(uint64_t request_id);
     // The grant, not yet known to its client, of what is asked for here; 0 if there is none.
     uint64_t find_offer(const LockRequest& request) const;
+    // Grants to waiters whose clients need not be told any more, since they have said what they want: appended to
+    // `ids` once each.
+    void take_needless(std::vector<uint64_t>& ids);
 
     std::vector<std::shared_ptr<const LockOwner>> owners_of(const LockClient& client) const;
 
@@ -82,6 +85,7 @@ class FileLocks {
     RangeLocks ranges_;
     std::list<Waiter> waiters_;
     std::list<Offer> offers_;
+    std::vector<uint64_t> needless_;  // request_ids
     std::unordered_map<uint64_t, std::shared_ptr<const LockOwner>> owners_;  // of those that hold something
 };
 

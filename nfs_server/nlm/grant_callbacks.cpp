@@ -37,7 +37,8 @@ std::vector<std::byte> granted_args(const LockRequest& granted) {
 
 GrantCallbacks::GrantCallbacks(LockTable& table, rpc::Outgoing& outgoing, int64_t give_up_after_ms)
     : table_(table), outgoing_(outgoing), give_up_after_ms_(give_up_after_ms) {
-    table.on_grant([this](const LockRequest& granted) { tell(granted); });
+    table.on_grant([this](const LockRequest& granted) { tell(granted); },
+                   [this](uint64_t request_id) { outgoing_.cancel(request_id); });
 }
 
 // With the shard's mutex held.
@@ -48,7 +49,8 @@ void GrantCallbacks::tell(const LockRequest& granted) {
                            .version = NLM4_VERS,
                            .procedure = NLMPROC4_GRANTED,
                            .args = granted_args(granted),
-                           .give_up_after_ms = give_up_after_ms_};
+                           .give_up_after_ms = give_up_after_ms_,
+                           .key = granted.request_id};
     call.sent = [granted](uint32_t attempt) {
         lttng_ust_tracepoint(nlm, callback_sent, granted.request_id, granted.owner->client->name.c_str(), attempt);
     };
@@ -70,6 +72,10 @@ void GrantCallbacks::warn(const std::string& client, const char* what) {
 void GrantCallbacks::told(const LockRequest& granted, const rpc::OutgoingResult& result) {
     using Kind = rpc::OutgoingResult::Kind;
     const char* client = granted.owner->client->name.c_str();
+    if (result.kind == Kind::needless) {
+        lttng_ust_tracepoint(nlm, callback_abandoned, granted.request_id, client, 2);
+        return;
+    }
     if (result.kind == Kind::unreachable || result.kind == Kind::unanswered) {
         const bool delivered = result.kind == Kind::unanswered;
         lttng_ust_tracepoint(nlm, callback_abandoned, granted.request_id, client, delivered ? 1 : 0);

@@ -32,6 +32,9 @@ class LockTable::Change {
             table_.waits_.remove(request.owner->number, request.request_id);
             table_.on_grant_(request);
         }
+        std::vector<uint64_t> needless;
+        locks.take_needless(needless);
+        for (const uint64_t request_id : needless) table_.on_needless_(request_id);
         // Wraps around for a decrease, as unsigned numbers do.
         table_.locks_count_ += locks.locks_count() - locks_before_;
         if (locks.is_unused()) shard_.files.erase(place_);
@@ -202,7 +205,9 @@ bool LockTable::cancel(const LockRequest& request) {
         return true;
     }
     const uint64_t offered = locks.find_offer(request);
-    return offered != 0 && locks.withdraw(offered);
+    if (offered == 0 || !locks.withdraw(offered)) return false;
+    on_needless_(offered);
+    return true;
 }
 
 LockStatus LockTable::unlock(const LockRequest& request) {

@@ -41,8 +41,15 @@ class LockTable {
 
     explicit LockTable(const LockLimits& limits = {}) : limits_(limits) {}
 
-    // Before the first request. Without it nobody can wait: such requests are answered no_locks.
-    void on_grant(OnGrant told) { on_grant_ = std::move(told); }
+    // Told of each grant whose client need not be told any more: it asked for the range again, or gave it up. Called as
+    // OnGrant is.
+    using OnNeedless = std::function<void(uint64_t request_id)>;
+
+    // Before the first request. Without them nobody can wait: such requests are answered no_locks.
+    void on_grant(OnGrant told, OnNeedless needless = [](uint64_t) {}) {
+        on_grant_ = std::move(told);
+        on_needless_ = std::move(needless);
+    }
 
     // The lock that would be in the way, nothing if it would be granted. Changes nothing, fires nothing.
     std::optional<LockHolder> test(const LockRequest& request);
@@ -103,6 +110,7 @@ class LockTable {
 
     const LockLimits limits_;
     OnGrant on_grant_;
+    OnNeedless on_needless_;
     std::array<Shard, 64> shards_;
     std::atomic<size_t> locks_count_{0};
     WaitIndex waits_;

@@ -87,6 +87,7 @@ void Outgoing::work() {
         for (const uint32_t xid : streams)
             if (streams_.contains(xid)) advance(xid);
         take_new();
+        take_cancelled();
         send_due(system_clock().monotonic_ns());
     }
 }
@@ -98,17 +99,42 @@ void Outgoing::take_new() {
         taken.swap(new_calls_);
     }
     const int64_t now_ns = system_clock().monotonic_ns();
-    for (OutgoingCall& call : taken) {
-        Pending pending;
-        pending.to = call.host;
-        pending.to.set_port(portmapper_port_);
-        pending.next_send_ns = now_ns;
-        pending.interval_ms = first_interval_ms;
-        pending.give_up_ns = now_ns + call.give_up_after_ms * ns_per_ms;
-        pending.call = std::move(call);
-        const uint32_t xid = ++last_xid_;
-        plan(xid, pending_.emplace(xid, std::move(pending)).first->second);
+    for (OutgoingCall& call : taken) begin(std::move(call), now_ns);
+}
+
+// Its first question is sent at once: behind those that are sent again to hosts that do not answer it would be late.
+void Outgoing::begin(OutgoingCall call, int64_t now_ns) {
+    Pending pending;
+    pending.to = call.host;
+    pending.to.set_port(portmapper_port_);
+    pending.next_send_ns = now_ns;
+    pending.interval_ms = first_interval_ms;
+    pending.give_up_ns = now_ns + call.give_up_after_ms * ns_per_ms;
+    pending.call = std::move(call);
+    const uint32_t xid = ++last_xid_;
+    if (pending.call.key != 0) by_key_[pending.call.key] = xid;
+    pending_.emplace(xid, std::move(pending));
+    send_one(xid, now_ns);
+}
+
+void Outgoing::cancel(uint64_t key) {
+    {
+        const std::lock_guard hold(mutex_);
+        cancelled_.push_back(key);
     }
+    eventfd_write(wake_.get(), 1);
+}
+
+// After what is new: a call is begun before it is cancelled.
+void Outgoing::take_cancelled() {
+    std::vector<uint64_t> taken;
+    {
+        const std::lock_guard hold(mutex_);
+        taken.swap(cancelled_);
+    }
+    for (const uint64_t key : taken)
+        if (const auto found = by_key_.find(key); found != by_key_.end())
+            finish(found->second, OutgoingResult::Kind::needless);
 }
 
 // Takes the place of its due time, whatever that was before.
@@ -127,21 +153,22 @@ void Outgoing::send_due(int64_t now_ns) {
     using Kind = OutgoingResult::Kind;
     while (!due_.empty() && due_.begin()->first <= now_ns) {
         const uint32_t xid = due_.begin()->second;
-        Pending& pending = pending_.at(xid);
-        if (now_ns >= pending.give_up_ns) {
+        const Pending& pending = pending_.at(xid);
+        if (now_ns >= pending.give_up_ns)
             finish(xid, pending.attempts == 0 ? Kind::unreachable : Kind::unanswered);
-            continue;
-        }
-        send(xid, pending);
-        const bool is_sent = !pending.is_looking_up && pending.transport == Transport::udp;
-        if (is_sent && !pending.call.has_reply) {
-            finish(xid, Kind::answered);
-            continue;
-        }
-        pending.next_send_ns = now_ns + pending.interval_ms * ns_per_ms;
-        pending.interval_ms = std::min(2 * pending.interval_ms, longest_interval_ms);
-        plan(xid, pending);
+        else
+            send_one(xid, now_ns);
     }
+}
+
+void Outgoing::send_one(uint32_t xid, int64_t now_ns) {
+    Pending& pending = pending_.at(xid);
+    send(xid, pending);
+    const bool is_sent = !pending.is_looking_up && pending.transport == Transport::udp;
+    if (is_sent && !pending.call.has_reply) return finish(xid, OutgoingResult::Kind::answered);
+    pending.next_send_ns = now_ns + pending.interval_ms * ns_per_ms;
+    pending.interval_ms = std::min(2 * pending.interval_ms, longest_interval_ms);
+    plan(xid, pending);
 }
 
 int Outgoing::socket_for(const PeerAddress& host) const {
@@ -253,6 +280,7 @@ void Outgoing::found_port(uint32_t xid, uint16_t port) {
         pending.transport = Transport::udp;
     }
     node.key() = ++last_xid_;
+    if (pending.call.key != 0) by_key_[pending.call.key] = node.key();
     plan(node.key(), pending);
     pending_.insert(std::move(node));
 }
@@ -261,6 +289,7 @@ void Outgoing::finish(uint32_t xid, OutgoingResult::Kind kind, Bytes results) {
     const auto node = pending_.extract(xid);
     due_.erase({node.mapped().due_ns, xid});
     streams_.erase(xid);
+    by_key_.erase(node.mapped().call.key);
     {
         const std::lock_guard hold(mutex_);
         --calls_count_;

@@ -18,6 +18,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct OutgoingResult {
         refused,      // the service answered with an RPC-level error: nothing was done
         unreachable,  // nothing of the call was ever sent
         unanswered,   // it was sent, and may have been done
+        needless,     // cancel() ended it; it was sent, or the portmapper was asked, at least once
     };
     Kind kind;
     std::vector<std::byte> results;  // XDR
@@ -46,6 +48,8 @@ struct OutgoingCall {
     uint32_t procedure;
     std::vector<std::byte> args;  // XDR
     int64_t give_up_after_ms;
+    // For cancel(); 0: it can't be cancelled.
+    uint64_t key = 0;
     // false: there is no reply to wait for; it is sent once and then `answered`.
     bool has_reply = true;
     // Called from the thread of Outgoing, and must not block it. Sent: with the number of the attempt,
@@ -66,6 +70,16 @@ class Outgoing {
     // Any thread; does not wait. False: too many calls are under way, this one is not made.
     bool start(OutgoingCall call);
 
+    // Ends the call of this key, if it is under way; its `done` is told so. Any thread, also one that `done` waits for;
+    // does not wait.
+    void cancel(uint64_t key);
+
+    // How many calls are under way. Any thread.
+    size_t calls_count() {
+        const std::lock_guard hold(mutex_);
+        return calls_count_;
+    }
+
  private:
     static constexpr size_t max_calls = 65536;
     struct Pending {
@@ -83,7 +97,10 @@ class Outgoing {
 
     void work();
     void take_new();
+    void begin(OutgoingCall call, int64_t now_ns);
+    void take_cancelled();
     void send_due(int64_t now_ns);
+    void send_one(uint32_t xid, int64_t now_ns);
     int wait_ms(int64_t now_ns) const;
     void plan(uint32_t xid, Pending& pending);
     void send(uint32_t xid, Pending& pending);
@@ -102,11 +119,13 @@ class Outgoing {
     FileDescriptor ipv6_;
     std::mutex mutex_;
     std::deque<OutgoingCall> new_calls_;
+    std::vector<uint64_t> cancelled_;  // keys
     size_t calls_count_ = 0;  // with mutex_
     bool is_stopping_ = false;
     // Of the thread:
     std::map<uint32_t, Pending> pending_;         // by xid
     std::set<std::pair<int64_t, uint32_t>> due_;  // when something is to be done for which: each pending call once
+    std::unordered_map<uint64_t, uint32_t> by_key_;  // their xids
     std::set<uint32_t> streams_;                  // the calls that have a connection
     uint32_t last_xid_;
     std::thread thread_;
