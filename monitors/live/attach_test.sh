@@ -213,4 +213,38 @@ watch --no-loss "$(cat sixth.pid)" mutual_exclusion
 for i in $(seq 50); do tell sixth "grant /i$i x 0 9 5"; done
 kill -INT $watcher
 ends 0
+
+# Another host: its own network, mounts and name, its own daemons and relay. Nothing of it is reached but the relay, over a link.
+unshare --net --mount --uts sleep 1000 &
+host=$!
+until_true test "$(readlink /proc/self/ns/net)" != "$(readlink /proc/$host/ns/net)"
+ip link add to_host type veth peer name to_us netns $host
+ip address add 10.77.0.1/24 dev to_host && ip link set to_host up
+there=(nsenter --target $host --net --mount --uts)
+"${there[@]}" bash -ec '
+    mount -t tmpfs none /run && mount -t tmpfs none /dev/shm && hostname far-away
+    ip link set lo up && ip address add 10.77.0.2/24 dev to_us && ip link set to_us up
+    lttng-relayd --daemonize --control-port tcp://10.77.0.2:5342 --data-port tcp://10.77.0.2:5343 \
+        --live-port tcp://10.77.0.2:5344 --output /run/relayed --group root
+    lttng-sessiond --daemonize --no-kernel --group root
+    lttng create far --live=100000 --set-url=net://10.77.0.2:5342:5343
+    lttng enable-channel --userspace --session=far channel
+    lttng add-context --userspace --session=far --type=vpid --type=vtid
+    lttng enable-event --userspace --session=far --channel=channel "lock_api:*"
+    lttng start far' >far.out 2>&1 || fail "$(cat far.out)"
+begin seventh "${there[@]}"
+tell seventh "grant /k x 0 9 5"
+expect 2 "knows no such session" "$lockstep" attach --session far mutual_exclusion
+watch --url net://10.77.0.2/host/far-away/far mutual_exclusion
+tell seventh "grant /l x 0 9 5"
+tell seventh "grant /l y 0 9 5"
+tell fifth "grant /m x 0 9 5"
+tell fifth "grant /m y 0 9 5"
+at=(--in-process $watcher)
+violated() { [ "$("$lockstep" status "${at[@]}" | grep -c 'violated file=/l')" -eq 1 ]; }
+until_true violated
+kill -TERM $watcher
+ends 1
+grep -q 'violated file=/m' watch.out && fail "a program of this host was seen there: $(cat watch.out)"
+kill $host
 echo "attach_test: ok"
