@@ -127,7 +127,9 @@ const Command command(
                            "or groups: folders of these");
         app.add_option("--model", options->model,
                        "Judge by a model instead of properties: serialisable (conflict serialisability of the server's "
-                       "transactions, from the tracepoints of txn)")
+                       "transactions, from the tracepoints of txn) or nfs3 (each reply is that of a sequential NFS "
+                       "server, from "
+                       "nfs3:operation_recorded, txn:committed and txn:aborted)")
             ->check(CLI::IsMember(verification_models()))
             ->excludes(properties);
         app.add_option("--contexts", options->contexts, "Contexts alive at once, for each property")

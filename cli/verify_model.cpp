@@ -6,11 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.hpp"
+#include "monitors/nfs_model/judge_nfs_trace.hpp"
 #include "monitors/serialisability/judge_trace.hpp"
 
 namespace lockstep::cli {
 namespace {
 
+using monitors::NfsModelResult;
 using monitors::SerialisabilityResult;
 using monitors::SerialisabilityViolation;
 using monitors::Verdict;
@@ -54,19 +56,45 @@ void print_text(const SerialisabilityResult& result) {
     for (const std::string& reason : result.reasons) fmt::print("    {}\n", reason);
 }
 
-}  // namespace
-
-std::vector<std::string> verification_models() {
-    return {"serialisable"};
+void print_json(const std::string& trace, const NfsModelResult& result) {
+    const json all = {{"trace", trace},
+                      {"model", "nfs3"},
+                      {"verdict", std::string(to_string(result.verdict))},
+                      {"reasons", result.reasons},
+                      {"complete", result.reading.complete},
+                      {"events", result.reading.events},
+                      {"lost", result.reading.lost},
+                      {"judged", result.judged},
+                      {"skipped", result.skipped},
+                      {"difference", result.difference},
+                      {"exit_status", exit_status(result.verdict)}};
+    std::puts(all.dump(2).c_str());
 }
 
-int verify_by_model(const std::string&, const std::string& trace, bool as_json) {
-    const SerialisabilityResult result = monitors::judge_serialisability(trace);
+void print_text(const NfsModelResult& result) {
+    if (!result.difference.empty()) fmt::print("{}\n", result.difference);
+    fmt::print("nfs3: {}; {} calls judged, {} skipped\n", to_string(result.verdict), result.judged, result.skipped);
+    for (const std::string& reason : result.reasons) fmt::print("    {}\n", reason);
+}
+
+template <class Result>
+int tell(const std::string& trace, const Result& result, bool as_json) {
     if (as_json)
         print_json(trace, result);
     else
         print_text(result);
     return exit_status(result.verdict);
+}
+
+}  // namespace
+
+std::vector<std::string> verification_models() {
+    return {"serialisable", "nfs3"};
+}
+
+int verify_by_model(const std::string& model, const std::string& trace, bool as_json) {
+    if (model == "nfs3") return tell(trace, monitors::judge_nfs_replies(trace), as_json);
+    return tell(trace, monitors::judge_serialisability(trace), as_json);
 }
 
 }  // namespace lockstep::cli

@@ -21,6 +21,7 @@
 #include "nfs_server/ops/mount_program.hpp"
 #include "nfs_server/ops/nfs3_program.hpp"
 #include "nfs_server/ops/reply_cache.hpp"
+#include "nfs_server/ops/runner.hpp"
 #include "nfs_server/ops/write_verifier.hpp"
 #include "nfs_server/rpc/rpcbind.hpp"
 #include "nfs_server/rpc/tcp_server.hpp"
@@ -256,6 +257,7 @@ Result<std::unique_ptr<Service>, std::string> Service::start(const Options& opti
     if (!options.admin_socket.empty()) {
         LOCKSTEP_TRY(parts->admin, AdminSocket::open(options.admin_socket, *parts->locks));
     }
+    ops::record_start(*parts->file_system);
     parts->server->start(options.threads);
     parts->udp_server->start(udp_threads);
     if (options.register_rpcbind) LOCKSTEP_TRY(parts->register_programs());

@@ -39,6 +39,13 @@ FileHandle HandleCodec::encode(FileIdentity file, std::uint32_t export_number) c
     return handle;
 }
 
+std::optional<FileIdentity> HandleCodec::claim_of(std::span<const std::byte> handle) {
+    HandleBody body;
+    if (handle.size() != file_handle_bytes) return std::nullopt;
+    std::memcpy(&body, handle.data(), sizeof body);
+    return FileIdentity{body.inode, body.generation};
+}
+
 Outcome<DecodedHandle> HandleCodec::decode(std::span<const std::byte> handle) const {
     HandleBody body;
     if (handle.size() != file_handle_bytes) return fail(Error(Error::bad_handle));

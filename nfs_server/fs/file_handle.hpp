@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "nfs_server/fs/error.hpp"
@@ -43,6 +44,9 @@ class HandleCodec {
     /// Errors: bad_handle (not made with this key, or malformed), stale (of another file system, so of a disk that is
     /// no longer served). Says nothing about whether the file still exists.
     Outcome<DecodedHandle> decode(std::span<const std::byte> handle) const;
+
+    /// What a handle says it names, whoever made it; nothing when it is malformed. For people to read.
+    static std::optional<FileIdentity> claim_of(std::span<const std::byte> handle);
 
  private:
     std::uint64_t file_system_id_;

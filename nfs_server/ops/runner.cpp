@@ -1,6 +1,7 @@
 #include "nfs_server/ops/runner.hpp"
 
 #include <cstring>
+#include <string>
 
 #include "nfs_server/base/faults.hpp"
 #include "tracepoints/nfs3.tp"
@@ -20,6 +21,20 @@ void operation_began(const CallContext& call) {
 void operation_done(const CallContext& call, wire::nfsstat3 status, bool promises_stable) {
     lttng_ust_tracepoint(nfs3, operation_done, call.request_id, call.procedure, static_cast<std::uint32_t>(status),
                          static_cast<std::uint8_t>(promises_stable));
+}
+
+bool is_recording() {
+    return lttng_ust_tracepoint_enabled(nfs3, operation_recorded);
+}
+
+void record(const CallContext& call, std::uint32_t uid, const std::string& call_text, const std::string& reply_text) {
+    lttng_ust_do_tracepoint(nfs3, operation_recorded, call.request_id, uid, call_text.c_str(), reply_text.c_str());
+}
+
+void record_start(const fs::FileSystem& file_system) {
+    const fs::Usage usage = file_system.usage();
+    const std::string files = std::to_string(usage.total_files - usage.free_files + 1);
+    if (is_recording()) lttng_ust_do_tracepoint(nfs3, operation_recorded, 0, 0, "start", files.c_str());
 }
 
 std::span<const std::byte> gather(Arena& arena, const std::vector<iovec>& pieces, std::size_t size_bytes) {

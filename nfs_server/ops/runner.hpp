@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nfs_server/base/check.hpp"
+#include "nfs_server/ops/recorded_call.hpp"
 #include "nfs_server/ops/reply_cache.hpp"
 #include "nfs_server/ops/request.hpp"
 #include "nfs_server/ops/status.hpp"
@@ -50,11 +51,26 @@ void decode_kept(Arena& arena, std::span<const std::byte> reply, bool_t (*xdr_re
     check(decoder.decode(xdr_res, res), "a reply that is kept is one of its procedure");
 }
 
+/// True when somebody wants operations recorded.
+bool is_recording();
+/// Fires nfs3:operation_recorded.
+void record(const CallContext& call, std::uint32_t uid, const std::string& call_text, const std::string& reply_text);
+
+/// For a server that starts: how many files there are, the root among them.
+void record_start(const fs::FileSystem& file_system);
+
+/// Tells what was asked and answered, when somebody wants to know.
+template <class Args, class Res>
+void record_operation(const CallContext& call, std::uint32_t uid, const Args& args, const Res& res) {
+    if (is_recording()) record(call, uid, describe_call(args), describe_reply(res));
+}
+
 /// What became of an operation.
 struct Done {
     wire::nfsstat3 status = wire::NFS3_OK;  ///< of the reply
     bool committed = false;                 ///< its transaction has
     bool is_stable = false;                 ///< and is durable, since the reply promises it
+    std::uint32_t uid = 0;                  ///< as whom the caller acted
     Effect effect() const { return !committed ? Effect::none : is_stable ? Effect::stable : Effect::unstable; }
 };
 
@@ -63,9 +79,11 @@ template <class Body>
 Done run_operation(const Service& service, const CallContext& call, Promise promise, Body&& body) {
     operation_began(call);
     bool promises_stable = false;
+    std::uint32_t uid = 0;
     fs::Finished<void> finished = service.file_system.run(call.request_id, [&](Operation& op) -> Outcome<void> {
         Request request(service, call, op);
         Outcome<void> result = body(request);
+        uid = request.caller().uid;
         promises_stable = promise == Promise::stable || request.promises_stable();
         return result;
     });
@@ -73,14 +91,14 @@ Done run_operation(const Service& service, const CallContext& call, Promise prom
     const wire::nfsstat3 status = finished.result ? wire::NFS3_OK : to_nfsstat3(finished.result.error());
     const bool is_stable = finished.result && promises_stable;
     operation_done(call, status, is_stable);
-    return {status, finished.committed, is_stable};
+    return {status, finished.committed, is_stable, uid};
 }
 
 /// The same for a call that changes something and may be sent again: it is executed once. `res` is filled by `body`
 /// when it succeeds, with its status, and by `failed(status)` else.
-template <class Res, class Body, class Failed>
-void run_once(const Service& service, const CallContext& call, Promise promise, bool_t (*xdr_res)(XDR*, Res*), Res& res,
-              Body&& body, Failed&& failed) {
+template <class Args, class Res, class Body, class Failed>
+void run_once(const Service& service, const CallContext& call, Promise promise, const Args& args,
+              bool_t (*xdr_res)(XDR*, Res*), Res& res, Body&& body, Failed&& failed) {
     auto begun = service.replies->begin(call);
     if (!begun.execution) return decode_kept(call.arena, begun.reply, xdr_res, res);
     const auto body_and_reply = [&](Request& request) -> Outcome<void> {
@@ -90,6 +108,7 @@ void run_once(const Service& service, const CallContext& call, Promise promise, 
     };
     const Done done = run_operation(service, call, promise, body_and_reply);
     if (done.status != wire::NFS3_OK) failed(done.status);
+    record_operation(call, done.uid, args, res);
     // The client will try this one again: it is as if it had not come.
     if (done.status == wire::NFS3ERR_JUKEBOX && !done.committed) return;
     begun.execution->finish(done.effect(), encode_kept(call.arena, xdr_res, res), call.request_id);
@@ -116,9 +135,10 @@ auto handler(const Service& service, Promise promise, Arms Res::*arms,
             (res.*arms).resfail = failed;
         };
         if (xdr_res != nullptr && service.replies != nullptr && call.fingerprint != 0)
-            return run_once(service, call, promise, xdr_res, res, succeed, fail_with);
+            return run_once(service, call, promise, args, xdr_res, res, succeed, fail_with);
         const Done done = run_operation(service, call, promise, succeed);
         if (done.status != wire::NFS3_OK) fail_with(done.status);
+        record_operation(call, done.uid, args, res);
     };
 }
 
@@ -131,7 +151,9 @@ auto handler(const Service& service, Promise promise, Arms Res::*arms,
             (res.*arms).resok = {};
             return body(request, args, (res.*arms).resok);
         };
-        res.status = run_operation(service, call, promise, succeed).status;
+        const Done done = run_operation(service, call, promise, succeed);
+        res.status = done.status;
+        record_operation(call, done.uid, args, res);
     };
 }
 

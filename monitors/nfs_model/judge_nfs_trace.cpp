@@ -1,0 +1,123 @@
+#include "monitors/nfs_model/judge_nfs_trace.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <unordered_map>
+
+#include "monitors/trace/babeltrace_source.hpp"
+#include "nfs_server/model/call_judge.hpp"
+
+namespace lockstep::monitors {
+namespace {
+
+enum Wanted : std::size_t { committed, aborted, recorded };
+
+std::vector<WantedEvent> wanted_events() {
+    const WantedField request{"request_id", FieldType::unsigned_integer};
+    return {
+        {"txn", "committed", {request}},
+        {"txn", "aborted", {request}},
+        {"nfs3",
+         "operation_recorded",
+         {request, {"uid", FieldType::unsigned_integer}, {"call", FieldType::string}, {"reply", FieldType::string}}}};
+}
+
+// One call, at the place in the order where its last transaction ended.
+struct RecordedCall {
+    std::uint64_t place;
+    std::uint32_t uid;
+    std::string call;
+    std::string reply;
+};
+
+class Judge final : public EventHandler {
+ public:
+    void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) override {
+        ++result_.reading.events;
+        processes_.insert(origin.vpid);
+        const std::uint64_t request = slots[0].unsigned_integer;
+        if (wanted != recorded) {
+            if (request != 0) ended_[request] = ++events_;
+            return;
+        }
+        // The server's start, which comes before everything.
+        if (request == 0) calls_.push_back({0, 0, slots[2].string, slots[3].string});
+        const auto ended = ended_.find(request);
+        if (request == 0) return;
+        if (ended == ended_.end()) {
+            ++without_end_;
+            return;
+        }
+        calls_.push_back(
+            {ended->second, static_cast<std::uint32_t>(slots[1].unsigned_integer), slots[2].string, slots[3].string});
+        ended_.erase(ended);
+    }
+    void on_loss(const Loss& loss) override {
+        result_.reading.lost += loss.events;
+        ++result_.reading.losses;
+    }
+    void on_mismatch(std::size_t, const std::string& why) override { result_.reading.problems.push_back(why); }
+    void on_damage(const std::string& why) { result_.reading.problems.push_back(why); }
+    void on_end() { result_.reading.complete = true; }
+
+    NfsModelResult finish() {
+        std::ranges::sort(calls_, {}, &RecordedCall::place);
+        server::model::CallJudge judge;
+        // What was lost may have changed anything: then no difference is the server's fault for certain.
+        if (result_.reading.losses == 0 && processes_.size() <= 1)
+            for (const RecordedCall& call : calls_)
+                if (auto difference = judge.judge(call.uid, call.call, call.reply)) {
+                    result_.difference = std::move(*difference);
+                    break;
+                }
+        result_.judged = judge.judged();
+        result_.skipped = judge.skipped();
+        find_reasons(judge);
+        // After a file that the trace does not know, the model may be wrong.
+        result_.verdict = !result_.reasons.empty()      ? Verdict::inconclusive
+                          : !result_.difference.empty() ? Verdict::violated
+                                                        : Verdict::ok;
+        return std::move(result_);
+    }
+
+ private:
+    void find_reasons(const server::model::CallJudge& judge) {
+        const OfflineResult& reading = result_.reading;
+        auto& reasons = result_.reasons;
+        if (calls_.empty()) reasons.emplace_back("saw no nfs3:operation_recorded that follows a txn:committed");
+        if (without_end_ > 0)
+            reasons.push_back(fmt::format("{} calls have no txn:committed or txn:aborted", without_end_));
+        if (processes_.size() > 1) reasons.emplace_back("the trace has several server processes");
+        if (reading.losses > 0) reasons.push_back(fmt::format("{} events were lost", reading.lost));
+        if (!reading.complete) reasons.emplace_back("the trace could not be read to its end");
+        for (const std::string& problem : reading.problems) reasons.push_back(problem);
+        for (const std::string& doubt : judge.doubts()) reasons.push_back(doubt);
+    }
+
+    std::unordered_map<std::uint64_t, std::uint64_t> ended_;  // request to the place of its last transaction's end
+    std::vector<RecordedCall> calls_;
+    std::set<std::uint32_t> processes_;
+    std::uint64_t events_ = 0;
+    std::uint64_t without_end_ = 0;
+    NfsModelResult result_;
+};
+
+}  // namespace
+
+NfsModelResult judge_nfs_replies(const std::filesystem::path& directory) {
+    Judge judge;
+    const auto source = BabeltraceSource::open_directory(directory, wanted_events());
+    try {
+        while (source->read(judge) != EventSource::Status::end) {
+        }
+        judge.on_end();
+    } catch (const TraceError& error) {
+        judge.on_damage(error.what());
+    }
+    return judge.finish();
+}
+
+}  // namespace lockstep::monitors
