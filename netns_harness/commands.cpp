@@ -107,6 +107,7 @@ Command workload_command(const RunOptions& options, Observer& observer, const Cl
                          "--region",        std::to_string(workload.region),
                          "--longest-range", std::to_string(workload.longest_range),
                          "--lock-wait-ms",  std::to_string(workload.wait_ms),
+                         "--leak-check-ms", std::to_string(workload.leak_check_ms),
                          "--directory",     workload.name,
                          "--seed",          std::to_string(client_seed(options, number, start)),
                          "--duration-ms",   std::to_string(start.remaining.count())};

@@ -105,6 +105,7 @@ class ScenarioReader {
         workload.files = static_cast<unsigned>(table.integer("files", 3, 1, 1000));
         workload.region = static_cast<unsigned>(table.integer("region", 256, 1, 1 << 20));
         workload.longest_range = static_cast<unsigned>(table.integer("longest_range", 48, 1, 1 << 20));
+        workload.leak_check_ms = static_cast<unsigned>(table.integer("leak_check_ms", 0, 0, 4'500));
         refer(table, "server", workload.server, names_of(scenario_.servers));
     }
 

@@ -33,6 +33,7 @@ struct LockWorkloadPlan {
     unsigned region = 0;         // bytes
     unsigned longest_range = 0;  // bytes
     unsigned wait_ms = 0;        // for a lock that others have
+    unsigned leak_check_ms = 0;  // afterwards every file must be lockable whole within so long; 0: not checked
 };
 
 // A `kind` of workload, and what its clients do.

@@ -36,6 +36,7 @@ struct Options {
     bool patient = false;
     std::uint32_t life = 1;
     bool bury = false;
+    std::uint32_t leak_check_ms = 0;
     Region region;
 };
 
@@ -71,6 +72,8 @@ void declare(CLI::App& app, Options& options) {
         "--patient", options.patient,
         "an owner whose call fails waits for the server and reclaims its locks; those that it does not get back "
         "it gives up, and goes on");
+    app.add_option("--leak-check-ms", options.leak_check_ms,
+                   "afterwards the whole of each file must be lockable within so long: nobody holds anything any more");
     app.add_flag("--bury", options.bury,
                  "only say that the owners of --host hold nothing any more: before a host that is dead is fenced");
     app.add_option("--life", options.life,
@@ -128,11 +131,15 @@ class Owners {
         for (std::uint32_t index = 0; index < options_.owners; ++index)
             threads.emplace_back([this, index, deadline] { run_owner(index, deadline); });
         for (std::thread& thread : threads) thread.join();
+        if (options_.leak_check_ms > 0 && !stop_requested) check_leaks();
     }
 
     nlohmann::json summary() const {
         nlohmann::json failures = nlohmann::json::array();
         for (const OracleFailure& failure : counts_.first_failures()) failures.push_back(failure.text());
+        for (const std::string& file : unlockable_)
+            failures.push_back(file +
+                               " could not be locked whole after the work: a lock is left, or a request is stuck");
         if (reclaims_.refused > 0)
             failures.push_back(options_.host + " was refused what it had held, in the grace period of a new server");
         const EventCounts& events = counts_.events;
@@ -156,7 +163,33 @@ class Owners {
     bool oracle_failed() const { return oracle_failures() > 0; }
 
  private:
-    std::uint64_t oracle_failures() const { return counts_.oracle_failures + reclaims_.refused; }
+    std::uint64_t oracle_failures() const { return counts_.oracle_failures + reclaims_.refused + unlockable_.size(); }
+
+    // Everybody gives up everything at the end, and the queue is fair: each gets each file in its turn.
+    void check_leaks() {
+        deadline_ = Clock::now() + std::chrono::milliseconds(options_.leak_check_ms);
+        for (std::size_t file = 0; file < event_names_.size(); ++file)
+            if (!can_lock_whole(file)) unlockable_.push_back(event_names_[file]);
+    }
+
+    bool can_lock_whole(std::size_t file) {
+        constexpr Range whole{0, UINT64_MAX};
+        while (Clock::now() < deadline_) {
+            try {
+                if (connections_[0] == nullptr) throw NoAnswer("there is no connection");
+                TracedLocks locks(*connections_[0], event_names_, owner_name(0), counts_.events);
+                if (locks.acquire(file, whole, Mode::exclusive)) {
+                    locks.release(file, whole);
+                    return true;
+                }
+                std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            } catch (const NoAnswer&) {
+                give_up_all(0);
+                if (!options_.patient || !start_again(0, deadline_)) return false;
+            }
+        }
+        return false;
+    }
 
     // What a former life of this host held ends here; then the server is told, and may give it to others.
     void begin_another_life(Clock::time_point deadline) {
@@ -254,6 +287,7 @@ class Owners {
     WorkloadCounts counts_;
     std::atomic<std::uint64_t> interruptions_{0};
     ReclaimCounts reclaims_;
+    std::vector<std::string> unlockable_;
     Clock::time_point deadline_;  // set before there are threads
     std::mutex errors_mutex_;
     std::vector<std::string> errors_;
