@@ -119,6 +119,16 @@ Command workload_command(const RunOptions& options, Observer& observer, const Cl
 
 }  // namespace
 
+std::string disk_file(const ServerPlan& plan) {
+    constexpr std::string_view kind = "file:";
+    std::string path = disk_of(plan);
+    if (!path.starts_with(kind)) return "";
+    path.erase(0, kind.size());
+    const std::size_t colon = path.rfind(':');
+    const bool has_size = colon != std::string::npos && colon + 1 < path.size() && std::isdigit(path[colon + 1]) != 0;
+    return has_size ? path.substr(0, colon) : path;
+}
+
 std::string strike_log(const RunOptions& options, const std::string& server) {
     return options.logs / (server + ".strikes");
 }

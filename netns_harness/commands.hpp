@@ -22,6 +22,9 @@ Command server_command(const RunOptions& options, Observer& observer, const Serv
 Command client_command(const RunOptions& options, Observer& observer, const ClientPlan& plan, std::uint64_t number,
                        const AddressOf& address, const Start& start);
 
+// The file that is the server's disk; empty when none is.
+std::string disk_file(const ServerPlan& plan);
+
 // Where a server writes down when its deliberate faults strike.
 std::string strike_log(const RunOptions& options, const std::string& server);
 

@@ -41,11 +41,11 @@ void FaultInjector::finish() {
 void FaultInjector::report_idle_faults() {
     for (std::size_t plan = 0; plan < plans_.size(); ++plan) {
         const std::string text = plans_[plan].text();
-        const bool touches = plans_[plan].what().part != FaultKind::Part::process;
+        const bool touches = plans_[plan].what().part != FaultKind::Part::process || plans_[plan].kind == "power_cut";
         if (strikes_[plan] == 0)
             result_.problems.push_back("the fault " + text + " never struck");
         else if (touches && touched_[plan] == 0)
-            result_.problems.push_back("the fault " + text + " touched nothing: nobody sent anything there");
+            result_.problems.push_back("the fault " + text + " touched nothing: there was nothing under way");
     }
 }
 
@@ -89,7 +89,10 @@ void FaultInjector::begin(const FaultSchedule::Change& change) {
             stage_.add_link_fault(host, rule_of(change.plan), plan.from);
         if (plan.what().part == FaultKind::Part::connections)
             injected.touched += stage_.reset_connections(host, plan.from);
+        // Counted from here: at the end the shim's count is added.
+        if (plan.what().part == FaultKind::Part::shim) injected.touched -= stage_.add_shim_fault(host, plan.shim);
         if (plan.kind == "kill" || plan.kind == "vanish") stage_.kill(host);
+        if (plan.kind == "power_cut") injected.touched += stage_.cut_power(host);
         if (plan.kind == "restart") stage_.terminate(host);
         if (plan.kind == "stop") stage_.suspend(host);
     }
@@ -101,7 +104,9 @@ void FaultInjector::end(const FaultSchedule::Change& change) {
     for (const std::string& host : change.hosts) {
         if (plan.what().part == FaultKind::Part::link || plan.kind == "vanish")
             injected.touched += stage_.remove_link_fault(host, rule_of(change.plan).id);
-        if ((plan.kind == "kill" || plan.kind == "vanish") && plan.lasts) stage_.revive(host);
+        if (plan.what().part == FaultKind::Part::shim) injected.touched += stage_.remove_shim_fault(host, plan.shim);
+        const bool kills = plan.kind == "kill" || plan.kind == "vanish" || plan.kind == "power_cut";
+        if (kills && plan.lasts) stage_.revive(host);
         if (plan.kind == "restart") stage_.revive(host);
         if (plan.kind == "stop") stage_.resume(host);
     }

@@ -99,6 +99,19 @@ void read_link(TableReader& table, const FaultKind& kind, FaultPlan& fault) {
             static_cast<std::uint64_t>(table.required_integer("kbit_per_second", 1, 100'000'000)) * 1000;
 }
 
+void read_shim(TableReader& table, FaultPlan& fault) {
+    fault.shim.full = fault.kind == "disk_full";
+    if (fault.kind == "disk_failing")
+        fault.shim.failing_percent = static_cast<unsigned>(table.required_integer("percent", 1, 100));
+    if (fault.kind == "disk_slow") {
+        if (!table.has("delay")) table.complain("delay", "key 'delay' is missing");
+        fault.shim.delay = table.optional_duration("delay").value_or(milliseconds(0));
+    }
+    constexpr std::int64_t century = std::int64_t{100} * 365 * 24 * 3600;
+    if (fault.kind == "clock_jump")
+        fault.shim.clock_offset = std::chrono::seconds(table.required_integer("seconds", -century, century));
+}
+
 }  // namespace
 
 const std::vector<FaultKind>& fault_kinds() {
@@ -107,6 +120,10 @@ const std::vector<FaultKind>& fault_kinds() {
     static const std::vector<FaultKind> kinds{
         {.name = "kill", .meaning = "SIGKILL; started again after `for`, a server on the same disk and ports"},
         {.name = "restart", .meaning = "SIGTERM, and started again when it has ended and `for` is over"},
+        {.name = "power_cut",
+         .meaning = "as kill, and an arbitrary part, in sectors, of what a server wrote since the last barrier is lost",
+         .befalls_clients = false,
+         .needs_disk = true},
         {.name = "stop", .meaning = "SIGSTOP; SIGCONT after `for`"},
         {.name = "vanish",
          .meaning = "a client's link is cut and it is killed: nobody hears of its end; after `for` it is back, anew",
@@ -135,7 +152,26 @@ const std::vector<FaultKind>& fault_kinds() {
         {.name = "reset",
          .meaning = "the TCP connections between `on` and `from` are reset",
          .part = Part::connections,
-         .has_end = false}};
+         .has_end = false},
+        {.name = "disk_full",
+         .meaning = "every write to the server's disk fails: no space",
+         .part = Part::shim,
+         .befalls_clients = false,
+         .needs_disk = true},
+        {.name = "disk_failing",
+         .meaning = "`percent` of the reads, writes and barriers of the server's disk fail",
+         .part = Part::shim,
+         .befalls_clients = false,
+         .needs_disk = true},
+        {.name = "disk_slow",
+         .meaning = "every read, write and barrier of the server's disk takes `delay` longer",
+         .part = Part::shim,
+         .befalls_clients = false,
+         .needs_disk = true},
+        {.name = "clock_jump",
+         .meaning = "the server's real-time clock jumps by `seconds`, and back at the end",
+         .part = Part::shim,
+         .befalls_clients = false}};
     return kinds;
 }
 
@@ -165,9 +201,11 @@ FaultPlan read_fault(TableReader& table, const FaultTargets& targets) {
     if (pick != "all" && pick != "one") table.complain("pick", "'pick' must be \"all\" or \"one\"");
     fault.pick_one = pick == "one";
     read_when(table, fault);
-    if (kind != nullptr && kind->part != FaultKind::Part::process && table.has("from"))
+    using Part = FaultKind::Part;
+    if (kind != nullptr && (kind->part == Part::link || kind->part == Part::connections) && table.has("from"))
         fault.from = read_targets(table, "from", targets);
-    if (kind != nullptr && kind->part == FaultKind::Part::link) read_link(table, *kind, fault);
+    if (kind != nullptr && kind->part == Part::link) read_link(table, *kind, fault);
+    if (kind != nullptr && kind->part == Part::shim) read_shim(table, fault);
     if (kind == nullptr || kind->has_end) fault.lasts = table.optional_duration("for");
     const bool over_at_once = fault.kind == "restart" || (kind != nullptr && !kind->has_end);
     if (over_at_once && !fault.lasts) fault.lasts = milliseconds(0);
@@ -175,6 +213,10 @@ FaultPlan read_fault(TableReader& table, const FaultTargets& targets) {
         for (const std::string& host : fault.on)
             if (contains(targets.servers, host))
                 table.complain("on", std::string("'") + kind->name + "' befalls clients; '" + host + "' is a server");
+    if (kind != nullptr && !kind->befalls_clients)
+        for (const std::string& host : fault.on)
+            if (contains(targets.clients, host))
+                table.complain("on", std::string("'") + kind->name + "' befalls servers; '" + host + "' is a client");
     return fault;
 }
 

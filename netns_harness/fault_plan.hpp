@@ -15,8 +15,10 @@ namespace lockstep::harness {
 struct FaultKind {
     const char* name;
     const char* meaning;
-    enum class Part : std::uint8_t { process, link, connections } part = Part::process;
+    enum class Part : std::uint8_t { process, link, connections, shim } part = Part::process;
     bool befalls_servers = true;
+    bool befalls_clients = true;
+    bool needs_disk = false;                    // a disk that is a file
     bool has_end = true;                        // may have a `for`: it is over by itself after that time
     LinkRule::Kind rule = LinkRule::Kind::cut;  // of links
 };
@@ -36,6 +38,14 @@ struct FaultTargets {
     std::vector<Group> groups;  // "client" with count = 3: client1, client2, client3
 };
 
+// What a shim in a program is told (shim/control.hpp).
+struct ShimFault {
+    unsigned failing_percent = 0;
+    bool full = false;
+    nanoseconds delay{0};
+    nanoseconds clock_offset{0};
+};
+
 struct FaultPlan {
     std::string kind;
     std::vector<std::string> on;  // hosts
@@ -49,6 +59,7 @@ struct FaultPlan {
     std::optional<milliseconds> lasts;  // `for`; without it until the end of the work
     std::vector<std::string> from;      // of a link, or connections: with these hosts alone; empty: with all
     LinkRule link{};                    // of a link, or "vanish": without its peers
+    ShimFault shim{};                   // of a disk, or a clock
     const FaultKind& what() const;
     std::string text() const;  // "kill of server", for people
 };

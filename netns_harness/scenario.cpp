@@ -137,25 +137,29 @@ class ScenarioReader {
         client.kernel = table.text("kernel", "");
         if (!table.has("kernel")) return;
         if (std::ranges::find(guest_kernels(), client.kernel) == guest_kernels().end())
-            table.complain("kernel", "there is no kernel '" + client.kernel + "'; allowed: " + list_of(guest_kernels()));
+            table.complain("kernel",
+                           "there is no kernel '" + client.kernel + "'; allowed: " + list_of(guest_kernels()));
         client.image = table.text("image", "base");
         if (std::ranges::find(guest_images(), client.image) == guest_images().end())
             table.complain("image", "there is no image '" + client.image + "'; allowed: " + list_of(guest_images()));
         client.mount_options = table.text("mount_options", "hard,lock");
         for (const ClientPlan& other : scenario_.clients)
             if (!other.kernel.empty() && other.server != client.server)
-                return table.complain("server", "clients with a kernel of their own mount one server, which '" +
-                                                    other.server + "' is");
+                return table.complain(
+                    "server", "clients with a kernel of their own mount one server, which '" + other.server + "' is");
     }
 
     void read_fault_table(TableReader& table) {
         FaultPlan fault = read_fault(table, targets());
-        const bool comes_back = fault.kind == "restart" || (fault.kind == "kill" && fault.lasts);
+        const bool known = table.has("kind") && std::ranges::count(names_of(fault_kinds()), fault.kind) > 0;
+        const bool needs_file =
+            fault.kind == "restart" || (fault.kind == "kill" && fault.lasts) || (known && fault.what().needs_disk);
         for (const std::string& name : fault.on)
             for (const ServerPlan& server : scenario_.servers)
-                if (server.name == name && comes_back && server.disk.starts_with("memory:"))
-                    table.complain("on", "'" + name + "' has the disk " + server.disk +
-                                             ", which ends with it: give it scratch:SIZE or file:PATH:SIZE");
+                if (server.name == name && needs_file && server.disk.starts_with("memory:"))
+                    table.complain("on",
+                                   "'" + name + "' has the disk " + server.disk +
+                                       ", which is no file and ends with it: give it scratch:SIZE or file:PATH:SIZE");
         for (const std::string& name : fault.on)
             for (const ClientPlan& client : scenario_.clients)
                 if (client.name == name && !client.kernel.empty() && !reaches_guests(fault.kind))

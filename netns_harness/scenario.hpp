@@ -48,9 +48,9 @@ inline constexpr const char* dlm_locks = "dlm_locks";  // the one kind whose cli
 // One client on a host of its own.
 struct ClientPlan {
     std::string name;
-    std::string workload;  // a LockWorkloadPlan's name; empty: it runs `command`
-    std::string command;   // for a shell
-    std::string server;    // of a command: the ServerPlan whose address it is told
+    std::string workload;            // a LockWorkloadPlan's name; empty: it runs `command`
+    std::string command;             // for a shell
+    std::string server;              // of a command: the ServerPlan whose address it is told
     std::string kernel = {};         // of a command that runs in a guest: "uml"; empty: on the host
     std::string image = {};          // of a guest: which root file system
     std::string mount_options = {};  // of a guest: how it mounts the server

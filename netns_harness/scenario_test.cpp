@@ -121,9 +121,10 @@ TEST(Scenario, WhatIsWrongWithAFaultIsSaidWithItsPlace) {
     EXPECT_THAT(findings, HasSubstr("x.toml:9:8: [[fault]]: there is no fault 'explode'; allowed: kill, "));
     EXPECT_THAT(findings, HasSubstr("x.toml:10:6: [[fault]]: 'on' names 'nobody', which is not there; allowed: "));
     EXPECT_THAT(findings, HasSubstr("a fault has exactly one of 'at', 'every' and 'after'"));
-    EXPECT_THAT(findings,
-                HasSubstr("x.toml:18:6: [[fault]]: 'server' has the disk memory:64M, which ends with it: give "
-                          "it scratch:SIZE or file:PATH:SIZE"));
+    EXPECT_THAT(
+        findings,
+        HasSubstr("x.toml:18:6: [[fault]]: 'server' has the disk memory:64M, which is no file and ends with it: give "
+                  "it scratch:SIZE or file:PATH:SIZE"));
     EXPECT_THAT(findings, HasSubstr("'after' must be a tracepoint"));
     EXPECT_THAT(findings, HasSubstr("key 'on' is missing"));
 }

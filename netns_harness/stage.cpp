@@ -26,6 +26,18 @@ Json summary_in(const std::string& line) {
     return summary.is_object() && summary.contains("events") ? summary : Json();
 }
 
+// What the shim counts of such a fault.
+std::uint64_t strikes_of(const shim::Control& control, const ShimFault& fault) {
+    return (fault.full ? control.refused.load() : 0) + (fault.failing_percent > 0 ? control.failed.load() : 0) +
+           (fault.delay.count() > 0 ? control.delayed.load() : 0) +
+           (fault.clock_offset.count() != 0 ? control.clock_readings.load() : 0);
+}
+
+std::uint64_t disk_failures_of(const Program& program) {
+    if (!program.shim) return 0;
+    return program.shim->control().failed.load() + program.shim->control().refused.load();
+}
+
 }  // namespace
 
 Stage::Stage(const RunOptions& options, Observer& observer, RunResult& result)
@@ -33,7 +45,22 @@ Stage::Stage(const RunOptions& options, Observer& observer, RunResult& result)
       scenario_(options.scenario),
       observer_(observer),
       result_(result),
-      network_(scenario_.subnet, options.seed) {}
+      network_(scenario_.subnet, options.seed),
+      random_(options.seed, 0) {}
+
+std::unique_ptr<Shim> Stage::make_shim(const ServerPlan& plan) const {
+    const auto befalls = [&plan](const FaultPlan& fault) {
+        const bool shimmed = fault.what().part == FaultKind::Part::shim || fault.what().needs_disk;
+        return shimmed && std::ranges::find(fault.on, plan.name) != fault.on.end();
+    };
+    if (std::ranges::none_of(scenario_.faults, befalls)) return nullptr;
+    const bool power_cuts = std::ranges::any_of(
+        scenario_.faults, [&](const FaultPlan& fault) { return befalls(fault) && fault.kind == "power_cut"; });
+    return std::make_unique<Shim>(ShimOptions{.library = options_.programs.shim,
+                                              .stem = (std::filesystem::path(Sandbox::scratch) / plan.name).string(),
+                                              .disk = disk_file(plan),
+                                              .power_cuts = power_cuts});
+}
 
 const Host& Stage::add_host(const std::string& name) {
     const bool relayed = std::ranges::any_of(scenario_.faults, [&name](const FaultPlan& fault) {
@@ -44,7 +71,8 @@ const Host& Stage::add_host(const std::string& name) {
 
 void Stage::make_hosts() {
     for (const ServerPlan& plan : scenario_.servers)
-        servers_.push_back({.name = plan.name, .server = &plan, .host = &add_host(plan.name), .lives = {}});
+        servers_.push_back(
+            {.name = plan.name, .server = &plan, .host = &add_host(plan.name), .lives = {}, .shim = make_shim(plan)});
     std::uint64_t number = 0;
     for (const ClientPlan& plan : scenario_.clients)
         clients_.push_back(
@@ -66,10 +94,12 @@ void Stage::start(Program& program) {
     const Start start{static_cast<unsigned>(program.lives.size() + 1),
                       std::max(milliseconds(1), scenario_.duration - worked)};
     const AddressOf address = [this](const std::string& host) { return find(host).host->address; };
-    const Command command = program.server != nullptr
-                                ? server_command(options_, observer_, *program.server, address, start)
-                                : client_command(options_, observer_, *program.client, program.number, address, start);
-    program.lives.push_back({std::make_unique<Process>(command, *program.host, options_.logs)});
+    Command command = program.server != nullptr
+                          ? server_command(options_, observer_, *program.server, address, start)
+                          : client_command(options_, observer_, *program.client, program.number, address, start);
+    if (program.shim) program.shim->add_to(command.environment);
+    program.lives.push_back({.process = std::make_unique<Process>(command, *program.host, options_.logs),
+                             .disk_failures_before = disk_failures_of(program)});
     if (program.server == nullptr) return;
     observer_.server_started(*program.server);
     program.process().open_gate();
@@ -136,7 +166,14 @@ void Stage::terminate(const std::string& name) {
     const Ended how = program.process().stop(options_.stop_grace);
     if (program.server == nullptr) return;
     observer_.server_has_ended(*program.server);
-    if (!how.well()) add_problem(name + " did not stop in good order: " + how.text() + program.process().last_lines());
+    judge_end(program, how);
+}
+
+// A server whose disk failed may say at its end that it could not write.
+void Stage::judge_end(const Program& server, const Ended& how) {
+    const bool disk_failed = disk_failures_of(server) > server.lives.back().disk_failures_before;
+    if (!how.well() && !disk_failed)
+        add_problem(server.name + " did not stop in good order: " + how.text() + server.process().last_lines());
 }
 
 void Stage::revive(const std::string& name) {
@@ -156,6 +193,37 @@ void Stage::revive(const std::string& name) {
     if (program.suspended == 0) return;
     --program.suspended;
     suspend(name);
+}
+
+std::uint64_t Stage::cut_power(const std::string& name) {
+    Program& server = find(name);
+    if (server.down > 0 || !server.runs()) {
+        kill(name);
+        return 0;
+    }
+    server.shim
+        ->switch_off();  // first: what is asked of the server before its end takes time, in which it would write on
+    kill(name);
+    return server.shim->cut_power(random_);
+}
+
+std::uint64_t Stage::add_shim_fault(const std::string& name, const ShimFault& fault) {
+    shim::Control& control = find(name).shim->control();
+    const std::uint64_t before = strikes_of(control, fault);
+    control.full += fault.full ? 1 : 0;
+    control.failing_percent += fault.failing_percent;
+    control.delay_ns += static_cast<std::uint64_t>(fault.delay.count());
+    control.clock_offset_ns += fault.clock_offset.count();
+    return before;
+}
+
+std::uint64_t Stage::remove_shim_fault(const std::string& name, const ShimFault& fault) {
+    shim::Control& control = find(name).shim->control();
+    control.full -= fault.full ? 1 : 0;
+    control.failing_percent -= fault.failing_percent;
+    control.delay_ns -= static_cast<std::uint64_t>(fault.delay.count());
+    control.clock_offset_ns -= fault.clock_offset.count();
+    return strikes_of(control, fault);
 }
 
 void Stage::suspend(const std::string& name) {
@@ -201,9 +269,8 @@ std::optional<std::string> Stage::dead_server() const {
 }
 
 bool Stage::clients_are_done(bool nobody_comes_back) const {
-    return std::ranges::none_of(clients_, [&](const Program& client) {
-        return client.runs() || (client.to_be_revived && !nobody_comes_back);
-    });
+    return std::ranges::none_of(
+        clients_, [&](const Program& client) { return client.runs() || (client.to_be_revived && !nobody_comes_back); });
 }
 
 void Stage::end_commands() {
@@ -226,8 +293,7 @@ void Stage::stop_servers() {
     for (const Program& server : servers_) {
         if (!server.runs()) continue;  // reported when it died
         const Ended how = server.process().stop(options_.stop_grace);
-        if (!how.well())
-            add_problem(server.name + " did not stop in good order: " + how.text() + server.process().last_lines());
+        judge_end(server, how);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "netns_harness/network.hpp"
 #include "netns_harness/run.hpp"
+#include "netns_harness/shim_control.hpp"
 
 namespace lockstep::harness {
 
@@ -22,11 +23,13 @@ struct Program {
     struct Life {
         std::unique_ptr<Process> process;
         bool ended_on_purpose = false;
+        std::uint64_t disk_failures_before = 0;  // of its disk, brought about
     };
     std::vector<Life> lives;
     unsigned down = 0;       // faults that keep it down
     unsigned suspended = 0;  // faults that keep it stopped
     bool to_be_revived = false;
+    std::unique_ptr<Shim> shim{};  // of servers whose disk or clock a fault befalls
 
     Process& process() const { return *lives.back().process; }
     bool runs() const { return !lives.empty() && !lives.back().process->ended(); }
@@ -49,6 +52,8 @@ class Stage {
     void kill(const std::string& name);
     void terminate(const std::string& name);
     void revive(const std::string& name);  // after either
+    // As kill(), of a server, whose disk loses what a disk may lose. Returns how many sectors.
+    std::uint64_t cut_power(const std::string& name);
     void suspend(const std::string& name);
     void resume(const std::string& name);
 
@@ -58,6 +63,11 @@ class Stage {
     std::uint64_t remove_link_fault(const std::string& name, std::uint64_t id);
     // Returns how many.
     std::uint64_t reset_connections(const std::string& name, const std::vector<std::string>& peers);
+
+    // Faults of a server's disk and clock, and their opposite. Both return how many operations the shim made go wrong
+    // in that way so far.
+    std::uint64_t add_shim_fault(const std::string& name, const ShimFault& fault);
+    std::uint64_t remove_shim_fault(const std::string& name, const ShimFault& fault);
 
     // A server that died and was not killed by a fault: what to say of it.
     std::optional<std::string> dead_server() const;
@@ -78,9 +88,11 @@ class Stage {
  private:
     Program& find(const std::string& name);
     const Host& add_host(const std::string& name);
+    std::unique_ptr<Shim> make_shim(const ServerPlan& plan) const;
     std::vector<IpAddress> addresses_of(const std::vector<std::string>& hosts, const std::string& but);
     void start(Program& program);
     void end_by_fault(Program& program);
+    void judge_end(const Program& server, const Ended& how);
     std::string ready_line(const Program& client) const;
     void wait_until_server_is_ready(Program& program);
     void take_summary(const std::string& name, ClientResult& client, const std::string& line, FiredCounts& fired);
@@ -94,6 +106,7 @@ class Stage {
     std::unique_ptr<Process> portmapper_;  // of a server that kernels mount
     std::vector<Program> servers_;
     std::vector<Program> clients_;
+    workloads::Random random_;
     std::optional<Clock::time_point> opened_;  // when the gates were
 };
 
