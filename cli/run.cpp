@@ -60,6 +60,7 @@ class ProgressLine {
                      static_cast<unsigned long long>(progress.observed.events),
                      static_cast<unsigned long long>(progress.observed.contexts),
                      static_cast<unsigned long long>(progress.observed.violations));
+        for (const std::string& fault : progress.faults_in_force) std::fprintf(stderr, " · %s", fault.c_str());
     }
     void clear() const {
         if (is_terminal_) std::fprintf(stderr, "\r\033[K");

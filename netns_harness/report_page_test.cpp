@@ -29,6 +29,7 @@ RunResult violated_run() {
     good.verdict = Verdict::ok;
     result.properties = {violated, open, good};
     result.samples = {{milliseconds(100), 5, 1, 0}};
+    result.injected_faults = {{.kind = "kill", .hosts = {"server"}, .begin_ns = 5, .end_ns = 9}};
     return result;
 }
 
@@ -38,6 +39,7 @@ TEST(Page, ItHoldsTheResultAndTheDrawingsAndNeedsNoNetwork) {
     EXPECT_THAT(page, HasSubstr("<div class=\"drawing\" data-automaton=\"mutual_exclusion\"><svg id=\"drawn\">"));
     EXPECT_THAT(page, HasSubstr("\"taken\": 12"));
     EXPECT_THAT(page, HasSubstr("\"at_ms\": 100"));
+    EXPECT_THAT(page, HasSubstr("\"text\": \"kill of server\"")) << "for its band";
     EXPECT_THAT(page, Not(HasSubstr("<?xml")));
     for (const char* fetched : {" src=", "<link", "@import", "url("}) EXPECT_THAT(page, Not(HasSubstr(fetched)));
 }
