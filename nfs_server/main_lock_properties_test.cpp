@@ -1,5 +1,5 @@
-// The lock manager's promises, watched in the real server: each deliberate fault is noticed by the one property that is
-// there for it, and the same requests to a sound server violate none.
+// The lock manager's promises, watched in the real server and, mutual exclusion, in a client of it: each deliberate
+// fault is noticed by the one property that is there for it, and the same requests to a sound server violate none.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -23,9 +23,95 @@ using Clock = std::chrono::steady_clock;
 const std::vector<std::string> properties = {"lock_lifecycle", "fair_queue",        "grace_period",
                                              "client_crash",   "deadlock_detected", "granted_callback"};
 
-std::string lockstep_program() {
-    return server_program().substr(0, server_program().rfind('/')) + "/lockstep";
+std::string program(const std::string& name) {
+    return server_program().substr(0, server_program().rfind('/') + 1) + name;
 }
+std::string lockstep_program() {
+    return program("lockstep");
+}
+
+// While it lives, programs that are started have the agent in them, which listens at `socket`.
+class AgentEnvironment {
+ public:
+    explicit AgentEnvironment(const std::filesystem::path& socket) {
+        setenv("LD_PRELOAD", PRELOADED, 1);
+        setenv("LOCKSTEP_AGENT_SOCKET", socket.c_str(), 1);
+    }
+    ~AgentEnvironment() {
+        unsetenv("LD_PRELOAD");
+        unsetenv("LOCKSTEP_AGENT_SOCKET");
+    }
+};
+
+void attach(const std::filesystem::path& socket, const std::vector<std::string>& names,
+            const std::filesystem::path& errors) {
+    std::vector<std::string> words = {lockstep_program(), "attach", "--in-process", socket.string()};
+    words.insert(words.end(), names.begin(), names.end());
+    if (run_program(words, "/dev/null", errors) != 0) throw std::runtime_error(content_of(errors));
+}
+
+nlohmann::json status_of(const std::filesystem::path& socket, const std::filesystem::path& file) {
+    run_program({lockstep_program(), "status", "--in-process", socket.string(), "--json"}, file);
+    return nlohmann::json::parse(content_of(file));
+}
+
+// Owners of one process contend for byte ranges of the server, and mutual exclusion is watched among them.
+class WatchedOwners {
+ public:
+    WatchedOwners(const std::filesystem::path& directory, uint16_t port) : directory_(directory) {
+        const std::string number = std::to_string(port);
+        start({program("lock_client"), "--server", "127.0.0.1", "--port", number, "--mount-port", number, "--nlm-port",
+               number, "--owners", "4", "--files", "1", "--region", "64", "--duration-ms", "60000"});
+        await_agent();
+        attach(socket(), {"mutual_exclusion"}, directory_ / "owners.err");
+    }
+    ~WatchedOwners() {
+        ::kill(pid_, SIGKILL);
+        waitpid(pid_, nullptr, 0);
+    }
+    WatchedOwners(const WatchedOwners&) = delete;
+    WatchedOwners& operator=(const WatchedOwners&) = delete;
+
+    // Watches until mutual exclusion is violated, or `enough` events were in order.
+    bool is_violated(uint64_t enough) const {
+        const auto until = Clock::now() + std::chrono::seconds(30);
+        while (Clock::now() < until) {
+            const auto property = status_of(socket(), directory_ / "owners").at(0);
+            if (property.at("verdict") == "violated") return true;
+            if (property.at("counters").at("events") >= enough) return false;
+        }
+        ADD_FAILURE() << "the owners get nowhere";
+        return false;
+    }
+
+ private:
+    std::filesystem::path socket() const { return directory_ / "owners.agent"; }
+
+    void start(const std::vector<std::string>& words) {
+        const AgentEnvironment environment(socket());
+        std::vector<char*> arguments;
+        for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+        arguments.push_back(nullptr);
+        pid_ = fork();
+        if (pid_ != 0) return;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(open("/dev/null", O_RDWR), STDIN_FILENO);  // its gate is open
+        dup2(open("/dev/null", O_RDWR), STDOUT_FILENO);
+        execv(arguments[0], arguments.data());
+        _exit(127);
+    }
+
+    void await_agent() const {
+        const auto until = Clock::now() + std::chrono::seconds(20);
+        while (!std::filesystem::exists(socket())) {
+            if (Clock::now() >= until) throw std::runtime_error("lock_client has no agent");
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        }
+    }
+
+    std::filesystem::path directory_;
+    pid_t pid_ = -1;
+};
 
 // A server with the properties attached, and clients of its lock manager. The locked file is the root directory: its
 // handle comes with MNT, and the lock manager takes any file.
@@ -66,29 +152,32 @@ class WatchedLocks {
     }
 
     std::set<std::string> violated() {
-        const auto file = directory_.path() / "status";
-        run_program({lockstep_program(), "status", "--in-process", socket_.string(), "--json"}, file);
         std::set<std::string> names;
-        const auto status = nlohmann::json::parse(content_of(file));
+        const auto status = status_of(socket_, directory_.path() / "status");
         EXPECT_EQ(status.size(), properties.size());
         for (const auto& property : status)
             if (property.at("verdict") == "violated") names.insert(property.at("name"));
         return names;
     }
 
+    // The same, and mutual exclusion among owners who contend for a file of this server.
+    std::set<std::string> violated_also_for_owners(uint64_t enough_events = 400) {
+        const WatchedOwners owners(directory_.path(), server_->port());
+        const bool is_exclusion_violated = owners.is_violated(enough_events);
+        std::set<std::string> names = violated();
+        if (is_exclusion_violated) names.insert("mutual_exclusion");
+        return names;
+    }
+
  private:
     void start(std::vector<std::string> more) {
         more.insert(more.end(), {"--grace-period", "2"});
-        setenv("LD_PRELOAD", PRELOADED, 1);
-        setenv("LOCKSTEP_AGENT_SOCKET", socket_.c_str(), 1);
-        server_ = std::make_unique<ServerProcess>(
-            directory_.path(), "file:" + (directory_.path() / "disk").string() + ":64M", std::move(more));
-        unsetenv("LD_PRELOAD");
-        unsetenv("LOCKSTEP_AGENT_SOCKET");
-        std::vector<std::string> words = {lockstep_program(), "attach", "--in-process", socket_.string()};
-        words.insert(words.end(), properties.begin(), properties.end());
-        const auto errors = directory_.path() / "attach.err";
-        if (run_program(words, "/dev/null", errors) != 0) throw std::runtime_error(content_of(errors));
+        {
+            const AgentEnvironment environment(socket_);
+            server_ = std::make_unique<ServerProcess>(
+                directory_.path(), "file:" + (directory_.path() / "disk").string() + ":64M", std::move(more));
+        }
+        attach(socket_, properties, directory_.path() / "attach.err");
         client_ = std::make_unique<rpc::test::Client>(server_->port());
         char path[] = "/export";
         dirpath export_path = path;
@@ -162,6 +251,9 @@ void restart_a_client(WatchedLocks& locks) {
     locks.restarted("a");
 }
 
+// The owners do it all.
+void contend(WatchedLocks&) {}
+
 struct Case {
     std::string fault;
     std::string property;
@@ -174,17 +266,18 @@ class LockFault : public testing::TestWithParam<Case> {};
 TEST_P(LockFault, IsNoticedByItsPropertyAlone) {
     WatchedLocks locks({"--fault", GetParam().fault});
     GetParam().requests(locks);
-    EXPECT_EQ(locks.violated(), std::set{GetParam().property});
+    EXPECT_EQ(locks.violated_also_for_owners(), std::set{GetParam().property});
 }
 
 TEST_P(LockFault, WithoutItNothingIsViolated) {
     WatchedLocks locks;
     GetParam().requests(locks);
-    EXPECT_EQ(locks.violated(), std::set<std::string>{});
+    EXPECT_EQ(locks.violated_also_for_owners(), std::set<std::string>{});
 }
 
 INSTANTIATE_TEST_SUITE_P(All, LockFault,
-                         testing::Values(Case{"grant_after_cancel", "lock_lifecycle", cancel_a_wait},
+                         testing::Values(Case{"double_grant", "mutual_exclusion", contend},
+                                         Case{"grant_after_cancel", "lock_lifecycle", cancel_a_wait},
                                          Case{"queue_jump", "fair_queue", pass_a_writer},
                                          Case{"missed_deadlock", "deadlock_detected", wait_for_each_other},
                                          Case{"lost_callback", "granted_callback", grant_a_wait},
