@@ -1,5 +1,5 @@
-// Prints the names by which liblockstep_file_locks.so calls files: file_name PATH…. For tests that compare machines, so it is linked
-// statically and runs in any guest.
+// Prints the names by which liblockstep_file_locks.so calls files: file_name PATH…. For tests that compare machines, so
+// it is linked statically and runs in any guest.
 #include <fcntl.h>
 #include <unistd.h>
 
