@@ -7,15 +7,20 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <memory>
 
+#include <fmt/chrono.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/main_config.hpp"
 #include "nfs_server/main_options.hpp"
 #include "nfs_server/main_service.hpp"
+#include "nfs_server/main_service_manager.hpp"
 #include "nfs_server/main_tools.hpp"
 
 namespace lockstep::server {
@@ -68,14 +73,37 @@ void serve_until_stop_signal(const Options& options, Service& service) {
         if (events[0].revents != 0) return;
         eventfd_t count = 0;
         eventfd_read(reload_event, &count);
+        notify_reloading();
         reload_exports(options, service);
+        notify_manager("READY=1");
     }
 }
 
-void log_to_stderr(const std::string& level) {
+// A line of the log as a JSON object: time, level, message.
+class JsonLines final : public spdlog::formatter {
+ public:
+    void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& line) override {
+        const auto since_epoch = message.time.time_since_epoch();
+        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
+        const auto level = spdlog::level::to_string_view(message.level);
+        const nlohmann::ordered_json object = {
+            {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(ms / 1000), ms % 1000)},
+            {"level", std::string(level.data(), level.size())},
+            {"message", std::string(message.payload.data(), message.payload.size())}};
+        // Names are what clients say, and not always text.
+        const std::string text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+        line.append(text.data(), text.data() + text.size());
+    }
+    std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonLines>(); }
+};
+
+void log_to_stderr(const Options& options) {
     auto logger = spdlog::stderr_logger_mt("nfs_server");
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-    logger->set_level(spdlog::level::from_str(level));
+    if (options.log_format == "json")
+        logger->set_formatter(std::make_unique<JsonLines>());
+    else
+        logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+    logger->set_level(spdlog::level::from_str(options.log_level));
     spdlog::set_default_logger(std::move(logger));
 }
 
@@ -86,7 +114,7 @@ void keep_large_allocations() {
 }
 
 int serve(const Options& options) {
-    log_to_stderr(options.log_level);
+    log_to_stderr(options);
     keep_large_allocations();
     catch_signals();
     auto service = Service::start(options);
@@ -96,7 +124,9 @@ int serve(const Options& options) {
     }
     std::printf("nfs_server ready: %s\n", (*service)->describe().c_str());
     std::fflush(stdout);
+    notify_manager("READY=1\nSTATUS=" + (*service)->describe());
     serve_until_stop_signal(options, **service);
+    notify_manager("STOPPING=1");
     spdlog::info("stopping");
     if (const auto stopped = (*service)->stop(); !stopped) {
         std::fprintf(stderr, "nfs_server: %s\n", stopped.error().c_str());

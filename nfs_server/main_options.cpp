@@ -37,6 +37,20 @@ void declare(CLI::App& app, Options& options, std::vector<std::string>& exports,
     app.add_option("--max-connections", options.max_connections, "Open connections")
         ->check(CLI::Range(1u, Options::max_max_connections))
         ->capture_default_str();
+    app.add_option("--max-request", options.max_request_bytes,
+                   "Bytes of one request; what WRITE may carry follows from it. Suffixes: K, M")
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::Range(Options::least_request_bytes, Options::largest_request_bytes))
+        ->capture_default_str();
+    app.add_option("--max-memory", options.max_memory_bytes,
+                   "Bytes of received requests and waiting replies, of all connections together. Suffixes: K, M, G")
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::Range(Options::least_memory_bytes, UINT64_MAX))
+        ->capture_default_str();
+    app.add_option("--max-in-flight", options.max_in_flight,
+                   "Requests of one connection that are read but not yet answered")
+        ->check(CLI::Range(1u, Options::max_max_in_flight))
+        ->capture_default_str();
     app.add_flag("--register-rpcbind", options.register_rpcbind, "Tell the local rpcbind which program has which port");
     app.add_option("--grace-period", options.grace_period_s,
                    "Seconds after a restart in which clients take back their locks and nobody gets others")
@@ -44,6 +58,12 @@ void declare(CLI::App& app, Options& options, std::vector<std::string>& exports,
         ->capture_default_str();
     app.add_option("--admin", options.admin_socket,
                    "Make this socket, at which nfs_server admin lists locks and fences clients");
+    app.add_option(
+        "--metrics", options.metrics,
+        "PORT or ADDRESS:PORT of the loopback interface: serve metrics there, for Prometheus (GET /metrics)");
+    app.add_option("--log-format", options.log_format, "How it is logged: text, or json, an object a line")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
     app.add_option("--log-level", options.log_level, "What is logged to stderr")
         ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
         ->capture_default_str();

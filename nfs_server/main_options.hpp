@@ -15,6 +15,10 @@ struct Options {
     static constexpr uint32_t max_threads = 4096;
     static constexpr uint32_t max_max_connections = 1u << 20;
     static constexpr uint32_t max_grace_period_s = 3600;
+    static constexpr uint32_t least_request_bytes = 40u << 10;
+    static constexpr uint32_t largest_request_bytes = (1u << 20) + (8u << 10);
+    static constexpr uint64_t least_memory_bytes = uint64_t{4} << 20;
+    static constexpr uint32_t max_max_in_flight = 65536;
 
     std::string config;  // the file that the rest was read from; empty: none
     std::string disk;
@@ -29,10 +33,15 @@ struct Options {
     bool register_rpcbind = false;
     uint32_t grace_period_s = 45;
     std::string admin_socket;  // empty: none
+    std::string metrics;       // PORT or ADDRESS:PORT; empty: none
+    uint32_t max_request_bytes = (1u << 20) + (8u << 10);
+    uint64_t max_memory_bytes = uint64_t{512} << 20;
+    uint32_t max_in_flight = 128;
     std::vector<std::string> faults;
     uint64_t fault_seed = 1;
     std::string fault_log;  // empty: none
     std::string log_level = "info";
+    std::string log_format = "text";
 };
 
 // What to do now.

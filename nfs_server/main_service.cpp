@@ -16,10 +16,13 @@
 #include "nfs_server/fs/service_file.hpp"
 #include "nfs_server/journal/journal.hpp"
 #include "nfs_server/main_admin_socket.hpp"
+#include "nfs_server/main_metrics.hpp"
+#include "nfs_server/main_service_manager.hpp"
 #include "nfs_server/nlm/nlm_program.hpp"
 #include "nfs_server/nlm/nsm_program.hpp"
 #include "nfs_server/ops/mount_program.hpp"
 #include "nfs_server/ops/nfs3_program.hpp"
+#include "nfs_server/ops/operation_counts.hpp"
 #include "nfs_server/ops/reply_cache.hpp"
 #include "nfs_server/ops/runner.hpp"
 #include "nfs_server/ops/write_verifier.hpp"
@@ -112,6 +115,12 @@ Result<void, std::string> make_room_for_descriptors(uint32_t max_connections) {
     return {};
 }
 
+// What a request leaves for the data of a WRITE, in whole blocks.
+uint32_t max_write_bytes(const Options& options) {
+    constexpr uint32_t head_bytes = 4096;
+    return (options.max_request_bytes - head_bytes) / 4096 * 4096;
+}
+
 // Opens the log, making an empty one on a disk on which there is nothing at all.
 Result<std::unique_ptr<journal::Journal>, StorageFailure> open_or_format(disk::Disk& disk) {
     auto opened = journal::Journal::open(disk);
@@ -137,13 +146,17 @@ struct Service::Parts {
     std::unique_ptr<ServiceText> service_text;
     std::unique_ptr<nlm::LockManager> locks;
     std::unique_ptr<AdminSocket> admin;
+    std::vector<rpc::FileDescriptor> given_sockets = take_given_sockets();
     std::vector<std::unique_ptr<Endpoint>> endpoints;
     std::unique_ptr<rpc::TcpServer> server;
     std::unique_ptr<rpc::UdpServer> udp_server;
     std::unique_ptr<rpc::RpcbindRegistration> registration;
+    std::unique_ptr<MetricsPort> metrics;
 
     Result<void, std::string> listen(const Options& options);
     Result<void, std::string> try_to_listen(const Options& options);
+    Result<void, std::string> adopt_sockets();
+    std::string metrics_text() const;
     Result<void, std::string> open_storage(const Options& options);
     Result<void, std::string> make_programs(const Options& options);
     Result<void, std::string> register_programs();
@@ -164,8 +177,12 @@ Result<void, std::string> Service::Parts::listen(const Options& options) {
 Result<void, std::string> Service::Parts::try_to_listen(const Options& options) {
     rpc::Limits limits;
     limits.max_connections = options.max_connections;
+    limits.max_record_bytes = options.max_request_bytes;
+    limits.memory_budget_bytes = options.max_memory_bytes;
+    limits.max_in_flight = options.max_in_flight;
     server = std::make_unique<rpc::TcpServer>(limits);
     udp_server = std::make_unique<rpc::UdpServer>();
+    if (!given_sockets.empty()) return adopt_sockets();
     endpoints = plan_endpoints(options);
     for (const auto& endpoint : endpoints) {
         uint16_t port = endpoint->asked_port;
@@ -178,6 +195,64 @@ Result<void, std::string> Service::Parts::try_to_listen(const Options& options) 
         }
     }
     return {};
+}
+
+// Everything is served on each socket that a service manager has opened; the ports of the options don't count.
+Result<void, std::string> Service::Parts::adopt_sockets() {
+    endpoints.push_back(std::make_unique<Endpoint>());
+    Endpoint& endpoint = *endpoints.back();
+    endpoint.serves.fill(true);
+    for (rpc::FileDescriptor& socket : given_sockets) {
+        int type = 0;
+        socklen_t size = sizeof type;
+        const auto family = rpc::PeerAddress::of_socket(socket.get()).get()->sa_family;
+        if (getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+            (family != AF_INET && family != AF_INET6))
+            return fail(fmt::format("the given descriptor {} is no socket for IPv4 or IPv6", socket.get()));
+        if (type == SOCK_STREAM)
+            endpoint.addresses.push_back(server->adopt(std::move(socket), endpoint.programs));
+        else
+            udp_server->adopt(std::move(socket), endpoint.programs);
+    }
+    if (endpoint.addresses.empty()) return fail(std::string("no TCP socket is among the given ones"));
+    return {};
+}
+
+std::string Service::Parts::metrics_text() const {
+    MetricsText text;
+    text.metric("nfs_server_operations_total", "counter", "NFS operations answered, by procedure and result.");
+    const auto counts = ops::operation_counts();
+    const auto* program = endpoint_of(nfs_role).programs.find(NFS_PROGRAM, NFS_V3).program;
+    for (uint32_t i = 1; i < counts.size(); ++i)
+        for (const bool has_failed : {false, true})
+            text.sample(
+                fmt::format("procedure=\"{}\",result=\"{}\"", program->find(i)->name, has_failed ? "error" : "ok"),
+                has_failed ? counts[i].failed : counts[i].succeeded);
+    const auto rpc = server->counts();
+    text.single("nfs_server_connections", "gauge", "Open TCP connections.", rpc.open_connections)
+        .single("nfs_server_connections_accepted_total", "counter", "TCP connections accepted.",
+                rpc.accepted_connections)
+        .metric("nfs_server_connections_closed_total", "counter", "TCP connections that the server ended, by reason.")
+        .sample("reason=\"limit\"", rpc.refused_connections)
+        .sample("reason=\"idle\"", rpc.evicted_connections)
+        .sample("reason=\"time\"", rpc.expired_connections)
+        .single("nfs_server_request_memory_bytes", "gauge", "Memory of requests and replies.", rpc.held_bytes);
+    text.single("nfs_server_replies_kept", "gauge", "Replies kept for calls that are sent again.", replies->size())
+        .single("nfs_server_replies_limit", "gauge", "Replies that can be kept.", replies->capacity())
+        .single("nfs_server_replays_total", "counter", "Calls answered with a kept reply.", replies->replays());
+    const auto log = journal->counters();
+    text.single("nfs_server_log_records_total", "counter", "Transactions in the log.", log.records)
+        .single("nfs_server_log_writes_total", "counter", "Writes of the log, each with many transactions.", log.groups)
+        .single("nfs_server_log_barriers_total", "counter", "Barriers of the disk for commits.", log.barriers)
+        .single("nfs_server_log_written_bytes_total", "counter", "Bytes of the log.", log.log_blocks_written * 4096)
+        .single("nfs_server_checkpoints_total", "counter", "Checkpoints, which free the log.", log.checkpoints)
+        .single("nfs_server_blocks_installed_total", "counter", "Blocks brought home.", log.blocks_installed);
+    const auto usage = file_system->usage();
+    text.single("nfs_server_file_system_size_bytes", "gauge", "Room for data.", usage.total_bytes)
+        .single("nfs_server_file_system_free_bytes", "gauge", "Free room for data.", usage.free_bytes)
+        .single("nfs_server_file_system_files", "gauge", "Files that there can be.", usage.total_files)
+        .single("nfs_server_file_system_files_free", "gauge", "Files that can still be made.", usage.free_files);
+    return text.text();
 }
 
 Result<void, std::string> Service::Parts::open_storage(const Options& options) {
@@ -204,7 +279,8 @@ Result<void, std::string> Service::Parts::make_programs(const Options& options) 
     LOCKSTEP_TRY(auto export_table, ops::ExportTable::make(options.exports));
     exports = std::make_unique<ops::Exports>(std::move(export_table));
     LOCKSTEP_TRY(const uint64_t verifier, ops::choose_write_verifier(*file_system));
-    operations = std::make_unique<ops::Service>(ops::Service{*file_system, verifier, replies.get(), exports.get()});
+    operations = std::make_unique<ops::Service>(
+        ops::Service{*file_system, verifier, replies.get(), exports.get(), max_write_bytes(options)});
     mounts.reset(new ops::MountService{*operations, *exports});
     resolver = std::make_unique<HandleResolver>(*file_system);
     service_text = std::make_unique<ServiceText>(*file_system);
@@ -260,14 +336,19 @@ Result<std::unique_ptr<Service>, std::string> Service::start(const Options& opti
     ops::record_start(*parts->file_system);
     parts->server->start(options.threads);
     parts->udp_server->start(udp_threads);
+    if (!options.metrics.empty()) {
+        LOCKSTEP_TRY(parts->metrics,
+                     MetricsPort::open(options.metrics, [raw = parts.get()] { return raw->metrics_text(); }));
+    }
     if (options.register_rpcbind) LOCKSTEP_TRY(parts->register_programs());
     return std::unique_ptr<Service>(new Service(std::move(parts)));
 }
 
 std::string Service::describe() const {
     const auto port_of = [&](Role role) { return parts_->endpoint_of(role).addresses.front().port(); };
-    return fmt::format("nfs={} mount={} nlm={}", parts_->endpoint_of(nfs_role).addresses.front().to_string(),
-                       port_of(mount_role), port_of(nlm_role));
+    const std::string metrics = parts_->metrics ? " metrics=" + parts_->metrics->address().to_string() : "";
+    return fmt::format("nfs={} mount={} nlm={}{}", parts_->endpoint_of(nfs_role).addresses.front().to_string(),
+                       port_of(mount_role), port_of(nlm_role), metrics);
 }
 
 void Service::replace_exports(std::unique_ptr<const ops::ExportTable> table) {
@@ -276,6 +357,7 @@ void Service::replace_exports(std::unique_ptr<const ops::ExportTable> table) {
 
 Result<void, std::string> Service::stop() {
     parts_->registration.reset();
+    parts_->metrics.reset();
     parts_->server->stop();
     parts_->udp_server->stop();
     // The file system's background work ends before the last word to the disk.

@@ -17,7 +17,7 @@ class Service {
     static Result<std::unique_ptr<Service>, std::string> start(const Options& options);
     ~Service();
 
-    // "nfs=ADDRESS:PORT mount=PORT nlm=PORT": where it serves.
+    // "nfs=ADDRESS:PORT mount=PORT nlm=PORT", and " metrics=ADDRESS:PORT" if asked for: where it serves.
     std::string describe() const;
 
     // From now on requests are judged by these exports. Any thread.

@@ -1,4 +1,6 @@
 // FSINFO: sizes and abilities that do not change. Source: RFC 1813 section 3.3.19.
+#include <algorithm>
+
 #include "nfs_server/ops/attributes.hpp"
 #include "nfs_server/ops/limits.hpp"
 #include "nfs_server/ops/procedures.hpp"
@@ -10,7 +12,7 @@ Outcome<void> fsinfo(Request& request, const wire::FSINFO3args& args, wire::FSIN
     ok.obj_attributes = post_op(request.op, *file);
     ok.rtmax = ok.rtpref = max_read_bytes;
     ok.rtmult = ok.wtmult = fs::block_bytes;
-    ok.wtmax = ok.wtpref = request.service.file_system.max_write_bytes();
+    ok.wtmax = ok.wtpref = std::min(request.service.max_write_bytes, request.service.file_system.max_write_bytes());
     ok.dtpref = preferred_directory_reply_bytes;
     ok.maxfilesize = fs::max_file_bytes;
     ok.time_delta = {0, 1};

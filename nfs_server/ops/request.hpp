@@ -26,9 +26,10 @@ class ReplyCache;
 /// What all calls of one server process share. Immutable: any thread.
 struct Service {
     fs::FileSystem& file_system;
-    std::uint64_t write_verifier;   ///< a client that sees it change sends unstable data again
-    ReplyCache* replies = nullptr;  ///< nullptr: a call that is sent again is executed again
-    Exports* exports = nullptr;     ///< nullptr: everything is exported to everybody, as it is
+    std::uint64_t write_verifier;                ///< a client that sees it change sends unstable data again
+    ReplyCache* replies = nullptr;               ///< nullptr: a call that is sent again is executed again
+    Exports* exports = nullptr;                  ///< nullptr: everything is exported to everybody, as it is
+    std::uint32_t max_write_bytes = UINT32_MAX;  ///< of one WRITE, besides what the file system can take
 };
 
 class Request {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "nfs_server/base/faults.hpp"
+#include "nfs_server/ops/operation_counts.hpp"
 #include "tracepoints/nfs3.tp"
 
 namespace lockstep::server::ops {
@@ -19,6 +20,7 @@ void operation_began(const CallContext& call) {
 }
 
 void operation_done(const CallContext& call, wire::nfsstat3 status, bool promises_stable) {
+    count_operation(call.procedure, status == wire::NFS3_OK);
     lttng_ust_tracepoint(nfs3, operation_done, call.request_id, call.procedure, static_cast<std::uint32_t>(status),
                          static_cast<std::uint8_t>(promises_stable));
 }

@@ -89,6 +89,12 @@ Result<PeerAddress, std::string> TcpServer::listen(const PeerAddress& address, c
     set_option(socket.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     if (bind(socket.get(), address.get(), address.size_bytes()) != 0) return failed("bind");
     if (::listen(socket.get(), SOMAXCONN) != 0) return failed("listen");
+    return adopt(std::move(socket), programs);
+}
+
+PeerAddress TcpServer::adopt(FileDescriptor socket, const ProgramSet& programs) {
+    check(threads_.empty(), "listening sockets are opened before the start");
+    fcntl(socket.get(), F_SETFL, fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
     const PeerAddress bound = PeerAddress::of_socket(socket.get());
     listeners_.push_back({std::move(socket), std::make_unique<Dispatcher>(programs)});
     return bound;

@@ -48,6 +48,9 @@ class TcpServer {
     // outlive the server. Only before start(). Error: a message that names the address and the cause.
     Result<PeerAddress, std::string> listen(const PeerAddress& address, const ProgramSet& programs);
 
+    // Serves on a socket that listens already, given by a service manager. Only before start().
+    PeerAddress adopt(FileDescriptor socket, const ProgramSet& programs);
+
     // Serves with that many threads, at least 1: as many requests can wait for the disk at a time.
     void start(uint32_t threads);
 

@@ -1,5 +1,6 @@
 #include "nfs_server/rpc/udp_server.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -72,14 +73,21 @@ Result<PeerAddress, std::string> UdpServer::listen(const PeerAddress& address, c
     FileDescriptor socket(::socket(address.get()->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket) return failed("socket");
     const int on = 1;
-    if (address.is_ipv6()) {
-        setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-        setsockopt(socket.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
-    } else {
-        setsockopt(socket.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
-    }
+    if (address.is_ipv6()) setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (bind(socket.get(), address.get(), address.size_bytes()) != 0) return failed("bind");
+    return adopt(std::move(socket), programs);
+}
+
+// A reply shall come from the address that was called: the kernel tells which one it was.
+PeerAddress UdpServer::adopt(FileDescriptor socket, const ProgramSet& programs) {
+    check(threads_.empty(), "sockets are opened before the start");
+    const int on = 1;
     const PeerAddress bound = PeerAddress::of_socket(socket.get());
+    if (bound.is_ipv6())
+        setsockopt(socket.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+    else
+        setsockopt(socket.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+    fcntl(socket.get(), F_SETFL, fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
     listeners_.push_back({std::move(socket), std::make_unique<Dispatcher>(programs), ++last_connection_id});
     return bound;
 }

@@ -30,6 +30,8 @@ class UdpServer {
     // Opens a socket; port 0 takes a free one. Gives the address that it really has. The programs must outlive the
     // server. Only before start(). Error: a message that names the address and the cause.
     Result<PeerAddress, std::string> listen(const PeerAddress& address, const ProgramSet& programs);
+    // Serves on a socket that is bound already, given by a service manager. Only before start().
+    PeerAddress adopt(FileDescriptor socket, const ProgramSet& programs);
     // Serves with that many threads, at least 1: as many requests can wait for the disk at a time.
     void start(uint32_t threads);
     // Answers what is under way and ends the threads.

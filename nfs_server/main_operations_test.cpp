@@ -1,0 +1,185 @@
+// The server as an operator's service: told by a service manager, given its sockets, watched through metrics and logs,
+// bounded.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/un.h>
+
+#include <regex>
+
+#include <nlohmann/json.hpp>
+
+#include "nfs_server/main_server_process.hpp"
+#include "nfs_server/rpc/file_descriptor.hpp"
+#include "nfs_server/test_raw_client.hpp"
+
+namespace lockstep::server::test {
+namespace {
+
+using testing::HasSubstr;
+
+// What systemd listens on while a service runs.
+class NotifySocket {
+ public:
+    explicit NotifySocket(const std::filesystem::path& path)
+        : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+        const timeval limit{.tv_sec = 10, .tv_usec = 0};
+        setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        EXPECT_EQ(bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        setenv("NOTIFY_SOCKET", path.c_str(), 1);
+    }
+    ~NotifySocket() { unsetenv("NOTIFY_SOCKET"); }
+    NotifySocket(const NotifySocket&) = delete;
+    NotifySocket& operator=(const NotifySocket&) = delete;
+    // The next message; empty after ten seconds.
+    std::string receive() {
+        char text[1024];
+        const ssize_t got = recv(socket_.get(), text, sizeof text, 0);
+        return got > 0 ? std::string(text, static_cast<size_t>(got)) : "";
+    }
+
+ private:
+    rpc::FileDescriptor socket_;
+};
+
+TEST(ServiceManager, IsToldOfReadinessReloadAndStop) {
+    TemporaryDirectory directory;
+    NotifySocket manager(directory.path() / "notify");
+    const auto file = directory.path() / "server.toml";
+    std::ofstream(file) << "[[export]]\npath = \"/export\"\n";
+    ServerProcess server(directory.path(), "memory:64M", {"--config", file.string()});
+    EXPECT_THAT(manager.receive(), HasSubstr("READY=1\nSTATUS=nfs=127.0.0.1:"));
+    kill(server.pid(), SIGHUP);
+    EXPECT_THAT(manager.receive(), HasSubstr("RELOADING=1\nMONOTONIC_USEC="));
+    EXPECT_EQ(manager.receive(), "READY=1");
+    EXPECT_EQ(server.stop(), 0);
+    EXPECT_EQ(manager.receive(), "STOPPING=1");
+}
+
+// Starts the server with a listening socket as descriptor 3 and a bound UDP one as 4, as systemd does.
+TEST(ServiceManager, GivesTheSocketsThatAreServed) {
+    const auto open_socket = [](int type, uint16_t port) {
+        rpc::FileDescriptor socket(::socket(AF_INET, type, 0));
+        const auto address = *rpc::PeerAddress::parse("127.0.0.1", port);
+        return bind(socket.get(), address.get(), address.size_bytes()) == 0 ? std::move(socket) : rpc::FileDescriptor();
+    };
+    rpc::FileDescriptor tcp = open_socket(SOCK_STREAM, 0);
+    ASSERT_EQ(listen(tcp.get(), 16), 0);
+    const uint16_t port = rpc::PeerAddress::of_socket(tcp.get()).port();
+    rpc::FileDescriptor udp = open_socket(SOCK_DGRAM, 0);
+    TemporaryDirectory directory;
+    const auto output = directory.path() / "output";
+    const pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const int high_tcp = fcntl(tcp.get(), F_DUPFD, 20), high_udp = fcntl(udp.get(), F_DUPFD, 20);
+        dup2(high_tcp, 3);
+        dup2(high_udp, 4);
+        dup2(open(output.c_str(), O_WRONLY | O_CREAT, 0600), STDOUT_FILENO);
+        setenv("LISTEN_FDS", "2", 1);
+        setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+        execl(server_program().c_str(), "nfs_server", "--disk", "memory:64M", nullptr);
+        _exit(127);
+    }
+    // The socket listens already: the call waits for the server.
+    RawClient client(port);
+    EXPECT_FALSE(client.mount().empty());
+    kill(pid, SIGTERM);
+    int status = 0;
+    waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_THAT(content_of(output), HasSubstr("nfs=127.0.0.1:" + std::to_string(port)));
+}
+
+class Metrics : public testing::Test {
+ protected:
+    static std::string get(uint16_t port, const std::string& path) {
+        rpc::test::Client client(port);
+        const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        std::vector<std::byte> bytes;
+        for (const char c : request) bytes.push_back(static_cast<std::byte>(c));
+        EXPECT_TRUE(client.send(bytes));
+        std::string reply;
+        char part[4096];
+        for (ssize_t got; (got = recv(client.socket(), part, sizeof part, 0)) > 0;)
+            reply.append(part, static_cast<size_t>(got));
+        return reply;
+    }
+    static uint16_t metrics_port(const ServerProcess& server) {
+        const auto at = server.ready_line().find("metrics=127.0.0.1:");
+        return at == std::string::npos ? uint16_t{0}
+                                       : static_cast<uint16_t>(std::stoi(server.ready_line().substr(at + 18)));
+    }
+    TemporaryDirectory directory_;
+};
+
+TEST_F(Metrics, CountWhatWasDoneInPrometheusForm) {
+    const ServerProcess server(directory_.path(), "memory:64M", {"--metrics", "0"});
+    RawClient client(server.port());
+    const Handle root = client.mount();
+    const auto create = create_call(1, root, "a");
+    ASSERT_EQ(status_of(client.exchange(create)), wire::NFS3_OK);
+    ASSERT_EQ(status_of(client.exchange(create)), wire::NFS3_OK);
+    ASSERT_EQ(status_of(client.exchange(create_call(2, root, "a"))), wire::NFS3ERR_EXIST);
+    const std::string reply = get(metrics_port(server), "/metrics");
+    EXPECT_THAT(reply, HasSubstr("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4"));
+    EXPECT_THAT(reply, HasSubstr("nfs_server_operations_total{procedure=\"CREATE\",result=\"ok\"} 1\n"));
+    EXPECT_THAT(reply, HasSubstr("nfs_server_operations_total{procedure=\"CREATE\",result=\"error\"} 1\n"));
+    EXPECT_THAT(reply, HasSubstr("nfs_server_replays_total 1\n"));
+    EXPECT_THAT(reply, HasSubstr("# TYPE nfs_server_connections gauge\nnfs_server_connections 1\n"));
+    // Each line of the body is a comment or a sample.
+    const std::regex line(
+        "(# (HELP|TYPE) [a-z_]+ .*|[a-z_]+(\\{[a-z]+=\"[A-Za-z0-9]+\"(,[a-z]+=\"[a-z]+\")?\\})? [0-9]+)");
+    std::istringstream body(reply.substr(reply.find("\r\n\r\n") + 4));
+    for (std::string text; std::getline(body, text);) EXPECT_TRUE(std::regex_match(text, line)) << text;
+    EXPECT_THAT(get(metrics_port(server), "/other"), HasSubstr("HTTP/1.1 404"));
+}
+
+TEST_F(Metrics, AreServedOnTheLoopbackInterfaceOnly) {
+    const auto errors = directory_.path() / "errors";
+    for (const char* where : {"0.0.0.0:0", "192.0.2.1:9", "nowhere", "127.0.0.1:99999"}) {
+        EXPECT_EQ(run_program({server_program(), "--disk", "memory:64M", "--port", "0", "--metrics", where},
+                              "/dev/null", errors),
+                  2);
+        EXPECT_THAT(content_of(errors), HasSubstr("--metrics")) << where;
+    }
+}
+
+TEST(Logs, AreJsonObjectsWhenAskedFor) {
+    TemporaryDirectory directory;
+    ServerProcess server(directory.path(), "memory:64M", {"--log-format", "json"});
+    kill(server.pid(), SIGHUP);
+    EXPECT_EQ(server.stop(), 0);
+    std::istringstream lines(server.errors());
+    std::vector<std::string> messages;
+    for (std::string line; std::getline(lines, line);) {
+        const auto object = nlohmann::json::parse(line);
+        EXPECT_TRUE(std::regex_match(object.at("time").get<std::string>(),
+                                     std::regex("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z")));
+        messages.push_back(object.at("level").get<std::string>() + " " + object.at("message").get<std::string>());
+    }
+    EXPECT_THAT(messages, testing::Contains("info stopping"));
+}
+
+TEST(LimitsOfTheServer, ALargerRequestCostsItsConnectionAndFsinfoTellsWhatFits) {
+    TemporaryDirectory directory;
+    const ServerProcess server(directory.path(), "memory:64M", {"--max-request", "64K"});
+    RawClient client(server.port());
+    const Handle root = client.mount();
+    const auto file = created_handle(client.exchange(create_call(1, root, "a")));
+    const wire::FSINFO3args args{fh(root)};
+    auto reply = rpc::test::parse_reply(
+        client.exchange(rpc::test::call_message(2, nfs(NFSPROC3_FSINFO), wire::xdr_FSINFO3args, args, 0u)));
+    Arena arena;
+    const auto info = reply->decode(wire::xdr_FSINFO3res, arena);
+    const uint32_t most = info->FSINFO3res_u.resok.wtmax;
+    EXPECT_EQ(most, 60u << 10);
+    EXPECT_EQ(status_of(client.exchange(write_call(3, file, std::string(most, 'x'), wire::UNSTABLE))), wire::NFS3_OK);
+    EXPECT_TRUE(client.exchange(write_call(4, file, std::string(64 << 10, 'x'), wire::UNSTABLE)).empty());
+    EXPECT_FALSE(RawClient(server.port()).mount().empty()) << "nobody else's";
+}
+
+}  // namespace
+}  // namespace lockstep::server::test
