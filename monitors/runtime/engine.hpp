@@ -23,13 +23,17 @@ namespace lockstep::monitors {
 // What an event does to a context whose state is not known.
 enum class Start : std::uint8_t { ignored, enter, process };
 
-// What guards and actions see and change besides the event.
-template <class Registers>
+// What guards and actions see and change besides the event. Without registers that is only where it happened.
+template <class Registers, bool has_registers = !std::is_empty_v<Registers>>
 struct At {
     Registers& registers;
     BlockPool pool;
     const Origin& origin;
     bool full = false;  // a register found no room: the context is given up
+};
+template <class Registers>
+struct At<Registers, false> {
+    const Origin& origin;
 };
 
 // What the automaton did: the edge taken, or none.
@@ -137,10 +141,13 @@ class Engine final : public MonitorInstance {
     template <class Handle>
     [[gnu::always_inline]] void enter(std::uint32_t thread, Handle handle) {
         if (__builtin_expect(paused_.load(std::memory_order_acquire), 0)) return;
-        Mine* const mine = threads_.mine(thread);
-        if (mine == nullptr) {
-            homeless_.fetch_add(1, std::memory_order_relaxed);
-            return;
+        Mine* mine = threads_.home(thread);
+        if (__builtin_expect(mine->owner.load(std::memory_order_relaxed) != thread, 0)) {
+            mine = threads_.search(thread);
+            if (mine == nullptr) {
+                homeless_.fetch_add(1, std::memory_order_relaxed);
+                return;
+            }
         }
         if (__builtin_expect(mine->busy.load(std::memory_order_relaxed), 0)) {
             mine->reentrant.add();
@@ -160,13 +167,18 @@ class Engine final : public MonitorInstance {
         const std::uint64_t hash = Table::hash(key);
         for (std::uint32_t turn = 0;; ++turn) {
             Found found = table_.find(key, hash);
-            if (!found ? begin(visit, event, key, hash) : go_on(visit, event, key, hash, found, turn)) return;
+            if (!found ? begin(event, key, hash, visit.mine, visit.origin, visit.binding, visit.in_process)
+                       : go_on(visit, event, key, hash, found, turn))
+                return;
         }
     }
 
-    // An unknown context. False when it has become known meanwhile.
+    // An unknown context. False when it has become known meanwhile. What is not inlined is not given the visit: its
+    // parts then need not lie in memory.
     template <class Event>
-    [[gnu::noinline]] bool begin(Visit visit, Event event, Key key, std::uint64_t hash) {
+    [[gnu::noinline]] bool begin(const Event& event, Key key, std::uint64_t hash, Mine& mine, const Origin& origin,
+                                 std::uint32_t binding, bool in_process) {
+        Visit visit{*this, mine, origin, binding, in_process};
         if constexpr (Event::start == Start::ignored) {
             visit.mine.ignored[Event::id].add();
             return true;
@@ -187,8 +199,7 @@ class Engine final : public MonitorInstance {
     [[gnu::noinline]] bool begin_at_once(Visit& visit, const Event& event, const Key& key, std::uint64_t hash) {
         Step step{Event::start_state, Step::no_edge};
         if constexpr (Event::start == Start::process) {
-            Registers none;
-            At<Registers> at{none, BlockPool(blocks_, &visit.mine.blocks), visit.origin};
+            At<Registers> at{visit.origin};
             step = Automaton::step(Event::start_state, event, at);
             if (step.edge == Step::no_edge) {
                 reject(visit, event, key, Event::start_state, Found{}, Control{});
@@ -238,7 +249,7 @@ class Engine final : public MonitorInstance {
     [[gnu::always_inline]] bool go_on(Visit& visit, const Event& event, const Key& key, std::uint64_t hash,
                                       Found& found, std::uint32_t turn) {
         if constexpr (has_registers) {
-            if (found.control.locked()) return !Table::wait_a_little(turn) && give_up_waiting(visit, event, found);
+            if (found.control.locked()) return !Table::wait_a_little(turn) && give_up_waiting(visit.mine, event, found);
             if (!Table::swap(found, found.control.with_lock())) return false;
             if (__builtin_expect(Table::is_doomed(found), 0)) {
                 remove(hash, found, &visit.mine.blocks);
@@ -255,8 +266,7 @@ class Engine final : public MonitorInstance {
     template <class Event>
     [[gnu::always_inline]] bool step_by_swap(Visit& visit, const Event& event, const Key& key, std::uint64_t hash,
                                              Found& found) {
-        Registers none;
-        At<Registers> at{none, BlockPool(blocks_, &visit.mine.blocks), visit.origin};
+        At<Registers> at{visit.origin};
         const std::uint16_t from = found.control.state();
         const std::uint32_t steps = found.control.steps();
         const Step step = Automaton::step(from, event, at);
@@ -355,10 +365,10 @@ class Engine final : public MonitorInstance {
     // Another thread has kept the context locked for 100 ms: whoever holds it removes it, for its state is no longer
     // sound.
     template <class Event>
-    bool give_up_waiting(Visit& visit, const Event&, Found& found) {
+    [[gnu::noinline]] bool give_up_waiting(Mine& mine, const Event&, Found found) {
         Table::doom(found);
-        visit.mine.contended.add();
-        visit.mine.rejected[Event::id].add();
+        mine.contended.add();
+        mine.rejected[Event::id].add();
         return true;
     }
 
@@ -403,7 +413,13 @@ class Engine final : public MonitorInstance {
     }
 
     template <class Event>
-    [[gnu::noinline]] void reject(Visit visit, Event event, Key key, std::uint16_t state, Found found, Control before);
+    [[gnu::always_inline]] void reject(const Visit& visit, const Event& event, const Key& key, std::uint16_t state,
+                                       const Found& found, Control before) {
+        reject_at(event, key, state, found, before, visit.mine, visit.origin, visit.binding, visit.in_process);
+    }
+    template <class Event>
+    [[gnu::noinline]] void reject_at(const Event& event, Key key, std::uint16_t state, Found found, Control before,
+                                     Mine& mine, const Origin& origin, std::uint32_t binding, bool in_process);
 
     template <class Describe>
     void tell(Mine& mine, Describe describe);

@@ -30,15 +30,16 @@ void Engine<Automaton>::tell(Mine& mine, Describe describe) {
 // `before` its control word before that.
 template <class Automaton>
 template <class Event>
-void Engine<Automaton>::reject(Visit visit, Event event, Key key, std::uint16_t state, Found found, Control before) {
-    visit.mine.rejected[Event::id].add();
-    tell(visit.mine, [&](ViolationRecord& record) {
+void Engine<Automaton>::reject_at(const Event& event, Key key, std::uint16_t state, Found found, Control before,
+                                  Mine& mine, const Origin& origin, std::uint32_t binding, bool in_process) {
+    mine.rejected[Event::id].add();
+    tell(mine, [&](ViolationRecord& record) {
         record.event = Event::id;
-        record.binding = visit.binding;
+        record.binding = binding;
         const auto fields = event.words();
         for (std::size_t i = 0; i < fields.size(); ++i) record.fields[i] = fields[i];
-        describe(record, visit.origin, key, state, found, before);
-        if (visit.in_process && clock_ != CLOCK_MONOTONIC) record.origin.time_ns = read_clock(CLOCK_MONOTONIC);
+        describe(record, origin, key, state, found, before);
+        if (in_process && clock_ != CLOCK_MONOTONIC) record.origin.time_ns = read_clock(CLOCK_MONOTONIC);
     });
 }
 

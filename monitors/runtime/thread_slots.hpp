@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <utility>
 
 #include "monitors/runtime/block_pool.hpp"
 #include "monitors/runtime/context_table.hpp"
@@ -71,7 +72,7 @@ class History {
         put(0, (std::uint64_t{slot} << 32) | (std::uint64_t{from} << 16) | event);
         put(1, control);
         put(2, time_ns);
-        for (std::uint32_t i = 0; i < count; ++i) put(header_words + i, fields[i]);
+        put_fields(words + header_words, fields, std::make_index_sequence<count>{});
     }
 
     static std::uint32_t slot_of(std::uint64_t first_word) { return static_cast<std::uint32_t>(first_word >> 32); }
@@ -88,6 +89,14 @@ class History {
                         static_cast<std::uint32_t>(place[1]), static_cast<std::uint32_t>(place[0] & 0xffff)};
         for (std::uint32_t i = 0; i < field_count; ++i) event.fields[i] = words[header_words + i];
         return event;
+    }
+
+ private:
+    // Unrolled: as a loop, the fields would be copied twice more through memory.
+    template <std::size_t count, std::size_t... i>
+    [[gnu::always_inline]] static void put_fields(Word* words, const std::array<std::uint64_t, count>& fields,
+                                                  std::index_sequence<i...>) {
+        (words[i].store(fields[i], std::memory_order_relaxed), ...);
     }
 };
 
@@ -123,20 +132,10 @@ class ThreadSlots {
           record_words_(record_words),
           history_(rings * records * record_words) {}
 
-    // The caller's slot; null when more than `capacity` threads are alive that met this monitor.
-    [[gnu::always_inline]] Slot* mine(std::uint32_t thread) {
-        Slot& slot = slots_[thread % capacity];
-        if (__builtin_expect(slot.owner.load(std::memory_order_relaxed) == thread, 1)) return &slot;
-        return search(thread);
-    }
+    // Where a thread's slot is, unless another thread owns that one: then search() finds it.
+    [[gnu::always_inline]] Slot* home(std::uint32_t thread) { return &slots_[thread % capacity]; }
 
-    template <class Visit>
-    void for_each(Visit visit) const {
-        for (std::uint32_t i = 0; i < capacity; ++i)
-            if (slots_[i].owner.load(std::memory_order_acquire) != 0) visit(slots_[i]);
-    }
-
- private:
+    // The calling thread's slot; null when more than `capacity` threads are alive that met this monitor.
     [[gnu::noinline]] Slot* search(std::uint32_t thread) {
         for (std::uint32_t probe = 0; probe < capacity; ++probe) {
             Slot& slot = slots_[(thread + probe) % capacity];
@@ -153,6 +152,13 @@ class ThreadSlots {
         return inherit(thread);
     }
 
+    template <class Visit>
+    void for_each(Visit visit) const {
+        for (std::uint32_t i = 0; i < capacity; ++i)
+            if (slots_[i].owner.load(std::memory_order_acquire) != 0) visit(slots_[i]);
+    }
+
+ private:
     // tgkill with signal 0 asks whether a thread lives. A slot's counters go on counting for its next owner.
     Slot* inherit(std::uint32_t thread) {
         const int saved_errno = errno;
