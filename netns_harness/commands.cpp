@@ -87,6 +87,39 @@ Command node_command(const RunOptions& options, Observer& observer, const Client
     return command;
 }
 
+// Whether the disk of the server fails in some fault of the scenario.
+bool disk_may_fail(const Scenario& scenario, const std::string& server) {
+    return std::ranges::any_of(scenario.faults, [&server](const FaultPlan& fault) {
+        return (fault.shim.full || fault.shim.failing_percent > 0) &&
+               std::ranges::find(fault.on, server) != fault.on.end();
+    });
+}
+
+Command file_command(const RunOptions& options, Observer& observer, const ClientPlan& plan, std::uint64_t number,
+                     const AddressOf& address_of, const Start& start) {
+    const LockWorkloadPlan& workload = options.scenario.workload(plan.workload);
+    const ServerPlan& server = options.scenario.server(workload.server);
+    Command command{.name = life_name(plan.name, start),
+                    .program = options.programs.file_client,
+                    .arguments = {},
+                    .environment = observer.client_environment(),
+                    .gated = true};
+    command.arguments = {"--kind",        workload.kind,
+                         "--server",      address_of(workload.server),
+                         "--port",        std::to_string(server.port),
+                         "--mount-port",  std::to_string(server.mount_port),
+                         "--export",      server.export_path,
+                         "--host",        life_name(plan.name, start),
+                         "--workers",     std::to_string(workload.owners),
+                         "--directory",   workload.name,
+                         "--seed",        std::to_string(client_seed(options, number, start)),
+                         "--duration-ms", std::to_string(start.remaining.count())};
+    if (!options.scenario.faults.empty())
+        command.arguments.insert(command.arguments.end(), {"--patient", "--call-limit-ms", "800"});
+    if (disk_may_fail(options.scenario, workload.server)) command.arguments.push_back("--disk-may-fail");
+    return command;
+}
+
 Command workload_command(const RunOptions& options, Observer& observer, const ClientPlan& plan, std::uint64_t number,
                          const AddressOf& address_of, const Start& start) {
     const LockWorkloadPlan& workload = options.scenario.workload(plan.workload);
@@ -161,6 +194,8 @@ Command client_command(const RunOptions& options, Observer& observer, const Clie
         return in_a_guest(std::move(command), options.scenario, plan, address(plan.name),
                           options.programs.nfs_server.parent_path());
     }
+    if (workload_kind(options.scenario.workload(plan.workload).kind).on_files)
+        return file_command(options, observer, plan, number, address, start);
     Command command = options.scenario.workload(plan.workload).kind == dlm_locks
                           ? node_command(options, observer, plan, number, address, start)
                           : workload_command(options, observer, plan, number, address, start);

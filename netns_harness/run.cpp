@@ -153,8 +153,9 @@ class Run {
 Programs Programs::beside_us() {
     const auto directory = std::filesystem::read_symlink("/proc/self/exe").parent_path();
     Programs programs{directory / "nfs_server", directory / "lock_client", directory / "dlm_node",
-                      directory.parent_path() / "lib" / "liblockstep_shim.so"};
-    for (const auto& program : {programs.nfs_server, programs.lock_client, programs.dlm_node, programs.shim})
+                      directory / "file_client", directory.parent_path() / "lib" / "liblockstep_shim.so"};
+    for (const auto& program :
+         {programs.nfs_server, programs.lock_client, programs.dlm_node, programs.file_client, programs.shim})
         if (!std::filesystem::exists(program)) throw Error("program " + program.string() + " is missing");
     return programs;
 }

@@ -17,6 +17,7 @@ struct Programs {
     std::filesystem::path nfs_server;
     std::filesystem::path lock_client;
     std::filesystem::path dlm_node = {};
+    std::filesystem::path file_client{};
     std::filesystem::path shim{};  // the library
 
     // Beside the running program. Throws Error naming what is missing.

@@ -90,8 +90,12 @@ class ScenarioReader {
         if (table.has("kind") && std::ranges::find(kinds, workload.kind) == kinds.end())
             table.complain("kind", "there is no workload '" + workload.kind + "'; allowed: " + list_of(kinds));
         workload.owners = static_cast<unsigned>(table.integer("owners", 2, 1, 64));
-        workload.wait_ms = static_cast<unsigned>(table.integer("wait_ms", 0, 0, 60'000));
-        if (workload.kind == dlm_locks)
+        const auto known = std::ranges::find(workload_kinds(), workload.kind, &WorkloadKind::name);
+        const bool on_files = known != workload_kinds().end() && known->on_files;
+        if (!on_files) workload.wait_ms = static_cast<unsigned>(table.integer("wait_ms", 0, 0, 60'000));
+        if (on_files)
+            read_server_of(table, workload);
+        else if (workload.kind == dlm_locks)
             workload.files = static_cast<unsigned>(table.integer("resources", 4, 1, 1000));
         else
             read_byte_ranges(table, workload);
@@ -101,11 +105,15 @@ class ScenarioReader {
     }
 
     void read_byte_ranges(TableReader& table, LockWorkloadPlan& workload) {
-        workload.server = table.text("server", "server");
+        read_server_of(table, workload);
         workload.files = static_cast<unsigned>(table.integer("files", 3, 1, 1000));
         workload.region = static_cast<unsigned>(table.integer("region", 256, 1, 1 << 20));
         workload.longest_range = static_cast<unsigned>(table.integer("longest_range", 48, 1, 1 << 20));
         workload.leak_check_ms = static_cast<unsigned>(table.integer("leak_check_ms", 0, 0, 4'500));
+    }
+
+    void read_server_of(TableReader& table, LockWorkloadPlan& workload) {
+        workload.server = table.text("server", "server");
         refer(table, "server", workload.server, names_of(scenario_.servers));
     }
 
@@ -163,7 +171,8 @@ class ScenarioReader {
         for (const std::string& name : fault.on)
             for (const ClientPlan& client : scenario_.clients)
                 if (client.name == name && !client.kernel.empty() && !reaches_guests(fault.kind))
-                    table.complain("on", "'" + name + "' has a kernel of its own, where '" + fault.kind + "' does not reach");
+                    table.complain("on",
+                                   "'" + name + "' has a kernel of its own, where '" + fault.kind + "' does not reach");
         scenario_.faults.push_back(std::move(fault));
     }
 
@@ -217,8 +226,22 @@ const Plan& find_named(const std::vector<Plan>& plans, const std::string& name) 
 const std::vector<WorkloadKind>& workload_kinds() {
     static const std::vector<WorkloadKind> kinds{
         {"byte_range_locks", "owners contend for byte ranges of a few files, and write and read under their locks"},
-        {dlm_locks, "every client is a node of a distributed lock service, and its owners lock all nodes' resources"}};
+        {dlm_locks, "every client is a node of a distributed lock service, and its owners lock all nodes' resources"},
+        {"atomic_writes", "a reader never sees half of a write of several blocks", true},
+        {"rename_swap", "a file that is replaced by rename is always there, and always whole", true},
+        {"create_remove_race", "of several exclusive creates of a name one is granted", true},
+        {"directory_churn", "a directory holds what was put there, and lists each name once", true},
+        {"close_to_open", "what was committed before is seen by those who open afterwards", true},
+        {"small_files", "a file holds what was written to it, across lost unstable writes", true},
+        {"large_files", "so does a large one; what is cut off is gone", true},
+        {"metadata_mix", "names and sizes are what they were set to", true}};
     return kinds;
+}
+
+const WorkloadKind& workload_kind(const std::string& name) {
+    const auto found = std::ranges::find(workload_kinds(), name, &WorkloadKind::name);
+    if (found == workload_kinds().end()) throw Error("there is no workload '" + name + "'");
+    return *found;
 }
 
 const ServerPlan& Scenario::server(const std::string& name_of_server) const {

@@ -40,8 +40,12 @@ struct LockWorkloadPlan {
 struct WorkloadKind {
     const char* name;
     const char* meaning;
+    bool on_files = false;  // the program file_client does it
 };
 const std::vector<WorkloadKind>& workload_kinds();
+
+// Throws Error when there is no such kind.
+const WorkloadKind& workload_kind(const std::string& name);
 
 inline constexpr const char* dlm_locks = "dlm_locks";  // the one kind whose clients serve each other
 

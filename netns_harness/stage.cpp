@@ -135,7 +135,9 @@ void Stage::start_clients() {
 
 std::string Stage::ready_line(const Program& client) const {
     if (client.is_command()) return "uml_client ready";
-    return scenario_.workload(client.client->workload).kind == dlm_locks ? "dlm_node ready" : "lock_client ready";
+    const std::string& kind = scenario_.workload(client.client->workload).kind;
+    if (workload_kind(kind).on_files) return "file_client ready";
+    return kind == dlm_locks ? "dlm_node ready" : "lock_client ready";
 }
 
 void Stage::open_gates() {

@@ -1,0 +1,174 @@
+// The oracles of the file workloads: silent on a tree that keeps its promises, and not on one that breaks one of them.
+#include "netns_harness/workloads/file_workloads.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+namespace lockstep::workloads {
+namespace {
+
+// What a tree does wrong on purpose.
+struct Wrongs {
+    bool tears_writes = false;       // only the first half of a long write arrives
+    bool loses_in_rename = false;    // the target of a RENAME is gone for a moment
+    bool grants_twice = false;       // a guarded CREATE is granted to somebody else as well
+    bool lists_twice = false;        // READDIR tells a name twice
+    bool forgets_removals = false;   // REMOVE answers ok and does nothing
+    bool loses_unstable = false;     // a crash takes unstable writes, and the verifier says nothing of it
+    bool keeps_what_is_cut = false;  // a file that is cut and grown has its old bytes again
+    bool ignores_sizes = false;      // SETATTR of a size answers ok and does nothing
+};
+
+class MemoryTree : public RemoteTree {
+ public:
+    explicit MemoryTree(const Wrongs& wrongs) : wrongs_(wrongs) { directories_["/"] = {}; }
+
+    Handle root() override { return handle("/"); }
+    std::uint32_t make_directory(const Handle& directory, const std::string& name, Handle& made) override {
+        made = handle(text(directory) + name + "/");
+        directories_[text(made)] = {};
+        return status_ok;
+    }
+    std::uint32_t create(const Handle& directory, const std::string& name, bool guarded, Handle& made) override {
+        auto& names = directories_.at(text(directory));
+        if (names.contains(name) && guarded) return status_exists;
+        if (!names.contains(name)) names[name] = "file" + std::to_string(++files_made_);
+        made = handle(names[name]);
+        contents_[names[name]];
+        if (guarded && wrongs_.grants_twice) another_owner_ = names[name];
+        return status_ok;
+    }
+    std::uint32_t look_up(const Handle& directory, const std::string& name, Handle& found) override {
+        const auto& names = directories_.at(text(directory));
+        if (!names.contains(name) || (wrongs_.loses_in_rename && renamed_.contains(name) && ++looks_ % 5 == 0))
+            return status_no_entry;
+        found = handle(names.at(name));
+        return status_ok;
+    }
+    std::uint32_t remove(const Handle& directory, const std::string& name) override {
+        auto& names = directories_.at(text(directory));
+        if (!names.contains(name)) return status_no_entry;
+        if (!wrongs_.forgets_removals) names.erase(name);
+        return status_ok;
+    }
+    std::uint32_t rename(const Handle& directory, const std::string& from, const std::string& to) override {
+        auto& names = directories_.at(text(directory));
+        if (!names.contains(from)) return status_no_entry;
+        const std::string file = names[from];
+        names.erase(from);
+        names[to] = file;
+        renamed_.insert({to, true});
+        return status_ok;
+    }
+    std::uint32_t list(const Handle& directory, std::vector<std::string>& names) override {
+        names.clear();
+        for (const auto& [name, file] : directories_.at(text(directory))) names.push_back(name);
+        if (wrongs_.lists_twice && !names.empty()) names.push_back(names.front());
+        return status_ok;
+    }
+    std::uint32_t size_of(const Handle& file, std::uint64_t& size) override {
+        size = contents_.at(text(file)).size();
+        return status_ok;
+    }
+    std::uint32_t set_size(const Handle& file, std::uint64_t size) override {
+        Bytes& content = contents_.at(text(file));
+        if (wrongs_.ignores_sizes) return status_ok;
+        const Bytes before = content;
+        content.resize(size, 0);
+        if (wrongs_.keeps_what_is_cut && size > before.size())
+            std::fill(content.begin() + static_cast<std::ptrdiff_t>(before.size()), content.end(), 7);
+        return status_ok;
+    }
+    std::uint32_t read(const Handle& file, std::uint64_t offset, std::uint32_t count, Bytes& bytes) override {
+        const Bytes& content = contents_.at(text(file));
+        const std::size_t begin = std::min<std::size_t>(offset, content.size());
+        const std::size_t end = std::min<std::size_t>(begin + count, content.size());
+        bytes.assign(content.begin() + static_cast<std::ptrdiff_t>(begin),
+                     content.begin() + static_cast<std::ptrdiff_t>(end));
+        if (text(file) == another_owner_ && !bytes.empty()) bytes[0] ^= 1;
+        return status_ok;
+    }
+    std::uint32_t write(const Handle& file, std::uint64_t offset, const Bytes& bytes, bool stable, Verifier&) override {
+        Bytes& content = contents_.at(text(file));
+        if (!stable && wrongs_.loses_unstable && ++unstable_ % 3 == 0) return status_ok;
+        const std::size_t size = wrongs_.tears_writes && bytes.size() > 4096 ? bytes.size() / 2 : bytes.size();
+        content.resize(std::max<std::size_t>(content.size(), offset + bytes.size()), 0);
+        std::copy_n(bytes.begin(), size, content.begin() + static_cast<std::ptrdiff_t>(offset));
+        return status_ok;
+    }
+    std::uint32_t commit(const Handle&, Verifier&) override { return status_ok; }
+
+ private:
+    static Handle handle(const std::string& text) { return {text.begin(), text.end()}; }
+    static std::string text(const Handle& handle) { return {handle.begin(), handle.end()}; }
+
+    Wrongs wrongs_;
+    std::map<std::string, std::map<std::string, std::string>> directories_;  // names and their files
+    std::map<std::string, Bytes> contents_;
+    std::map<std::string, bool> renamed_;
+    std::string another_owner_;
+    int files_made_ = 0, looks_ = 0, unstable_ = 0;
+};
+
+const FileWorkloadKind& kind_of(const std::string& name) {
+    const auto& kinds = file_workload_kinds();
+    return *std::ranges::find_if(kinds, [&](const auto& kind) { return kind.name == name; });
+}
+
+// What two workers that take turns find wrong.
+std::vector<std::string> findings(const std::string& kind, const Wrongs& wrongs, int turns = 400) {
+    MemoryTree tree(wrongs);
+    std::vector<std::string> found;
+    const auto note = [&found](const std::string& what) { found.push_back(what); };
+    Worker one{"a-1", Random(1, 1), note}, other{"b-1", Random(1, 2), note};
+    const auto first = kind_of(kind).make(one), second = kind_of(kind).make(other);
+    for (int turn = 0; turn < turns; ++turn) {
+        first->take_turn(tree);
+        second->take_turn(tree);
+    }
+    EXPECT_GT(one.reads + other.reads, 0U) << kind << " looked at nothing";
+    return found;
+}
+
+TEST(FileWorkloads, AreSilentOnATreeThatKeepsItsPromises) {
+    for (const FileWorkloadKind& kind : file_workload_kinds()) {
+        const auto found = findings(kind.name, {}, std::string(kind.name) == "large_files" ? 20 : 400);
+        EXPECT_TRUE(found.empty()) << kind.name << ": " << found.front();
+    }
+}
+
+TEST(FileWorkloads, HalfOfAWriteIsSeen) {
+    EXPECT_FALSE(findings("atomic_writes", {.tears_writes = true}).empty());
+    EXPECT_FALSE(findings("rename_swap", {.tears_writes = true}).empty());
+    EXPECT_FALSE(findings("close_to_open", {.tears_writes = true}).empty());
+}
+
+TEST(FileWorkloads, AFileThatIsGoneWhileItIsReplacedIsSeen) {
+    EXPECT_FALSE(findings("rename_swap", {.loses_in_rename = true}).empty());
+}
+
+TEST(FileWorkloads, AnExclusiveCreateThatIsGrantedTwiceIsSeen) {
+    EXPECT_FALSE(findings("create_remove_race", {.grants_twice = true}).empty());
+}
+
+TEST(FileWorkloads, ADirectoryThatListsANameTwiceOrKeepsOneIsSeen) {
+    EXPECT_FALSE(findings("directory_churn", {.lists_twice = true}).empty());
+    EXPECT_FALSE(findings("directory_churn", {.forgets_removals = true}).empty());
+    EXPECT_FALSE(findings("metadata_mix", {.forgets_removals = true}).empty());
+}
+
+TEST(FileWorkloads, UnstableWritesThatAreLostWithoutAWordAreSeen) {
+    EXPECT_FALSE(findings("small_files", {.loses_unstable = true}).empty());
+    EXPECT_FALSE(findings("large_files", {.loses_unstable = true}, 20).empty());
+    EXPECT_FALSE(findings("close_to_open", {.loses_unstable = true}).empty());
+}
+
+TEST(FileWorkloads, SizesThatAreNotSetAndBytesThatComeBackAreSeen) {
+    EXPECT_FALSE(findings("metadata_mix", {.ignores_sizes = true}).empty());
+    EXPECT_FALSE(findings("large_files", {.keeps_what_is_cut = true}, 20).empty());
+}
+
+}  // namespace
+}  // namespace lockstep::workloads
