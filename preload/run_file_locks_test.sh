@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
 # lockstep run-program --file-locks on programs of others, flock(1) of util-linux and sqlite3: as they are, and on a file system that lies.
-# In mounts of its own, so that its LTTng meets nobody else's. run_file_locks_test.sh LOCKSTEP LYING_LIBRARY
+# Its LTTng meets nobody else's. run_file_locks_test.sh LOCKSTEP LYING_LIBRARY
 set -euo pipefail
 command -v sqlite3 >/dev/null || { echo "run_file_locks_test: skipped: no sqlite3 (scripts/install-dependencies installs it)"; exit 77; }
-if [ "${LOCKSTEP_FILE_LOCKS_TEST:-}" != inside ]; then
-    user=()
-    [ "$(id -u)" -eq 0 ] || user=(--user --map-root-user)
-    LOCKSTEP_FILE_LOCKS_TEST=inside exec unshare "${user[@]}" --mount --net --fork --pid --mount-proc --kill-child "$0" "$@"
+# Root's LTTng meets programs in /run and /dev/shm, another user's in LTTNG_HOME.
+if [ "$(id -u)" -eq 0 ] && [ "${LOCKSTEP_FILE_LOCKS_TEST:-}" != inside ]; then
+    LOCKSTEP_FILE_LOCKS_TEST=inside exec unshare --mount --net --fork --pid --mount-proc --kill-child "$0" "$@"
 fi
 lockstep=$1 lying=$2
-mount -t tmpfs none /run && mount -t tmpfs none /dev/shm && ip link set lo up
-export HOME=/run LTTNG_HOME=/run XDG_RUNTIME_DIR=/run LYING=$lying
+if [ "$(id -u)" -eq 0 ]; then
+    mount -t tmpfs none /run && mount -t tmpfs none /dev/shm && ip link set lo up
+    work=/run/work
+    mkdir $work
+else
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+fi
+export HOME=$work LTTNG_HOME=$work XDG_RUNTIME_DIR=$work LYING=$lying
 unset LD_PRELOAD
-mkdir /run/work && cd /run/work
+cd "$work"
 source "${LOCKSTEP_SOURCE_DIR:?}/scripts/expect.sh"
 
 judged() { grep -Eq "^mutual_exclusion +$1" out || { cat out err >&2; echo "not $1" >&2; exit 1; }; }
