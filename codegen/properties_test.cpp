@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 #include "codegen/examples.hpp"
 #include "codegen/front_end.hpp"
@@ -61,9 +62,13 @@ TEST(Properties, SayWhatTheyPromise) {
 
 // A context that is never forgotten fills the table of a server that runs for a year.
 TEST(Properties, ForgetTheirContexts) {
+    // As many contexts as there are things that outlive the watching, and no more however long it runs.
+    const std::set<std::string> bounded = {"write_verifier.dot" /* file systems */,
+                                           "stale_handle.dot" /* inode numbers, which are used again */};
     for (const Property& property : properties()) {
         ASSERT_TRUE(property.reading.model) << property.name;
-        // As many contexts as there are processes or processors need not be forgotten.
+        if (bounded.contains(property.name)) continue;
+        // As many contexts as there are processes or processors need not be forgotten either.
         const auto& keys = property.reading.model->keys;
         if (std::ranges::all_of(keys, [](const Key& key) { return key.origin.has_value(); })) continue;
         const auto& states = property.reading.model->states;
