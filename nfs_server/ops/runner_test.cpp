@@ -61,6 +61,32 @@ TEST_F(Runner, AFailedDiskKeepsNoPromiseAndStillReads) {
     EXPECT_EQ(client_.getattr(file).status, NFS3_OK);
 }
 
+// Nobody frees the log here but the test.
+TEST_F(Runner, AFullLogLetsTheClientTryAgain) {
+    const Handle file = client_.must_create(root_, "file");
+    const std::string data(1 << 20, 'x');
+    nfsstat3 status = NFS3_OK;
+    for (int i = 0; i < 100 && status == NFS3_OK; ++i) status = client_.write(file, 0, data, UNSTABLE).status;
+    EXPECT_EQ(status, NFS3ERR_JUKEBOX);
+    EXPECT_EQ(client_.getattr(file).status, NFS3_OK);
+    ASSERT_TRUE(server_.fs.stack().journal().checkpoint());
+    EXPECT_EQ(client_.write(file, 0, data, UNSTABLE).status, NFS3_OK);
+}
+
+TEST_F(Runner, AFullDiskIsToldAndWhatIsRemovedMakesRoom) {
+    test::TestServer small({.size_blocks = 2048, .background = true});
+    test::TestClient client = small.make_client();
+    const Handle file = client.must_create(small.root(), "file");
+    const std::string data(1 << 16, 'x');
+    nfsstat3 status = NFS3_OK;
+    for (std::uint64_t i = 0; i < 200 && status == NFS3_OK; ++i)
+        status = client.write(file, i * data.size(), data, UNSTABLE).status;
+    EXPECT_EQ(status, NFS3ERR_NOSPC);
+    EXPECT_EQ(client.remove(small.root(), "file").status, NFS3_OK);
+    const Handle next = client.must_create(small.root(), "next");
+    EXPECT_EQ(client.write(next, 0, data, UNSTABLE).status, NFS3_OK);
+}
+
 TEST_F(Runner, TheFaultLetsAReplyLeaveTooEarly) {
     const auto faults = Fault::all();
     const auto fault = std::find_if(faults.begin(), faults.end(), [](const Fault* candidate) {
