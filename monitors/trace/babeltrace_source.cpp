@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "monitors/trace/abort_guard.hpp"
 #include "monitors/trace/declaration_list.hpp"
 #include "monitors/trace/event_decoder.hpp"
 #include "monitors/trace/loss_counter.hpp"
@@ -74,9 +75,21 @@ struct BabeltraceSource::Graph {
         graph = bt_graph_create(0);
         if (graph == nullptr) fail("babeltrace2");
     }
-    ~Graph() { bt_graph_put_ref(graph); }
+    // What the library has aborted in is not touched again.
+    ~Graph() {
+        if (!broken) bt_graph_put_ref(graph);
+    }
     Graph(const Graph&) = delete;
     Graph& operator=(const Graph&) = delete;
+
+    // Calls the library. Throws TraceError where it aborts.
+    template <class Call>
+    void call(Call call) {
+        if (survives(call)) return;
+        broken = true;
+        take_cause();  // the library's next call would stumble over it
+        throw TraceError(name + ": damaged: libbabeltrace2 found a contradiction in it and gave up");
+    }
 
     void add_muxer_and_sink();
     void add_source(const char* class_name, const char* component_name, const bt_value* parameters);
@@ -90,6 +103,7 @@ struct BabeltraceSource::Graph {
     LossCounter losses;
     std::optional<DeclarationList> declarations;
     bt_graph* graph = nullptr;
+    bool broken = false;
     const bt_component_filter* muxer = nullptr;  // borrowed from the graph
     EventHandler* handler = nullptr;             // during read()
     std::exception_ptr thrown;                   // by the handler; exceptions may not cross the library
@@ -121,10 +135,13 @@ void BabeltraceSource::Graph::add_source(const char* class_name, const char* com
     const bt_plugin* ctf = plugin("ctf");
     const auto* source_class = bt_plugin_borrow_source_component_class_by_name_const(ctf, class_name);
     const bt_component_source* source = nullptr;
-    if (source_class == nullptr ||
-        bt_graph_add_source_component(graph, source_class, component_name, parameters, BT_LOGGING_LEVEL_NONE,
-                                      &source) != BT_GRAPH_ADD_COMPONENT_STATUS_OK)
-        fail(name);
+    if (source_class == nullptr) fail(name);
+    bt_graph_add_component_status status{};
+    call([&] {
+        status = bt_graph_add_source_component(graph, source_class, component_name, parameters, BT_LOGGING_LEVEL_NONE,
+                                               &source);
+    });
+    if (status != BT_GRAPH_ADD_COMPONENT_STATUS_OK) fail(name);
     const std::uint64_t ports = bt_component_source_get_output_port_count(source);
     for (std::uint64_t i = 0; i < ports; ++i) {
         // The muxer always has exactly one unconnected input port, its last.
@@ -230,7 +247,8 @@ std::vector<DeclaredEvent> BabeltraceSource::declarations() const {
 
 EventSource::Status BabeltraceSource::read(EventHandler& handler) {
     graph_->handler = &handler;
-    const bt_graph_run_once_status status = bt_graph_run_once(graph_->graph);
+    bt_graph_run_once_status status{};
+    graph_->call([&] { status = bt_graph_run_once(graph_->graph); });
     graph_->handler = nullptr;
     if (graph_->thrown) std::rethrow_exception(std::exchange(graph_->thrown, nullptr));
     switch (status) {
