@@ -10,6 +10,7 @@
 #include "cli/run_observer.hpp"
 #include "cli/run_repeated.hpp"
 #include "cli/run_report.hpp"
+#include "cli/run_shrink.hpp"
 #include "netns_harness/kernel_clients.hpp"
 #include "netns_harness/run.hpp"
 #include "netns_harness/sandbox.hpp"
@@ -32,6 +33,7 @@ struct RunArguments {
     std::uint64_t repeat = 0;  // 0: one run, here
     unsigned jobs = 1;
     bool until_violation = false;
+    bool shrink = false;
     bool list_faults = false;
     bool list_workloads = false;
 };
@@ -185,6 +187,24 @@ int run_many(const RunArguments& arguments) {
     return run_repeated(repetition);
 }
 
+int shrink(const RunArguments& arguments) {
+    const harness::RunOptions options = options_of(arguments);
+    RunArguments one = arguments;
+    Shrinking shrinking;
+    shrinking.text = options.scenario.source;
+    if (!arguments.out.empty()) fs::create_directories(arguments.out);
+    shrinking.kept = arguments.out.empty() ? fs::path(arguments.scenario).stem().string() + ".smaller.toml"
+                                           : (fs::path(arguments.out) / "smaller.toml").string();
+    shrinking.command = [&](const fs::path& scenario) {
+        one.scenario = scenario;
+        one.out = scenario.parent_path() / "results";
+        return command_of_one(one, options.seed);
+    };
+    std::fprintf(stderr, "lockstep: %s, seed %llu\n", options.scenario.name.c_str(),
+                 static_cast<unsigned long long>(options.seed));
+    return run_shrinking(shrinking);
+}
+
 // The programs know their faults.
 int list_faults() {
     std::printf("In a scenario, [[fault]] kind =\n");
@@ -209,6 +229,7 @@ int run(const RunArguments& arguments) {
     if (arguments.list_workloads) return list_workloads();
     if (arguments.scenario.empty()) throw std::runtime_error("which scenario? `lockstep run SCENARIO` (see --help)");
     if ((arguments.repeat > 0 || arguments.until_violation) && !arguments.check) return run_many(arguments);
+    if (arguments.shrink && !arguments.check) return shrink(arguments);
     harness::RunOptions options = options_of(arguments);
     RunObserver observer(options.scenario, harness::Sandbox::scratch);
     if (arguments.check) {
@@ -244,6 +265,9 @@ Command::Run declare(CLI::App& app) {
         ->capture_default_str();
     app.add_flag("--until-violation", arguments->until_violation,
                  "begin no further run after one that was violated; without --repeat, go on until then");
+    app.add_flag("--shrink", arguments->shrink,
+                 "look for a smaller scenario that still violates, and write it to --out (or here)")
+        ->excludes("--repeat", "--until-violation", "--duration", "--json");
     app.add_flag("--list-faults", arguments->list_faults, "the deliberate faults there are, and what they do");
     app.add_flag("--list-workloads", arguments->list_workloads, "the kinds of workload that a scenario can name");
     app.footer(

@@ -106,6 +106,9 @@ void read_shim(TableReader& table, FaultPlan& fault) {
     if (fault.kind == "disk_slow") {
         if (!table.has("delay")) table.complain("delay", "key 'delay' is missing");
         fault.shim.delay = table.optional_duration("delay").value_or(milliseconds(0));
+        const std::string only = table.text("only", "all");
+        if (only != "all" && only != "barriers") table.complain("only", "'only' must be \"all\" or \"barriers\"");
+        fault.shim.only_barriers = only == "barriers";
     }
     constexpr std::int64_t century = std::int64_t{100} * 365 * 24 * 3600;
     if (fault.kind == "clock_jump")
@@ -164,7 +167,7 @@ const std::vector<FaultKind>& fault_kinds() {
          .befalls_clients = false,
          .needs_disk = true},
         {.name = "disk_slow",
-         .meaning = "every read, write and barrier of the server's disk takes `delay` longer",
+         .meaning = "every read, write and barrier of the server's disk, or `only` its barriers, takes `delay` longer",
          .part = Part::shim,
          .befalls_clients = false,
          .needs_disk = true},

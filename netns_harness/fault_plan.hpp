@@ -43,6 +43,7 @@ struct ShimFault {
     unsigned failing_percent = 0;
     bool full = false;
     nanoseconds delay{0};
+    bool only_barriers = false;  // the delay is theirs alone
     nanoseconds clock_offset{0};
 };
 

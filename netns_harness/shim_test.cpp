@@ -123,6 +123,14 @@ TEST_F(ShimTest, ASlowDiskTakesSoMuchLonger) {
     EXPECT_EQ(barrier(), 0);
     EXPECT_GE(Clock::now() - begin, milliseconds(20));
     control().delay_ns = 0;
+    control().barrier_delay_ns = 20'000'000;
+    const auto later = Clock::now();
+    EXPECT_EQ(barrier(), 0);
+    EXPECT_GE(Clock::now() - later, milliseconds(20));
+    const std::uint64_t delayed = control().delayed;
+    read(1, 0);
+    EXPECT_EQ(control().delayed, delayed) << "a read is none";
+    control().barrier_delay_ns = 0;
 }
 
 TEST_F(ShimTest, APowerCutLosesAnyPartOfWhatNoBarrierFollowedAndNothingElse) {

@@ -214,7 +214,8 @@ std::uint64_t Stage::add_shim_fault(const std::string& name, const ShimFault& fa
     const std::uint64_t before = strikes_of(control, fault);
     control.full += fault.full ? 1 : 0;
     control.failing_percent += fault.failing_percent;
-    control.delay_ns += static_cast<std::uint64_t>(fault.delay.count());
+    (fault.only_barriers ? control.barrier_delay_ns : control.delay_ns) +=
+        static_cast<std::uint64_t>(fault.delay.count());
     control.clock_offset_ns += fault.clock_offset.count();
     return before;
 }
@@ -223,7 +224,8 @@ std::uint64_t Stage::remove_shim_fault(const std::string& name, const ShimFault&
     shim::Control& control = find(name).shim->control();
     control.full -= fault.full ? 1 : 0;
     control.failing_percent -= fault.failing_percent;
-    control.delay_ns -= static_cast<std::uint64_t>(fault.delay.count());
+    (fault.only_barriers ? control.barrier_delay_ns : control.delay_ns) -=
+        static_cast<std::uint64_t>(fault.delay.count());
     control.clock_offset_ns -= fault.clock_offset.count();
     return strikes_of(control, fault);
 }

@@ -16,10 +16,11 @@ namespace lockstep::shim {
 
 struct Control {
     // Set by the harness at any time.
-    std::atomic<std::uint32_t> failing_percent;  // of reads, writes and barriers of the disk: EIO
-    std::atomic<std::uint32_t> full;             // not 0: writes fail with ENOSPC
-    std::atomic<std::uint64_t> delay_ns;         // of each read, write and barrier
-    std::atomic<std::int64_t> clock_offset_ns;   // of the real-time clock
+    std::atomic<std::uint32_t> failing_percent;   // of reads, writes and barriers of the disk: EIO
+    std::atomic<std::uint32_t> full;              // not 0: writes fail with ENOSPC
+    std::atomic<std::uint64_t> delay_ns;          // of each read, write and barrier
+    std::atomic<std::uint64_t> barrier_delay_ns;  // of each barrier, besides
+    std::atomic<std::int64_t> clock_offset_ns;    // of the real-time clock
     std::atomic<std::uint32_t> power_off;  // not 0: nothing reaches the disk any more, whoever tries waits for ever
     // Counted by the shim.
     std::atomic<std::uint64_t> failed;

@@ -130,9 +130,9 @@ bool strikes(std::uint32_t percent) {
 }
 
 // What befalls an operation of the disk before it begins: 0, or the errno that it fails with.
-int befallen() {
+int befallen(std::uint64_t further_delay_ns = 0) {
     Control& shared = *control();
-    if (const std::uint64_t delay = shared.delay_ns.load()) {
+    if (const std::uint64_t delay = shared.delay_ns.load() + further_delay_ns) {
         ++shared.delayed;
         const timespec wait{static_cast<time_t>(delay / 1'000'000'000), static_cast<long>(delay % 1'000'000'000)};
         nanosleep(&wait, nullptr);
@@ -171,7 +171,7 @@ ssize_t write_disk(int file, std::uint64_t offset, std::uint64_t size, Write wri
 
 template <class Barrier>
 int pass_barrier(Barrier barrier) {
-    if (const int error = befallen()) {
+    if (const int error = befallen(control()->barrier_delay_ns.load())) {
         errno = error;
         return -1;
     }
