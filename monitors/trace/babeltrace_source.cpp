@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "monitors/trace/abort_guard.hpp"
+#include "monitors/trace/crash_guard.hpp"
 #include "monitors/trace/declaration_list.hpp"
 #include "monitors/trace/event_decoder.hpp"
 #include "monitors/trace/loss_counter.hpp"
@@ -75,20 +75,21 @@ struct BabeltraceSource::Graph {
         graph = bt_graph_create(0);
         if (graph == nullptr) fail("babeltrace2");
     }
-    // What the library has aborted in is not touched again.
+    // What the library has crashed in is not touched again.
     ~Graph() {
         if (!broken) bt_graph_put_ref(graph);
     }
     Graph(const Graph&) = delete;
     Graph& operator=(const Graph&) = delete;
 
-    // Calls the library. Throws TraceError where it aborts.
+    // Calls the library. Throws TraceError where it aborts or crashes.
     template <class Call>
     void call(Call call) {
-        if (survives(call)) return;
+        const int number = signal_of(call);
+        if (number == 0) return;
         broken = true;
         take_cause();  // the library's next call would stumble over it
-        throw TraceError(name + ": damaged: libbabeltrace2 found a contradiction in it and gave up");
+        throw TraceError(name + ": damaged: libbabeltrace2 ended in signal " + std::to_string(number));
     }
 
     void add_muxer_and_sink();
@@ -190,6 +191,7 @@ bt_graph_simple_sink_component_consume_func_status BabeltraceSource::Graph::cons
     const auto status = bt_message_iterator_next(iterator, &messages, &count);
     if (status != BT_MESSAGE_ITERATOR_NEXT_STATUS_OK)
         return static_cast<bt_graph_simple_sink_component_consume_func_status>(status);
+    const OwnCode own;
     for (std::uint64_t i = 0; i < count; ++i) {
         try {
             if (!thrown) handle(messages[i]);
