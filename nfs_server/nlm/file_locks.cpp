@@ -163,15 +163,18 @@ bool FileLocks::withdraw(uint64_t request_id) {
     if (found == offers_.end()) return false;
     const Offer offer = *found;
     offers_.erase(found);
+    // Never more than what is held now, which a later grant may have weakened: others may have been granted beside it.
+    const auto now = ranges_.held_within(offer.request.owner->number, offer.request.range);
     release(offer.request, ReleaseCause::not_taken);
-    for (const HeldLock& held : offer.before) {
-        LockRequest again = offer.request;
-        again.range = held.range;
-        // Never stronger than what was held since: others may have been granted beside it.
-        again.mode = std::min(held.mode, offer.request.mode);
-        hold(again);
-        fire_restored(again);
-    }
+    for (const HeldLock& held : offer.before)
+        for (const HeldLock& kept : now) {
+            if (!held.range.overlaps(kept.range)) continue;
+            LockRequest again = offer.request;
+            again.range = {std::max(held.range.first, kept.range.first), std::min(held.range.last, kept.range.last)};
+            again.mode = std::min(held.mode, kept.mode);
+            hold(again);
+            fire_restored(again);
+        }
     return true;
 }
 
