@@ -272,6 +272,24 @@ TEST_F(LockWaitTest, TheListNamesHoldersAndWaiters) {
 
 // Random requests of several owners on two files. After each: holders are compatible, every waiter waits for somebody,
 // and when all have given up everything nothing is left.
+// Both grants to a are unknown to its client when the first is taken back: its exclusive lock must not come back beside
+// c's.
+TEST_F(LockWaitTest, WhatIsGivenBackIsNoStrongerThanWhatALaterGrantLeft) {
+    EXPECT_EQ(try_lock(a_, {2, 4}, exclusive), LockStatus::granted);
+    EXPECT_EQ(try_lock(b_, {0, 1}, exclusive), LockStatus::granted);
+    EXPECT_EQ(try_lock(b_, {6, 6}, exclusive), LockStatus::granted);
+    EXPECT_EQ(wait(a_, {0, 4}, exclusive), LockStatus::blocked);
+    EXPECT_EQ(wait(a_, {2, 6}, shared), LockStatus::blocked);
+    unlock(b_, {0, 1});
+    unlock(b_, {6, 6});
+    ASSERT_EQ(told_.size(), 2u);
+    EXPECT_EQ(try_lock(c_, {3, 3}, shared), LockStatus::granted);
+    EXPECT_TRUE(table_.withdraw(told_.front()));
+    EXPECT_EQ(try_lock(c_, {2, 2}, shared), LockStatus::granted) << "a holds it shared";
+    EXPECT_EQ(try_lock(d_, {2, 2}, exclusive), LockStatus::denied) << "a holds it";
+    for (const LockEntry& entry : table_.list()) EXPECT_EQ(entry.mode, shared);
+}
+
 TEST_F(LockWaitTest, ARandomHistoryLeavesNobodyWaitingForNothing) {
     const uint64_t seed = testing::UnitTest::GetInstance()->random_seed() + 1;
     SCOPED_TRACE(testing::Message() << "seed " << seed);
