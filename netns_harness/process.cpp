@@ -168,6 +168,8 @@ std::optional<Ended> Process::ended() {
     int status = 0;
     waitpid(pid_, &status, 0);
     ended_ = WIFEXITED(status) ? Ended{WEXITSTATUS(status), 0} : Ended{0, WTERMSIG(status)};
+    pidfd_.reset();  // a run may keep thousands that have ended, for what they said
+    gate_.reset();
     return ended_;
 }
 

@@ -48,7 +48,7 @@ class Process {
     const std::string& name() const { return name_; }
     pid_t pid() const { return pid_; }
 
-    // Readable once the process has ended: for poll().
+    // Readable once the process has ended: for poll(). -1 from when ended() has said so.
     int end_fd() const { return pidfd_.get(); }
 
     // How it ended, when it has.
