@@ -24,7 +24,7 @@ class AgentError : public std::runtime_error {
 struct AttachOptions {
     InstanceOptions instance;
     std::vector<std::string> reactors = {"log"};  // of reactors/; they run in this order
-    std::string group;                            // that the property is attached as a part of; empty: none
+    std::string group = {};                       // that the property is attached as a part of; empty: none
 };
 
 // A connection to one agent. Not thread-safe. Every call throws AgentError, and none waits longer than the time limit.
