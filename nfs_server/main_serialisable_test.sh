@@ -59,6 +59,10 @@ expect() {
 
 record sound 400 'txn:*'
 expect 0 "serialisable: ok" sound
+# A stream that lost its end in the file is nothing to call ok.
+cp -r /run/sound /run/cut
+truncate -s -4096 "$(find /run/cut -name 'channel*' -type f -not -path '*/index/*' -size +16k | head -1)"
+expect 3 "inconclusive" cut
 record blind 20 'txn:[bwc]*'
 expect 3 "saw no txn:read" blind
 # Two transactions have to meet in the moment that the fault makes: mostly they do at once, and certainly in one of many recordings.

@@ -7,7 +7,7 @@
 #include <set>
 #include <unordered_map>
 
-#include "monitors/trace/babeltrace_source.hpp"
+#include "monitors/offline/trace_judge.hpp"
 #include "nfs_server/model/call_judge.hpp"
 
 namespace lockstep::monitors {
@@ -33,10 +33,10 @@ struct RecordedCall {
     std::string reply;
 };
 
-class Judge final : public EventHandler {
+class Judge final : public TraceJudge {
  public:
     void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) override {
-        ++result_.reading.events;
+        ++reading_.events;
         processes_.insert(origin.vpid);
         const std::uint64_t request = slots[0].unsigned_integer;
         if (wanted != recorded) {
@@ -55,19 +55,12 @@ class Judge final : public EventHandler {
             {ended->second, static_cast<std::uint32_t>(slots[1].unsigned_integer), slots[2].string, slots[3].string});
         ended_.erase(ended);
     }
-    void on_loss(const Loss& loss) override {
-        result_.reading.lost += loss.events;
-        ++result_.reading.losses;
-    }
-    void on_mismatch(std::size_t, const std::string& why) override { result_.reading.problems.push_back(why); }
-    void on_damage(const std::string& why) { result_.reading.problems.push_back(why); }
-    void on_end() { result_.reading.complete = true; }
 
     NfsModelResult finish() {
         std::ranges::sort(calls_, {}, &RecordedCall::place);
         server::model::CallJudge judge;
         // What was lost may have changed anything: then no difference is the server's fault for certain.
-        if (result_.reading.losses == 0 && processes_.size() <= 1)
+        if (reading_.losses == 0 && processes_.size() <= 1)
             for (const RecordedCall& call : calls_)
                 if (auto difference = judge.judge(call.uid, call.call, call.reply)) {
                     result_.difference = std::move(*difference);
@@ -80,20 +73,18 @@ class Judge final : public EventHandler {
         result_.verdict = !result_.reasons.empty()      ? Verdict::inconclusive
                           : !result_.difference.empty() ? Verdict::violated
                                                         : Verdict::ok;
+        result_.reading = std::move(reading_);
         return std::move(result_);
     }
 
  private:
     void find_reasons(const server::model::CallJudge& judge) {
-        const OfflineResult& reading = result_.reading;
         auto& reasons = result_.reasons;
         if (calls_.empty()) reasons.emplace_back("saw no nfs3:operation_recorded that follows a txn:committed");
         if (without_end_ > 0)
             reasons.push_back(fmt::format("{} calls have no txn:committed or txn:aborted", without_end_));
         if (processes_.size() > 1) reasons.emplace_back("the trace has several server processes");
-        if (reading.losses > 0) reasons.push_back(fmt::format("{} events were lost", reading.lost));
-        if (!reading.complete) reasons.emplace_back("the trace could not be read to its end");
-        for (const std::string& problem : reading.problems) reasons.push_back(problem);
+        add_doubts(reasons);
         for (const std::string& doubt : judge.doubts()) reasons.push_back(doubt);
     }
 
@@ -109,14 +100,7 @@ class Judge final : public EventHandler {
 
 NfsModelResult judge_nfs_replies(const std::filesystem::path& directory) {
     Judge judge;
-    const auto source = BabeltraceSource::open_directory(directory, wanted_events());
-    try {
-        while (source->read(judge) != EventSource::Status::end) {
-        }
-        judge.on_end();
-    } catch (const TraceError& error) {
-        judge.on_damage(error.what());
-    }
+    judge.read_trace(directory, wanted_events());
     return judge.finish();
 }
 

@@ -5,8 +5,6 @@
 
 namespace lockstep::monitors {
 
-namespace {
-
 bool holds_trace(const std::filesystem::path& directory) {
     std::error_code error;
     if (std::filesystem::exists(directory / "metadata", error)) return true;
@@ -15,8 +13,6 @@ bool holds_trace(const std::filesystem::path& directory) {
         if (entry->path().filename() == "metadata") return true;
     return false;
 }
-
-}  // namespace
 
 OfflineResult verify_trace(const std::filesystem::path& directory, const std::vector<Monitor*>& monitors) {
     MonitorFeed feed(monitors);

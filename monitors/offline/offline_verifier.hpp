@@ -23,6 +23,9 @@ struct OfflineResult {
     std::vector<std::string> problems;  // where reading stopped and why, tracepoints that could not be decoded
 };
 
+// There is a CTF trace in `directory` or below it, however damaged.
+bool holds_trace(const std::filesystem::path& directory);
+
 // Reads the CTF trace in `directory`, or all traces below it in one order, and delivers to `monitors` (borrowed). Loss,
 // a trace that is cut off or damaged, and undecodable tracepoints make monitors inconclusive (Monitor::lose), also
 // one so damaged that nothing of it can be read. Throws TraceError when there is no trace at all.

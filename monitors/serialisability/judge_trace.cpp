@@ -5,7 +5,7 @@
 #include <array>
 #include <map>
 
-#include "monitors/trace/babeltrace_source.hpp"
+#include "monitors/offline/trace_judge.hpp"
 
 namespace lockstep::monitors {
 namespace {
@@ -29,7 +29,7 @@ std::vector<WantedEvent> wanted_events() {
             {"txn", "aborted", id}};
 }
 
-class Judge final : public EventHandler {
+class Judge final : public TraceJudge {
  public:
     void on_event(std::size_t wanted, const Slot* slots, const Origin& origin) override {
         ++seen_[wanted];
@@ -51,24 +51,18 @@ class Judge final : public EventHandler {
                 return;
         }
     }
-    void on_loss(const Loss& loss) override {
-        result_.reading.lost += loss.events;
-        ++result_.reading.losses;
-    }
-    void on_mismatch(std::size_t, const std::string& why) override { result_.reading.problems.push_back(why); }
-    void on_damage(const std::string& why) { result_.reading.problems.push_back(why); }
-    void on_end() { result_.reading.complete = true; }
 
     SerialisabilityResult finish() {
         for (const auto& [process, checker] : checkers_) {
             result_.transactions += checker.committed_count();
             result_.running += checker.running_count();
         }
-        for (const std::uint64_t count : seen_) result_.reading.events += count;
+        for (const std::uint64_t count : seen_) reading_.events += count;
         find_reasons();
         result_.verdict = result_.violations > 0     ? Verdict::violated
                           : !result_.reasons.empty() ? Verdict::inconclusive
                                                      : Verdict::ok;
+        result_.reading = std::move(reading_);
         return std::move(result_);
     }
 
@@ -84,14 +78,11 @@ class Judge final : public EventHandler {
     }
 
     void find_reasons() {
-        const OfflineResult& reading = result_.reading;
         const auto names = wanted_events();
         for (std::size_t event = 0; event < wanted_count; ++event)
             if (event != aborted && seen_[event] == 0)
                 result_.reasons.push_back(fmt::format("saw no txn:{}", names[event].tracepoint));
-        if (reading.losses > 0) result_.reasons.push_back(fmt::format("{} events were lost", reading.lost));
-        if (!reading.complete) result_.reasons.push_back("the trace could not be read to its end");
-        for (const std::string& problem : reading.problems) result_.reasons.push_back(problem);
+        add_doubts(result_.reasons);
     }
 
     std::map<std::uint32_t, SerialisabilityChecker> checkers_;  // by process
@@ -103,14 +94,7 @@ class Judge final : public EventHandler {
 
 SerialisabilityResult judge_serialisability(const std::filesystem::path& directory) {
     Judge judge;
-    const auto source = BabeltraceSource::open_directory(directory, wanted_events());
-    try {
-        while (source->read(judge) != EventSource::Status::end) {
-        }
-        judge.on_end();
-    } catch (const TraceError& error) {
-        judge.on_damage(error.what());
-    }
+    judge.read_trace(directory, wanted_events());
     return judge.finish();
 }
 
