@@ -11,6 +11,8 @@
 #define BOOST_ALLOW_DEPRECATED_HEADERS
 #define BOOST_BIND_GLOBAL_PLACEHOLDERS
 
+#include <atomic>
+#include <boost/mp11/algorithm.hpp>
 #include <boost/mp11/list.hpp>
 #include <boost/mp11/mpl.hpp>
 #include <boost/msm/back/state_machine.hpp>
@@ -84,8 +86,13 @@ struct SavedState {
     }
 };
 
+// Whether a row is taken by the event only under a guard.
+template <class Row, class Event>
+using IsGuarded = std::bool_constant<std::is_same_v<typename Row::Evt, Event> &&
+                                     !std::is_same_v<typename Row::Guard, boost::msm::front::none>>;
+
 // Step is what the runtime calls a step's outcome: {state, edge}, by default none. States in the order of their
-// numbers.
+// numbers. At says whether a context remembers more than its state.
 template <class FrontEnd, class Step, class... States>
 struct Stepper {
     using BackEnd = boost::msm::back::state_machine<FrontEnd>;
@@ -93,7 +100,25 @@ struct Stepper {
     static constexpr int msm_id = boost::msm::back::get_state_id<typename BackEnd::stt, S>::value;
 
     template <class Event, class At>
-    static Step step(std::uint16_t state, const Event& event, At& at) noexcept {
+    [[gnu::always_inline]] static Step step(std::uint16_t state, const Event& event, At& at) noexcept {
+        if constexpr (decided_by_state<Event, At>) {
+            const std::uint64_t answer = answers<Event>[state].load(std::memory_order_relaxed);
+            if (__builtin_expect(answer != 0, 1))
+                return {static_cast<std::uint16_t>(answer), static_cast<std::uint16_t>(answer >> 16)};
+            return ask_once(state, event, at);
+        } else {
+            return ask(state, event, at);
+        }
+    }
+
+ private:
+    template <class Event, class At>
+    static constexpr bool decided_by_state =
+        !At::remembers && !boost::mp11::mp_any_of_q<typename FrontEnd::transition_table,
+                                                    boost::mp11::mp_bind_back<IsGuarded, Taking<Event, At>>>::value;
+
+    template <class Event, class At>
+    static Step ask(std::uint16_t state, const Event& event, At& at) noexcept {
         static constexpr int to_msm[] = {msm_id<States>...};
         BackEnd machine;
         SavedState saved{to_msm[state]};
@@ -103,7 +128,18 @@ struct Stepper {
         return {from_msm(machine.current_state()[0]), taking.edge};
     }
 
- private:
+    // Where the state alone decides, the machine has one answer a state: it is asked once, and an event goes by the
+    // answer. Neither event nor machine then need lie in memory. Threads that ask at once hear the same.
+    template <class Event, class At>
+    [[gnu::noinline, gnu::cold]] static Step ask_once(std::uint16_t state, Event event, At at) noexcept {
+        const Step step = ask(state, event, at);
+        answers<Event>[state].store(answered | std::uint64_t{step.edge} << 16 | step.state, std::memory_order_relaxed);
+        return step;
+    }
+    static constexpr std::uint64_t answered = std::uint64_t{1} << 32;
+    template <class Event>
+    inline static std::atomic<std::uint64_t> answers[sizeof...(States)] = {};
+
     static std::uint16_t from_msm(int id) {
         static constexpr auto table = [] {
             struct {

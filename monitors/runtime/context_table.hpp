@@ -212,6 +212,7 @@ class ContextTable {
         constexpr std::uint64_t end() const { return begin + homes + window; }
     };
     static constexpr Part near{0, 256, 16};
+    static constexpr int near_shift = 64 - 8;  // leaves the number of a home
     // In a bitmap, beyond every window. Of a home of the near part: somebody inserts a key of it. Of an entry's own
     // slot: its holder, or the next, shall remove it.
     static constexpr std::uint64_t odd_constant = 0x9e3779b97f4a7c15;
@@ -220,13 +221,20 @@ class ContextTable {
 
     [[gnu::always_inline]] Slot* home_of(const Part& part, std::uint64_t hash) {
         __extension__ typedef unsigned __int128 Wide;
-        const std::uint64_t place = part.begin == near.begin ? hash : mix(hash, odd_constant);
+        if (part.begin == near.begin) return &slots_[near.begin + (hash >> near_shift)];
+        const std::uint64_t place = mix(hash, odd_constant);
         return &slots_[part.begin + static_cast<std::uint64_t>((static_cast<Wide>(place) * part.homes) >> 64)];
     }
 
     [[gnu::always_inline]] Found find_in(const Part& part, const Key& key, std::uint64_t hash) {
         Slot* const home = home_of(part, hash);
         std::uint64_t candidates = home->bitmap.load(std::memory_order_acquire) & ~(home_lock | doomed);
+        // Usually it is the home itself: asked first, its words need not wait until the bitmap says which to load.
+        if ((candidates & 1) != 0) {
+            const Control control{home->control.load(std::memory_order_acquire)};
+            if (control.is_live() && holds(*home, key)) return {home, control};
+            candidates &= candidates - 1;
+        }
         for (; candidates != 0; candidates &= candidates - 1) {
             Slot* const slot = home + __builtin_ctzll(candidates);
             const Control control{slot->control.load(std::memory_order_acquire)};

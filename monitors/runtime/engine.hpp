@@ -26,6 +26,7 @@ enum class Start : std::uint8_t { ignored, enter, process };
 // What guards and actions see and change besides the event. Without registers that is only where it happened.
 template <class Registers, bool has_registers = !std::is_empty_v<Registers>>
 struct At {
+    static constexpr bool remembers = true;
     Registers& registers;
     BlockPool pool;
     const Origin& origin;
@@ -33,6 +34,7 @@ struct At {
 };
 template <class Registers>
 struct At<Registers, false> {
+    static constexpr bool remembers = false;
     const Origin& origin;
 };
 
@@ -173,10 +175,10 @@ class Engine final : public MonitorInstance {
         }
     }
 
-    // An unknown context. False when it has become known meanwhile. What is not inlined is not given the visit: its
-    // parts then need not lie in memory.
+    // An unknown context. False when it has become known meanwhile. What is not inlined is given copies, and the parts
+    // of the visit: on the path of a known context they then need not lie in memory.
     template <class Event>
-    [[gnu::noinline]] bool begin(const Event& event, Key key, std::uint64_t hash, Mine& mine, const Origin& origin,
+    [[gnu::noinline]] bool begin(Event event, Key key, std::uint64_t hash, Mine& mine, const Origin& origin,
                                  std::uint32_t binding, bool in_process) {
         Visit visit{*this, mine, origin, binding, in_process};
         if constexpr (Event::start == Start::ignored) {
@@ -418,8 +420,9 @@ class Engine final : public MonitorInstance {
         reject_at(event, key, state, found, before, visit.mine, visit.origin, visit.binding, visit.in_process);
     }
     template <class Event>
-    [[gnu::noinline]] void reject_at(const Event& event, Key key, std::uint16_t state, Found found, Control before,
-                                     Mine& mine, const Origin& origin, std::uint32_t binding, bool in_process);
+    [[gnu::noinline, gnu::cold]] void reject_at(Event event, Key key, std::uint16_t state, Found found, Control before,
+                                                Mine& mine, const Origin& origin, std::uint32_t binding,
+                                                bool in_process);
 
     template <class Describe>
     void tell(Mine& mine, Describe describe);

@@ -30,8 +30,8 @@ void Engine<Automaton>::tell(Mine& mine, Describe describe) {
 // `before` its control word before that.
 template <class Automaton>
 template <class Event>
-void Engine<Automaton>::reject_at(const Event& event, Key key, std::uint16_t state, Found found, Control before,
-                                  Mine& mine, const Origin& origin, std::uint32_t binding, bool in_process) {
+void Engine<Automaton>::reject_at(Event event, Key key, std::uint16_t state, Found found, Control before, Mine& mine,
+                                  const Origin& origin, std::uint32_t binding, bool in_process) {
     mine.rejected[Event::id].add();
     tell(mine, [&](ViolationRecord& record) {
         record.event = Event::id;
