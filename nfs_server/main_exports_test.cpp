@@ -5,6 +5,7 @@
 
 #include "nfs_server/main_server_process.hpp"
 #include "nfs_server/test_raw_client.hpp"
+#include "nfs_server/wire/nlm4.hpp"
 
 namespace lockstep::server::test {
 namespace {
@@ -39,6 +40,24 @@ class Configured : public testing::Test {
     std::vector<std::string> exported_in_the_end(uint16_t port, const std::vector<std::string>& wanted) const {
         for (int tries = 0; tries < 5000 && exported(port) != wanted; ++tries) usleep(1000);
         return exported(port);
+    }
+
+    // What the lock manager says to a user.
+    static wire::nlm4_stats lock(uint16_t port, const Handle& file, uint32_t uid, bool exclusive) {
+        rpc::test::Client client(port);
+        Arena arena;
+        char name[] = "client";
+        wire::nlm4_lockargs args{};
+        args.exclusive = exclusive;
+        args.alock = {.caller_name = name,
+                      .fh = {static_cast<u_int>(file.size()), const_cast<char*>(file.data())},
+                      .oh = {6, name},
+                      .svid = static_cast<int32_t>(uid),
+                      .l_offset = uid,
+                      .l_len = 1};
+        const auto res =
+            client.call({NLM_PROGRAM, 4, NLMPROC4_LOCK}, wire::xdr_nlm4_lockargs, args, wire::xdr_nlm4_res, arena, uid);
+        return res ? res->stat.stat : wire::NLM4_FAILED;
     }
 
     TemporaryDirectory directory_;
@@ -112,6 +131,32 @@ TEST_F(Configured, SighupReadsTheExportsAgainAndAnErrorChangesNothing) {
     const std::vector<std::string> more = {"/more"};
     EXPECT_EQ(exported_in_the_end(server.port(), more), more);
     EXPECT_EQ(status_of(client.exchange(create_call(3, root, "b"))), wire::NFS3ERR_STALE);
+    EXPECT_EQ(server.stop(), 0);
+}
+
+TEST_F(Configured, LocksAreForThoseWhoMayUseTheFileThroughItsExport) {
+    const auto serve = [this](const std::string& settings) { write("[[export]]\npath = \"/export\"\n" + settings); };
+    serve("");
+    ServerProcess server(directory_.path(), "memory:64M", {"--config", file()});
+    RawClient client(server.port());
+    const Handle root = client.mount();
+    const Handle closed = created_handle(client.exchange(create_call(1, root, "closed")));  // mode 0 unless told
+    EXPECT_EQ(lock(server.port(), root, 0, true), wire::NLM4_GRANTED);
+    EXPECT_EQ(lock(server.port(), closed, 0, true), wire::NLM4_GRANTED) << "the superuser's, and its own";
+    EXPECT_EQ(lock(server.port(), closed, 1000, false), wire::NLM4_FAILED) << "it may neither read nor write it";
+
+    const auto reload = [&](const std::string& settings, wire::nlm4_stats wanted, uint32_t uid, bool exclusive) {
+        serve(settings);
+        kill(server.pid(), SIGHUP);
+        const auto ask = [&] { return lock(server.port(), root, uid, exclusive); };
+        for (int tries = 0; tries < 5000 && ask() != wanted; ++tries) usleep(1000);
+        EXPECT_EQ(ask(), wanted) << settings;
+    };
+    reload("read_only = true\n", wire::NLM4_ROFS, 0, true);
+    EXPECT_EQ(lock(server.port(), root, 0, false), wire::NLM4_GRANTED);
+    reload("squash = \"all\"\n", wire::NLM4_GRANTED, 2, true);
+    EXPECT_EQ(lock(server.port(), closed, 0, true), wire::NLM4_FAILED) << "the superuser is nobody now";
+    reload("clients = [\"192.0.2.0/24\"]\n", wire::NLM4_FAILED, 3, true);
     EXPECT_EQ(server.stop(), 0);
 }
 

@@ -29,8 +29,9 @@ using namespace wire;
 class Resolver final : public nlm::FileResolver {
  public:
     explicit Resolver(fs::FileSystem& file_system) : file_system_(file_system) {}
-    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, uint64_t request_id) override {
-        return file_system_.resolve(handle, request_id);
+    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, const rpc::CallContext& call,
+                                           nlm::LockMode) override {
+        return file_system_.resolve(handle, call.request_id);
     }
     fs::Outcome<fs::FileIdentity> decode(std::span<const std::byte> handle) override {
         return file_system_.decode(handle);

@@ -23,6 +23,7 @@
 #include "nfs_server/ops/mount_program.hpp"
 #include "nfs_server/ops/nfs3_program.hpp"
 #include "nfs_server/ops/operation_counts.hpp"
+#include "nfs_server/ops/permission.hpp"
 #include "nfs_server/ops/reply_cache.hpp"
 #include "nfs_server/ops/runner.hpp"
 #include "nfs_server/ops/write_verifier.hpp"
@@ -36,19 +37,32 @@ namespace {
 // NFS, MOUNT and NLM: each has a port, which may be another's, too.
 enum Role : size_t { nfs_role, mount_role, nlm_role, roles };
 
-// The lock manager's view of the file system.
+// The lock manager's view of the file system: a client locks what its export and the file's mode let it use.
 class HandleResolver final : public nlm::FileResolver {
  public:
-    explicit HandleResolver(fs::FileSystem& file_system) : file_system_(file_system) {}
-    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, uint64_t request_id) override {
-        return file_system_.resolve(handle, request_id);
+    explicit HandleResolver(const ops::Service& service) : service_(service) {}
+    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, const rpc::CallContext& call,
+                                          nlm::LockMode mode) override {
+        wire::nfs_fh3 wire_handle{};
+        wire_handle.data = {static_cast<u_int>(handle.size()),
+                            const_cast<char*>(reinterpret_cast<const char*>(handle.data()))};
+        const auto look = [&](fs::Operation& op) -> fs::Outcome<fs::FileIdentity> {
+            ops::Request request(service_, call, op);
+            LOCKSTEP_TRY(const fs::Inode* file, request.lock_file(wire_handle, txn::LockMode::shared));
+            if (mode == nlm::LockMode::exclusive && request.is_read_only())
+                return fail(fs::Error(fs::Error::read_only));
+            if (!ops::may_read_data(request.caller(), **file) && !ops::may_write_data(request.caller(), **file))
+                return fail(fs::Error(fs::Error::access_denied));
+            return file->identity();
+        };
+        return service_.file_system.run(call.request_id, look).result;
     }
     fs::Outcome<fs::FileIdentity> decode(std::span<const std::byte> handle) override {
-        return file_system_.decode(handle);
+        return service_.file_system.decode(handle);
     }
 
  private:
-    fs::FileSystem& file_system_;
+    const ops::Service& service_;
 };
 
 // Where the lock manager remembers its clients.
@@ -282,7 +296,7 @@ Result<void, std::string> Service::Parts::make_programs(const Options& options) 
     operations = std::make_unique<ops::Service>(
         ops::Service{*file_system, verifier, replies.get(), exports.get(), max_write_bytes(options)});
     mounts.reset(new ops::MountService{*operations, *exports});
-    resolver = std::make_unique<HandleResolver>(*file_system);
+    resolver = std::make_unique<HandleResolver>(*operations);
     service_text = std::make_unique<ServiceText>(*file_system);
     nlm::LockManagerOptions lock_options;
     lock_options.grace_period_ms = int64_t{options.grace_period_s} * 1000;

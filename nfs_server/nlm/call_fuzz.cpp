@@ -28,7 +28,8 @@ void require(bool condition) {
 // A file a letter: the first byte of a handle.
 class Files final : public FileResolver {
  public:
-    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, uint64_t) override {
+    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, const rpc::CallContext&,
+                                          LockMode) override {
         return decode(handle);
     }
     fs::Outcome<fs::FileIdentity> decode(std::span<const std::byte> handle) override {

@@ -23,7 +23,7 @@ using rpc::NoValue;
 
 class OneFile final : public FileResolver {
  public:
-    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte>, uint64_t) override {
+    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte>, const CallContext&, LockMode) override {
         return fs::FileIdentity{7, 1};
     }
     fs::Outcome<fs::FileIdentity> decode(std::span<const std::byte>) override { return fs::FileIdentity{7, 1}; }

@@ -85,7 +85,7 @@ class FileLocks {
     RangeLocks ranges_;
     std::list<Waiter> waiters_;
     std::list<Offer> offers_;
-    std::vector<uint64_t> needless_;  // request_ids
+    std::vector<uint64_t> needless_;                                         // request_ids
     std::unordered_map<uint64_t, std::shared_ptr<const LockOwner>> owners_;  // of those that hold something
 };
 

@@ -87,7 +87,7 @@ BENCHMARK(beside_another_thread)->Arg(0)->Arg(1)->Arg(2);
 
 class AnyFile final : public FileResolver {
  public:
-    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte>, uint64_t) override {
+    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte>, const rpc::CallContext&, LockMode) override {
         return fs::FileIdentity{7, 1};
     }
     fs::Outcome<fs::FileIdentity> decode(std::span<const std::byte>) override { return fs::FileIdentity{7, 1}; }

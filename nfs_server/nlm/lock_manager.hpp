@@ -15,6 +15,7 @@
 #include "nfs_server/nlm/monitored_clients.hpp"
 #include "nfs_server/nlm/share_table.hpp"
 #include "nfs_server/rpc/outgoing.hpp"
+#include "nfs_server/rpc/program.hpp"
 
 namespace lockstep::server::nlm {
 
@@ -23,8 +24,11 @@ class FileResolver {
  public:
     virtual ~FileResolver() = default;
 
-    // The file, if it still exists. Errors: bad_handle, stale, io, corrupt.
-    virtual fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, uint64_t request_id) = 0;
+    // The file, if it still exists and the caller may lock it so. Errors: bad_handle, stale, io, corrupt; access_denied
+    // (it is not exported to this client, or the user may neither read nor write it), read_only (an exclusive lock of
+    // what the client may only read).
+    virtual fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, const rpc::CallContext& call,
+                                                  LockMode mode) = 0;
     // The file that the handle was made for, whether or not it still exists. Errors: bad_handle, stale (foreign).
     virtual fs::Outcome<fs::FileIdentity> decode(std::span<const std::byte> handle) = 0;
 };

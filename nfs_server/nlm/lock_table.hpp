@@ -46,7 +46,8 @@ class LockTable {
     using OnNeedless = std::function<void(uint64_t request_id)>;
 
     // Before the first request. Without them nobody can wait: such requests are answered no_locks.
-    void on_grant(OnGrant told, OnNeedless needless = [](uint64_t) {}) {
+    void on_grant(
+        OnGrant told, OnNeedless needless = [](uint64_t) {}) {
         on_grant_ = std::move(told);
         on_needless_ = std::move(needless);
     }

@@ -160,7 +160,7 @@ class Procedures {
     using MaybeRequest = Result<LockRequest, nlm4_stats>;
 
     MaybeRequest request_on_existing_file(const CallContext& call, const nlm4_lock& lock, LockMode mode) {
-        return request(call, lock, mode, [&](auto handle) { return manager_.files.resolve(handle, call.request_id); });
+        return request(call, lock, mode, [&](auto handle) { return manager_.files.resolve(handle, call, mode); });
     }
 
     template <class FindFile>
@@ -218,8 +218,10 @@ class Procedures {
         return manager_.table.cancel(*found) ? NLM4_GRANTED : NLM4_DENIED;
     }
 
-    Result<ShareRequest, nlm4_stats> share_request(const CallContext& call, const nlm4_share& share) {
-        const auto file = manager_.files.resolve(bytes_of(share.fh), call.request_id);
+    template <class FindFile>
+    Result<ShareRequest, nlm4_stats> share_request(const CallContext& call, const nlm4_share& share,
+                                                   FindFile find_file) {
+        const auto file = find_file(bytes_of(share.fh));
         if (!file) return fail(to_nlm4_stats(file.error()));
         // A share has no process: all of a client's that carry the same handle are one owner.
         auto owner = manager_.owners.find_or_add(share.caller_name, text_of(share.oh), 0, call.peer.address());
@@ -228,7 +230,9 @@ class Procedures {
     }
 
     nlm4_stats shared(const CallContext& call, const nlm4_shareargs& args) {
-        const auto request = share_request(call, args.share);
+        const bool writes = (static_cast<uint32_t>(args.share.access) & fsa_W) != 0;
+        const auto request = share_request(
+            call, args.share, [&](auto handle) { return manager_.files.resolve(handle, call, mode_of(writes)); });
         if (!request) return request.error();
         if (const auto status = admit(*request->owner->client, args.reclaim, true)) return *status;
         const auto entry = manager_.grace.enter();
@@ -245,7 +249,8 @@ class Procedures {
     }
 
     nlm4_stats unshared(const CallContext& call, const nlm4_shareargs& args) {
-        const auto request = share_request(call, args.share);
+        const auto request =
+            share_request(call, args.share, [&](auto handle) { return manager_.files.decode(handle); });
         if (!request) return request.error();
         manager_.shares.unshare(*request);
         return NLM4_GRANTED;

@@ -20,7 +20,9 @@ using rpc::test::Bytes;
 // Handles are "N" for file N; "stale" was one; all else never was.
 class TestFiles final : public FileResolver {
  public:
-    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, uint64_t) override {
+    fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, const rpc::CallContext&,
+                                          LockMode mode) override {
+        if (is_read_only_ && mode == LockMode::exclusive) return fail(fs::Error(fs::Error::read_only));
         if (removed_ && !handle.empty() && handle[0] == std::byte{'9'}) return fail(fs::Error(fs::Error::stale));
         return decode(handle);
     }
@@ -31,9 +33,11 @@ class TestFiles final : public FileResolver {
     }
     // File 9 is gone from now on.
     void remove_file_9() { removed_ = true; }
+    void make_read_only() { is_read_only_ = true; }
 
  private:
     bool removed_ = false;
+    bool is_read_only_ = false;
 };
 
 nlm_netobj netobj(std::string& text) {
@@ -221,6 +225,15 @@ TEST_F(NlmProgramTest, SharesDenyWhatTheirOwnersForbid) {
     std::string name = "client";
     EXPECT_TRUE(send(NLMPROC4_FREE_ALL, xdr_nlm4_notify, nlm4_notify{.name = name.data(), .state = 1}).has_value());
     EXPECT_EQ(manager_.shares.count(), 0u);
+}
+
+TEST_F(NlmProgramTest, WhatMayOnlyBeReadIsLockedForReadingOnly) {
+    EXPECT_EQ(lock({}), NLM4_GRANTED);
+    files_.make_read_only();
+    EXPECT_EQ(lock({.offset = 5}), NLM4_ROFS);
+    EXPECT_EQ(test({.offset = 5}).stat.stat, NLM4_ROFS);
+    EXPECT_EQ(unlock({}), NLM4_GRANTED) << "what was locked before can be given up";
+    EXPECT_EQ(lock({}, false), NLM4_GRANTED);
 }
 
 TEST_F(NlmProgramTest, GrantedIsRefusedByAServerThatWaitsForNothing) {
