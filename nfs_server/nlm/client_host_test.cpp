@@ -103,6 +103,12 @@ class ClientHost {
         registered_udp_ = 0;
         registered_tcp_ = tcp_port_;
     }
+    // Where its portmapper sends callers.
+    void register_ports(uint16_t udp_port, bool serves_tcp) {
+        const std::lock_guard hold(mutex_);
+        registered_udp_ = udp_port;
+        registered_tcp_ = serves_tcp ? tcp_port_ : 0;
+    }
     // Its portmapper was asked so often for the port of TCP. False: not within ten seconds.
     bool was_asked_for_tcp(unsigned times) {
         std::unique_lock hold(mutex_);
@@ -145,7 +151,7 @@ class ClientHost {
 class ClientHostTest : public testing::Test {
  protected:
     LockManagerOptions options() {
-        return {.grace_period_ms = 1000, .callback_limit_ms = 1500, .portmapper_port = host_.port()};
+        return {.grace_period_ms = 1000, .callback_limit_ms = callback_limit_ms_, .portmapper_port = host_.port()};
     }
     void start() {
         manager_ = std::make_unique<LockManager>(files_, options(), clock_);
@@ -199,6 +205,7 @@ class ClientHostTest : public testing::Test {
         call({SM_PROG, 1, SM_NOTIFY}, xdr_stat_chge, change, rpc::xdr_no_value, address);
     }
 
+    int64_t callback_limit_ms_ = 1500;
     OneFile files_;
     TextInMemory storage_;
     ManualClock clock_;
@@ -246,6 +253,69 @@ TEST_F(ClientHostTest, AClientThatTurnsConnectionsAwayIsLookedUpAgain) {
     }
     host_.register_for_tcp_only();
     EXPECT_EQ(host_.next(), "granted 2");
+}
+
+// A datagram socket to which the client's portmapper sends us, and what comes to it.
+class SilentPort {
+ public:
+    SilentPort() {
+        const auto any = *rpc::PeerAddress::parse("127.0.0.1", 0);
+        check(bind(socket_.get(), any.get(), any.size_bytes()) == 0, "bind");
+    }
+    uint16_t port() const { return rpc::PeerAddress::of_socket(socket_.get()).port(); }
+    // The number of the next call that comes, whose sender is remembered. Waits for it.
+    uint32_t next_xid() {
+        std::array<uint32_t, 256> call{};
+        sender_bytes_ = sizeof sender_;
+        recvfrom(socket_.get(), call.data(), sizeof call, 0, reinterpret_cast<sockaddr*>(&sender_), &sender_bytes_);
+        return call[0];
+    }
+    // An answer to the call of that number: no cookie, and the status.
+    void answer(uint32_t xid, nlm4_stats status) {
+        rpc::test::Bytes reply = rpc::test::words({0, 1, 0, 0, 0, 0, 0, static_cast<uint32_t>(status)});
+        std::memcpy(reply.data(), &xid, sizeof xid);
+        sendto(socket_.get(), reply.data(), reply.size(), 0, reinterpret_cast<sockaddr*>(&sender_), sender_bytes_);
+    }
+
+ private:
+    rpc::FileDescriptor socket_{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    sockaddr_storage sender_{};
+    socklen_t sender_bytes_ = 0;
+};
+
+TEST_F(ClientHostTest, AClientThatAnswersNoDatagramsIsToldOverTcp) {
+    callback_limit_ms_ = 30'000;
+    start();
+    SilentPort wall;
+    host_.register_ports(wall.port(), true);
+    EXPECT_EQ(lock(1), NLM4_GRANTED);
+    EXPECT_EQ(lock(2), NLM4_BLOCKED);
+    EXPECT_EQ(unlock(1), NLM4_GRANTED);
+    const uint32_t xid = wall.next_xid();
+    EXPECT_EQ(wall.next_xid(), xid) << "it is sent again";
+    EXPECT_EQ(host_.next(), "granted 2");
+    EXPECT_EQ(lock(1, false), NLM4_DENIED);
+}
+
+TEST_F(ClientHostTest, AnAnswerToADatagramCountsAlsoWhenItComesLate) {
+    callback_limit_ms_ = 30'000;
+    start();
+    SilentPort slow;
+    host_.register_ports(slow.port(), false);
+    EXPECT_EQ(lock(1), NLM4_GRANTED);
+    EXPECT_EQ(lock(2), NLM4_BLOCKED);
+    EXPECT_EQ(lock(3), NLM4_BLOCKED);
+    EXPECT_EQ(unlock(1), NLM4_GRANTED);
+    const uint32_t xid = slow.next_xid();
+    ASSERT_TRUE(host_.was_asked_for_tcp(1)) << "where it does not serve";
+    slow.answer(xid, NLM4_DENIED);
+    // The second one's turn comes at once, not when there is no more time for the first.
+    uint32_t next = xid;
+    for (int calls = 0; calls < 3 && next == xid; ++calls) next = slow.next_xid();
+    slow.answer(next, NLM4_GRANTED);
+    for (int tries = 0; tries < 1000 && manager_->outgoing->calls_count() != 0; ++tries)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(lock(3, false), NLM4_GRANTED) << "it holds the lock";
 }
 
 // Its portmapper answers nothing useful, so the call would be tried for its time, and then void the grant.

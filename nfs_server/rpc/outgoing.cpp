@@ -23,6 +23,12 @@ constexpr int64_t first_interval_ms = 200;
 constexpr int64_t longest_interval_ms = 5000;
 
 constexpr size_t max_streams = 128;
+// A connection on which there is no reply for so long is given up, and the service looked up again.
+constexpr int64_t stream_patience_ns = 5000 * ns_per_ms;
+// So many datagrams without an answer, then the other transport is asked for.
+constexpr uint32_t max_datagrams = 3;
+// Of a call that goes on for long the latest numbers count.
+constexpr size_t max_earlier = 8;
 
 FileDescriptor datagram_socket(sa_family_t family) {
     FileDescriptor socket(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -163,6 +169,8 @@ void Outgoing::send_due(int64_t now_ns) {
 
 void Outgoing::send_one(uint32_t xid, int64_t now_ns) {
     Pending& pending = pending_.at(xid);
+    if (pending.stream && now_ns - pending.stream_since_ns >= stream_patience_ns) look_up_again(xid, pending);
+    if (!pending.is_looking_up && pending.datagrams == max_datagrams) xid = look_up_other(xid);
     send(xid, pending);
     const bool is_sent = !pending.is_looking_up && pending.transport == Transport::udp;
     if (is_sent && !pending.call.has_reply) return finish(xid, OutgoingResult::Kind::answered);
@@ -184,6 +192,7 @@ void Outgoing::send(uint32_t xid, Pending& pending) {
         message = lookup_message(xid, call.host, target, pending.transport);
     } else {
         ++pending.attempts;
+        ++pending.datagrams;
         message = call_message(xid, target, call.args);
     }
     if (call.sent) call.sent(pending.is_looking_up ? 0 : pending.attempts);
@@ -198,6 +207,7 @@ void Outgoing::open_stream(uint32_t xid, Pending& pending) {
     const OutgoingCall& call = pending.call;
     const CallTarget target{call.program, call.version, call.procedure};
     pending.stream = std::make_unique<OutgoingStream>(pending.to, call_message(xid, target, call.args));
+    pending.stream_since_ns = system_clock().monotonic_ns();
     streams_.insert(xid);
     if (pending.stream->socket() < 0) look_up_again(xid, pending);
 }
@@ -223,6 +233,16 @@ void Outgoing::advance(uint32_t xid) {
     }
 }
 
+// A reply to the datagrams may still come: it counts, and so the question has another number.
+uint32_t Outgoing::look_up_other(uint32_t asked) {
+    const uint32_t xid = renumber(asked);
+    Pending& pending = pending_.at(xid);
+    pending.is_looking_up = true;
+    pending.transport = Transport::tcp;
+    pending.to.set_port(portmapper_port_);
+    return xid;
+}
+
 // Its time for the next question stays. Whoever turned the connection away may have moved to another port.
 void Outgoing::look_up_again(uint32_t xid, Pending& pending) {
     streams_.erase(xid);
@@ -243,12 +263,16 @@ void Outgoing::receive(int socket) {
         if (size_bytes < 0) continue;
         auto reply = parse_reply(std::span(buffer).first(static_cast<size_t>(size_bytes)));
         if (!reply) continue;
-        const auto found = pending_.find(reply->xid);
+        const auto earlier = earlier_.find(reply->xid);
+        const bool is_late = earlier != earlier_.end();
+        const auto found = pending_.find(is_late ? earlier->second : reply->xid);
         // Only the host that was asked answers; of several addresses it may use another one's port.
-        if (found == pending_.end() || found->second.stream ||
-            found->second.to.address() != PeerAddress(address, address_bytes).address())
+        if (found == pending_.end() || found->second.to.address() != PeerAddress(address, address_bytes).address())
             continue;
-        answered(reply->xid, reply->status, std::move(reply->results));
+        if (is_late)
+            replied(found->first, reply->status, std::move(reply->results));
+        else if (!found->second.stream)
+            answered(reply->xid, reply->status, std::move(reply->results));
     }
 }
 
@@ -258,20 +282,40 @@ void Outgoing::answered(uint32_t xid, uint32_t status, Bytes results) {
         if (status == 0) found_port(xid, port_in(pending.call.host, results));
         return;
     }
+    replied(xid, status, std::move(results));
+}
+
+void Outgoing::replied(uint32_t xid, uint32_t status, Bytes results) {
     using Kind = OutgoingResult::Kind;
     finish(xid, status == 0 ? Kind::answered : Kind::refused, std::move(results));
 }
 
-// Each next question has a number of its own: a late second answer to the last one is not its answer.
-void Outgoing::found_port(uint32_t xid, uint16_t port) {
+// Each next question has a number of its own: a late second answer to the last one is not its answer. Those of the call
+// itself are remembered: an answer to any of them is one. Not while there is a connection.
+uint32_t Outgoing::renumber(uint32_t xid) {
     auto node = pending_.extract(xid);
     Pending& pending = node.mapped();
     due_.erase({pending.due_ns, xid});
+    node.key() = ++last_xid_;
+    if (pending.call.key != 0) by_key_[pending.call.key] = node.key();
+    if (!pending.is_looking_up) pending.earlier.push_back(xid);
+    if (pending.earlier.size() > max_earlier) {
+        earlier_.erase(pending.earlier.front());
+        pending.earlier.erase(pending.earlier.begin());
+    }
+    for (const uint32_t earlier : pending.earlier) earlier_[earlier] = node.key();
+    return pending_.insert(std::move(node)).position->first;
+}
+
+void Outgoing::found_port(uint32_t asked, uint16_t port) {
+    const uint32_t xid = renumber(asked);
+    Pending& pending = pending_.at(xid);
     if (port != 0) {
         pending.is_looking_up = false;
         pending.to.set_port(port);
         pending.next_send_ns = 0;
-        pending.interval_ms = first_interval_ms;
+        pending.datagrams = 0;
+        if (pending.attempts == 0) pending.interval_ms = first_interval_ms;
     } else if (pending.transport == Transport::udp) {
         pending.transport = Transport::tcp;
         pending.next_send_ns = 0;
@@ -279,10 +323,7 @@ void Outgoing::found_port(uint32_t xid, uint16_t port) {
         // A service that is registered nowhere may be on its way up: it is asked for again in its time.
         pending.transport = Transport::udp;
     }
-    node.key() = ++last_xid_;
-    if (pending.call.key != 0) by_key_[pending.call.key] = node.key();
-    plan(node.key(), pending);
-    pending_.insert(std::move(node));
+    plan(xid, pending);
 }
 
 void Outgoing::finish(uint32_t xid, OutgoingResult::Kind kind, Bytes results) {
@@ -290,6 +331,7 @@ void Outgoing::finish(uint32_t xid, OutgoingResult::Kind kind, Bytes results) {
     due_.erase({node.mapped().due_ns, xid});
     streams_.erase(xid);
     by_key_.erase(node.mapped().call.key);
+    for (const uint32_t earlier : node.mapped().earlier) earlier_.erase(earlier);
     {
         const std::lock_guard hold(mutex_);
         --calls_count_;

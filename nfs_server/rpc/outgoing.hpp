@@ -2,10 +2,13 @@
 //
 // From one thread: where the service listens is asked of the client's portmapper first, over UDP; the call goes over
 // UDP, or over TCP where the service is registered for that only. Each question is sent again, at growing intervals,
-// until it is answered or the time is over. A client that does not answer delays nobody else.
+// until it is answered or the time is over. Three datagrams that nobody answers may have met a wall: the call goes over
+// TCP, if the service is there, and over UDP again when that leads nowhere. A client that does not answer delays nobody
+// else.
 //
 //     looking up ──port──► calling ──reply──► done
-//        │  ▲ no connection ───┘│ no answer
+//        │  ▲ no connection, ──┘│ no answer in all the time
+//        │    no answer         │
 //        └──── unreachable      └──── unanswered
 #pragma once
 
@@ -88,8 +91,11 @@ class Outgoing {
         bool is_looking_up = true;
         Transport transport = Transport::udp;    // of the service
         std::unique_ptr<OutgoingStream> stream;  // while a connection is under way
-        uint32_t attempts = 0;                   // of the call itself
-        int64_t interval_ms = 0;                 // until the next sending
+        int64_t stream_since_ns = 0;
+        uint32_t attempts = 0;          // of the call itself
+        uint32_t datagrams = 0;         // of the call, since its port was found
+        std::vector<uint32_t> earlier;  // numbers under which the call was sent before this one
+        int64_t interval_ms = 0;        // until the next sending
         int64_t next_send_ns = 0;
         int64_t give_up_ns = 0;
         int64_t due_ns = 0;  // its place in due_
@@ -107,8 +113,11 @@ class Outgoing {
     void open_stream(uint32_t xid, Pending& pending);
     void advance(uint32_t xid);
     void look_up_again(uint32_t xid, Pending& pending);
+    uint32_t look_up_other(uint32_t xid);
+    uint32_t renumber(uint32_t xid);
     void receive(int socket);
     void answered(uint32_t xid, uint32_t status, std::vector<std::byte> results);
+    void replied(uint32_t xid, uint32_t status, std::vector<std::byte> results);
     void found_port(uint32_t xid, uint16_t port);
     void finish(uint32_t xid, OutgoingResult::Kind kind, std::vector<std::byte> results = {});
     int socket_for(const PeerAddress& host) const;
@@ -120,13 +129,14 @@ class Outgoing {
     std::mutex mutex_;
     std::deque<OutgoingCall> new_calls_;
     std::vector<uint64_t> cancelled_;  // keys
-    size_t calls_count_ = 0;  // with mutex_
+    size_t calls_count_ = 0;           // with mutex_
     bool is_stopping_ = false;
     // Of the thread:
-    std::map<uint32_t, Pending> pending_;         // by xid
-    std::set<std::pair<int64_t, uint32_t>> due_;  // when something is to be done for which: each pending call once
-    std::unordered_map<uint64_t, uint32_t> by_key_;  // their xids
-    std::set<uint32_t> streams_;                  // the calls that have a connection
+    std::map<uint32_t, Pending> pending_;             // by xid
+    std::set<std::pair<int64_t, uint32_t>> due_;      // when something is to be done for which: each pending call once
+    std::unordered_map<uint64_t, uint32_t> by_key_;   // their xids
+    std::unordered_map<uint32_t, uint32_t> earlier_;  // numbers under which a call was sent, and its present one
+    std::set<uint32_t> streams_;                      // the calls that have a connection
     uint32_t last_xid_;
     std::thread thread_;
 };
