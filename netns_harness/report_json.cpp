@@ -28,6 +28,9 @@ class JsonReport {
                 {"remarks", result_.remarks},
                 {"hosts", list(result_.hosts)},
                 {"properties", list(result_.properties)},
+                {"oracle_verdict", json(result_.oracle_verdict())},
+                {"oracle_checks", result_.oracle_checks()},
+                {"commands_verdict", json(result_.commands_verdict())},
                 {"clients", list(result_.clients)},
                 {"samples", list(result_.samples)},
                 {"kept_in", result_.kept_in}};
@@ -40,6 +43,8 @@ class JsonReport {
         for (const T& element : elements) array.push_back(json(element));
         return array;
     }
+
+    static Json json(const std::optional<Verdict>& verdict) { return verdict ? Json(to_text(*verdict)) : Json(); }
 
     // Values are texts, numbers too: 64 bits do not survive every reader's numbers.
     Json json(const std::vector<Field>& fields) const {
@@ -131,6 +136,9 @@ class JsonReport {
                 {"reads", client.reads},
                 {"writes", client.writes},
                 {"events", client.events},
+                {"has_oracle", client.has_oracle},
+                {"commands", client.commands},
+                {"failed_commands", client.failed_commands},
                 {"oracle_failures", client.oracle_failures},
                 {"first_oracle_failures", client.first_oracle_failures}};
     }

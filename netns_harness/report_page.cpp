@@ -98,7 +98,9 @@ std::string to_junit(const RunResult& result) {
     std::vector<std::string> oracle;
     for (const ClientResult& client : result.clients)
         for (const std::string& failure : client.first_oracle_failures) oracle.push_back(client.name + ": " + failure);
-    add("workload's oracle", result.oracle_failures() > 0 ? Verdict::violated : Verdict::ok, joined(oracle));
+    if (const auto verdict = result.oracle_verdict())
+        add("workload's oracle", *verdict, oracle.empty() ? "it compared nothing" : joined(oracle));
+    if (const auto verdict = result.commands_verdict()) add("commands' exit statuses", *verdict, "a command failed");
     add("the run itself", result.problems.empty() ? Verdict::ok : Verdict::inconclusive, joined(result.problems));
     const double seconds = static_cast<double>(result.whole_duration.count()) / 1000;
     return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"" +

@@ -58,10 +58,21 @@ TEST(Page, WhatIsNoResultIsRefused) {
 
 TEST(Junit, AViolationIsAFailureAndInconclusiveAnError) {
     const std::string xml = to_junit(violated_run());
-    EXPECT_THAT(xml, HasSubstr("tests=\"5\" failures=\"1\" errors=\"1\""));
+    EXPECT_THAT(xml, HasSubstr("tests=\"4\" failures=\"1\" errors=\"1\""));
     EXPECT_THAT(xml, HasSubstr("<failure message=\"2 violations\" type=\"violated\"/>"));
     EXPECT_THAT(xml, HasSubstr("<error message=\"3 events were lost\" type=\"inconclusive\"/>"));
     EXPECT_THAT(xml, HasSubstr("classname=\"a &lt;script&gt; &amp; &quot;b&quot;\" name=\"reply_after_commit\"/>"));
+}
+
+TEST(Junit, OraclesAndCommandsAreTestCasesWhereThereAreSome) {
+    RunResult result = violated_run();
+    EXPECT_THAT(to_junit(result), Not(HasSubstr("oracle")));
+    result.clients = {
+        {.name = "client1", .reads = 2, .first_oracle_failures = {}},
+        {.name = "client2", .has_oracle = false, .commands = 2, .failed_commands = 1, .first_oracle_failures = {}}};
+    const std::string xml = to_junit(result);
+    EXPECT_THAT(xml, HasSubstr("name=\"workload's oracle\"/>"));
+    EXPECT_THAT(xml, HasSubstr("name=\"commands' exit statuses\">\n      <error"));
 }
 
 TEST(Junit, AProblemOfTheRunIsAnError) {

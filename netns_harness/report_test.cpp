@@ -87,9 +87,30 @@ TEST(Verdict, TheOracleAloneViolatesTheRun) {
     RunResult result;
     result.properties = {property_with(Verdict::ok)};
     result.clients.resize(2);
+    result.clients[0].reads = 1;
     EXPECT_EQ(result.verdict(), Verdict::ok);
     result.clients[1].oracle_failures = 1;
     EXPECT_EQ(result.verdict(), Verdict::violated);
+}
+
+TEST(Verdict, AnOracleThatComparedNothingIsNeverOk) {
+    RunResult result;
+    result.properties = {property_with(Verdict::ok)};
+    result.clients.resize(1);
+    EXPECT_EQ(result.verdict(), Verdict::inconclusive);
+    EXPECT_THAT(to_report(result, 80, false), HasSubstr("(workload's oracle)"));
+}
+
+TEST(Verdict, CommandsAreJudgedByTheirExitStatusAndHaveNoOracle) {
+    RunResult result;
+    result.properties = {property_with(Verdict::ok)};
+    result.clients = {{.name = "client1", .has_oracle = false, .commands = 1, .first_oracle_failures = {}}};
+    EXPECT_EQ(result.verdict(), Verdict::ok);
+    const std::string report = to_report(result, 80, false);
+    EXPECT_THAT(report, Not(HasSubstr("oracle")));
+    EXPECT_THAT(report, HasSubstr("(exit status)         1 commands"));
+    result.clients[0].failed_commands = 1;
+    EXPECT_EQ(result.verdict(), Verdict::inconclusive);
 }
 
 TEST(Verdict, OneInconclusivePropertyOrAProblemIsNeverOk) {

@@ -78,16 +78,18 @@ class TextReport {
                 std::to_string(property.violation_count), painted(property.verdict));
             for (const std::string& reason : property.reasons) line("  └ {}", reason);
         }
-        std::uint64_t checks = 0;
-        for (const ClientResult& client : result_.clients) checks += client.writes + client.reads;
-        const Verdict verdict = result_.oracle_failures() > 0 ? Verdict::violated
-                                : checks > 0                  ? Verdict::ok
-                                                              : Verdict::inconclusive;
-        const bool has_oracle = std::ranges::any_of(result_.clients, &ClientResult::has_oracle);
-        if (has_oracle || result_.clients.empty())
-            row("(workload's oracle)", "in the clients", "-", std::to_string(checks),
-                std::to_string(result_.oracle_failures()), painted(verdict));
+        if (const auto verdict = result_.oracle_verdict())
+            row("(workload's oracle)", "in the clients", "-", std::to_string(result_.oracle_checks()),
+                std::to_string(result_.oracle_failures()), painted(*verdict));
+        if (const auto verdict = result_.commands_verdict()) commands(*verdict);
         line("");
+    }
+
+    void commands(Verdict verdict) {
+        std::uint64_t all = 0, failed = 0;
+        for (const ClientResult& client : result_.clients) all += client.commands, failed += client.failed_commands;
+        row("(exit status)", fmt::format("{} commands", all), "-", "-", fmt::format("{} failed", failed),
+            painted(verdict));
     }
 
     void problems() {
@@ -123,7 +125,7 @@ class TextReport {
 
     void oracle_failures() {
         if (result_.oracle_failures() == 0) return;
-        line("the workload's own oracle, without any monitor, saw {} times that a lock did not hold, for example:",
+        line("the workload's own oracle, without any monitor, saw {} times that a promise was not kept, for example:",
              result_.oracle_failures());
         std::size_t shown = 0;
         for (const ClientResult& client : result_.clients)

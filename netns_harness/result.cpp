@@ -30,13 +30,33 @@ std::uint64_t RunResult::oracle_failures() const {
     return sum;
 }
 
+std::uint64_t RunResult::oracle_checks() const {
+    std::uint64_t sum = 0;
+    for (const ClientResult& client : clients) sum += client.reads + client.writes;
+    return sum;
+}
+
+std::optional<Verdict> RunResult::oracle_verdict() const {
+    if (oracle_failures() > 0) return Verdict::violated;
+    if (std::ranges::none_of(clients, &ClientResult::has_oracle)) return std::nullopt;
+    return oracle_checks() > 0 ? Verdict::ok : Verdict::inconclusive;
+}
+
+std::optional<Verdict> RunResult::commands_verdict() const {
+    const auto ran = [](const ClientResult& client) { return client.commands > 0; };
+    if (std::ranges::none_of(clients, ran)) return std::nullopt;
+    const auto failed = [](const ClientResult& client) { return client.failed_commands > 0; };
+    return std::ranges::any_of(clients, failed) ? Verdict::inconclusive : Verdict::ok;
+}
+
 Verdict RunResult::verdict() const {
     const auto any = [this](Verdict verdict) {
         return std::ranges::any_of(properties,
                                    [verdict](const PropertyResult& property) { return property.verdict == verdict; });
     };
     if (any(Verdict::violated) || oracle_failures() > 0) return Verdict::violated;
-    if (any(Verdict::inconclusive) || !problems.empty()) return Verdict::inconclusive;
+    const bool open = oracle_verdict() == Verdict::inconclusive || commands_verdict() == Verdict::inconclusive;
+    if (any(Verdict::inconclusive) || open || !problems.empty()) return Verdict::inconclusive;
     return Verdict::ok;
 }
 

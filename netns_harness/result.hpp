@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -90,8 +91,10 @@ struct ClientResult {
     std::uint64_t turns = 0;
     std::uint64_t reads = 0;
     std::uint64_t writes = 0;
-    std::uint64_t events = 0;  // tracepoints that it fired
-    bool has_oracle = true;    // it compares what it reads with what must be there
+    std::uint64_t events = 0;           // tracepoints that it fired
+    bool has_oracle = true;             // it compares what it reads with what must be there
+    std::uint64_t commands = 0;         // the user's, which its lives ran: their exit statuses are all they say
+    std::uint64_t failed_commands = 0;  // so many exited with another status than 0, or by a signal
     std::uint64_t oracle_failures = 0;
     std::vector<std::string> first_oracle_failures;
 };
@@ -141,9 +144,14 @@ struct RunResult {
     std::string kept_in;               // the directory with logs and results; empty when they were thrown away
 
     // A fault that was turned on and never struck is such a problem: the run did not show what it was made to show.
-    // violated if a property or an oracle is; else inconclusive if a property is or there are problems; else ok.
+    // violated if a property or an oracle is; else inconclusive if one of them is or there are problems; else ok.
     Verdict verdict() const;
     std::uint64_t oracle_failures() const;
+    std::uint64_t oracle_checks() const;
+    // Of the workloads' oracles together; none when no client has one. One that compared nothing is inconclusive.
+    std::optional<Verdict> oracle_verdict() const;
+    // Of the user's commands; none when there was none. A failure may have many causes: it is inconclusive.
+    std::optional<Verdict> commands_verdict() const;
 };
 
 // One JSON object, for programs; documented in README.md. Ends with a newline.

@@ -230,6 +230,7 @@ const std::vector<WorkloadKind>& workload_kinds() {
         {"atomic_writes", "a reader never sees half of a write of several blocks", true},
         {"rename_swap", "a file that is replaced by rename is always there, and always whole", true},
         {"create_remove_race", "of several exclusive creates of a name one is granted", true},
+        {"append_races", "no record that was appended to a shared log is lost, and none is torn", true},
         {"directory_churn", "a directory holds what was put there, and lists each name once", true},
         {"close_to_open", "what was committed before is seen by those who open afterwards", true},
         {"small_files", "a file holds what was written to it, across lost unstable writes", true},

@@ -315,12 +315,15 @@ Counting Stage::take_summaries(FiredCounts& fired) {
     for (const Program& program : clients_) {
         ClientResult& result = result_.clients.emplace_back();
         result.name = program.name;
+        result.has_oracle = !program.is_command();
         for (const Program::Life& life : program.lives) {
             const Process& process = *life.process;
             const Ended how = *life.process->ended();
             // What was ended by us fired what it fired: some of it may be counted nowhere, none of it lost.
             if (program.is_command() || life.ended_on_purpose) {
                 lower_to(Counting::at_least);
+                result.commands += program.is_command() ? 1 : 0;
+                result.failed_commands += program.is_command() && !how.well() && !life.ended_on_purpose ? 1 : 0;
                 if (!how.well() && !life.ended_on_purpose)
                     add_problem(process.name() + " failed: " + how.text() + process.last_lines());
                 continue;
@@ -342,7 +345,6 @@ void Stage::take_summary(const std::string& name, ClientResult& client, const st
     client.turns += summary.value("turns", std::uint64_t{0});
     client.reads += summary.value("reads", std::uint64_t{0});
     client.writes += summary.value("writes", std::uint64_t{0});
-    client.has_oracle = summary.contains("oracle_failures");
     client.oracle_failures += summary.value("oracle_failures", std::uint64_t{0});
     client.has_oracle = summary.contains("oracle_failures");
     for (const std::string& failure : summary.value("first_oracle_failures", std::vector<std::string>{}))

@@ -313,6 +313,104 @@ class SmallFiles final : public OwnDirectory {
     std::map<std::string, Bytes> contents_;
 };
 
+// Records are appended to a log that all workers share. NFS has no append: who would append asks how long the log is
+// and makes it longer by a record, guarded, so that of several who saw one length one is granted; it alone writes
+// there. A full log is followed by the next; of the oldest ones whoever goes on removes one.
+class AppendRaces final : public Base {
+ public:
+    using Base::Base;
+    void take_turn(RemoteTree& tree) override {
+        if (log_.empty()) open_newest(tree);
+        if (!own_.empty() && worker_.random.one_in(4)) return look_at_one(tree);
+        append(tree);
+    }
+
+ private:
+    static constexpr std::size_t record = block_bytes + 1024, log_size = 64 * record;
+    static constexpr std::uint64_t logs_kept = 8;
+
+    static std::string name_of(std::uint64_t number) { return "log" + std::to_string(number); }
+
+    void append(RemoteTree& tree) {
+        FileState seen;
+        if (!is_there(tree, "GETATTR", tree.state_of(log_, seen))) return;
+        if (seen.size % record != 0)
+            failed(name_of(number_) + " has " + std::to_string(seen.size) + " bytes: that is a part of a record");
+        if (seen.size >= log_size) return go_on(tree);
+        const std::uint32_t status = tree.set_size_if_unchanged(log_, seen, seen.size + record);
+        if (status == status_not_sync) return;  // another was faster
+        if (!is_there(tree, "SETATTR", status)) return;
+        const std::uint64_t stamp = worker_.random.next() | 1;
+        Verifier ignored{};
+        if (!is_there(tree, "WRITE", tree.write(log_, seen.size, stamped(stamp, record), true, ignored))) return;
+        ++worker_.writes;
+        own_[seen.size] = stamp;
+    }
+
+    // An own one, and whatever lies in a place of the log: nothing yet, or one whole record.
+    void look_at_one(RemoteTree& tree) {
+        const auto chosen = std::next(own_.begin(), static_cast<std::ptrdiff_t>(worker_.random.below(own_.size())));
+        if (!check(tree, chosen->first, chosen->second)) return;
+        const std::uint64_t place = worker_.random.below(log_size / record) * record;
+        Bytes found;
+        if (!is_there(tree, "READ", tree.read(log_, place, record, found))) return;
+        ++worker_.reads;
+        if (!found.empty() && (found.size() != record || !stamp_of(found)))
+            failed("the record at " + std::to_string(place) + " of " + name_of(number_) + " is torn");
+    }
+
+    // Returns whether the log is there.
+    bool check(RemoteTree& tree, std::uint64_t place, std::uint64_t stamp) {
+        Bytes found;
+        if (!is_there(tree, "READ", tree.read(log_, place, record, found))) return false;
+        ++worker_.reads;
+        if (found != stamped(stamp, record))
+            failed("the record that was appended to " + name_of(number_) + " at " + std::to_string(place) +
+                   " is lost: something else is there");
+        return true;
+    }
+
+    void go_on(RemoteTree& tree) {
+        for (const auto& [place, stamp] : own_)
+            if (!check(tree, place, stamp)) return;
+        open(tree, number_ + 1);
+        if (number_ < logs_kept) return;
+        const std::uint32_t status = tree.remove(tree.root(), name_of(number_ - logs_kept));
+        if (status != status_no_entry) expect("REMOVE", status);
+    }
+
+    // A log that is gone must be one of the oldest.
+    bool is_there(RemoteTree& tree, const char* what, std::uint32_t status) {
+        if (status != status_stale) {
+            expect(what, status);
+            return true;
+        }
+        const std::uint64_t gone = number_;
+        open_newest(tree);
+        if (number_ < gone + logs_kept) failed(name_of(gone) + " is gone, and nobody was to remove it");
+        return false;
+    }
+
+    void open_newest(RemoteTree& tree) {
+        std::vector<std::string> names;
+        expect("READDIR", tree.list(tree.root(), names));
+        std::uint64_t newest = 0;
+        for (const std::string& name : names)
+            if (name.starts_with("log")) newest = std::max<std::uint64_t>(newest, std::stoull(name.substr(3)));
+        open(tree, newest);
+    }
+
+    void open(RemoteTree& tree, std::uint64_t number) {
+        log_ = made_file(tree, tree.root(), name_of(number));
+        number_ = number;
+        own_.clear();
+    }
+
+    Handle log_;
+    std::uint64_t number_ = 0;
+    std::map<std::uint64_t, std::uint64_t> own_;  // where this worker's records are, and their stamps
+};
+
 class LargeFiles final : public OwnDirectory {
  public:
     using OwnDirectory::OwnDirectory;
@@ -394,6 +492,7 @@ const std::vector<FileWorkloadKind>& file_workload_kinds() {
         {"atomic_writes", "a reader never sees half of a write of several blocks", made<AtomicWrites>},
         {"rename_swap", "a file that is replaced by rename is always there, and always whole", made<RenameSwap>},
         {"create_remove_race", "of several exclusive creates of a name one is granted", made<CreateRemoveRace>},
+        {"append_races", "no record that was appended to a shared log is lost, and none is torn", made<AppendRaces>},
         {"directory_churn", "a directory holds what was put there, and lists each name once", made<DirectoryChurn>},
         {"close_to_open", "what was committed before is seen by those who open afterwards", made<CloseToOpen>},
         {"small_files", "a file holds what was written to it, across lost unstable writes", made<SmallFiles>},

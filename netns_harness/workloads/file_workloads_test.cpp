@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace lockstep::workloads {
 namespace {
@@ -19,6 +20,8 @@ struct Wrongs {
     bool loses_unstable = false;     // a crash takes unstable writes, and the verifier says nothing of it
     bool keeps_what_is_cut = false;  // a file that is cut and grown has its old bytes again
     bool ignores_sizes = false;      // SETATTR of a size answers ok and does nothing
+    bool ignores_guards = false;     // SETATTR does not look at its guard, and GETATTR is at times late
+    bool loses_files = false;        // a file is gone once in a while
 };
 
 class MemoryTree : public RemoteTree {
@@ -81,6 +84,20 @@ class MemoryTree : public RemoteTree {
             std::fill(content.begin() + static_cast<std::ptrdiff_t>(before.size()), content.end(), 7);
         return status_ok;
     }
+    // Every third answer is as old as if another had changed the file between it and what follows.
+    std::uint32_t state_of(const Handle& file, FileState& state) override {
+        if (wrongs_.loses_files && ++lost_ % 50 == 0) gone_.insert(text(file));
+        if (gone_.contains(text(file))) return status_stale;
+        const FileState now{contents_.at(text(file)).size(), changes_[text(file)]};
+        state = ++states_told_ % 3 == 0 ? former_[text(file)] : now;
+        former_[text(file)] = now;
+        return status_ok;
+    }
+    std::uint32_t set_size_if_unchanged(const Handle& file, const FileState& seen, std::uint64_t size) override {
+        if (seen.changed != changes_[text(file)] && !wrongs_.ignores_guards) return status_not_sync;
+        ++changes_[text(file)];
+        return set_size(file, size);
+    }
     std::uint32_t read(const Handle& file, std::uint64_t offset, std::uint32_t count, Bytes& bytes) override {
         const Bytes& content = contents_.at(text(file));
         const std::size_t begin = std::min<std::size_t>(offset, content.size());
@@ -92,6 +109,7 @@ class MemoryTree : public RemoteTree {
     }
     std::uint32_t write(const Handle& file, std::uint64_t offset, const Bytes& bytes, bool stable, Verifier&) override {
         Bytes& content = contents_.at(text(file));
+        ++changes_[text(file)];
         if (!stable && wrongs_.loses_unstable && ++unstable_ % 3 == 0) return status_ok;
         const std::size_t size = wrongs_.tears_writes && bytes.size() > 4096 ? bytes.size() / 2 : bytes.size();
         content.resize(std::max<std::size_t>(content.size(), offset + bytes.size()), 0);
@@ -108,8 +126,11 @@ class MemoryTree : public RemoteTree {
     std::map<std::string, std::map<std::string, std::string>> directories_;  // names and their files
     std::map<std::string, Bytes> contents_;
     std::map<std::string, bool> renamed_;
+    std::map<std::string, std::uint64_t> changes_;
+    std::map<std::string, FileState> former_;
+    std::set<std::string> gone_;
     std::string another_owner_;
-    int files_made_ = 0, looks_ = 0, unstable_ = 0;
+    int files_made_ = 0, looks_ = 0, unstable_ = 0, states_told_ = 0, lost_ = 0;
 };
 
 const FileWorkloadKind& kind_of(const std::string& name) {
@@ -151,6 +172,16 @@ TEST(FileWorkloads, AFileThatIsGoneWhileItIsReplacedIsSeen) {
 
 TEST(FileWorkloads, AnExclusiveCreateThatIsGrantedTwiceIsSeen) {
     EXPECT_FALSE(findings("create_remove_race", {.grants_twice = true}).empty());
+}
+
+TEST(FileWorkloads, AnAppendThatIsLostOrTornIsSeen) {
+    EXPECT_FALSE(findings("append_races", {.ignores_guards = true}).empty());
+    EXPECT_FALSE(findings("append_races", {.tears_writes = true}).empty());
+}
+
+TEST(FileWorkloads, ALogThatIsGoneTooEarlyIsSeenAndOneThatIsOldIsNot) {
+    EXPECT_FALSE(findings("append_races", {.loses_files = true}).empty());
+    EXPECT_TRUE(findings("append_races", {}, 4000).empty()) << "long enough for logs to be removed";
 }
 
 TEST(FileWorkloads, ADirectoryThatListsANameTwiceOrKeepsOneIsSeen) {

@@ -127,6 +127,24 @@ class NfsTree : public RemoteTree {
         return call<SETATTR3res>("SETATTR", rpc_nfs3_setattr_async, args, [](const SETATTR3res&) {});
     }
 
+    std::uint32_t state_of(const Handle& file, FileState& state) override {
+        GETATTR3args args{wire(file)};
+        return call<GETATTR3res>("GETATTR", rpc_nfs3_getattr_async, args, [&](const GETATTR3res& result) {
+            const fattr3& attributes = result.GETATTR3res_u.resok.obj_attributes;
+            state = {attributes.size, std::uint64_t{attributes.ctime.seconds} << 32 | attributes.ctime.nseconds};
+        });
+    }
+
+    std::uint32_t set_size_if_unchanged(const Handle& file, const FileState& seen, std::uint64_t size) override {
+        SETATTR3args args{};
+        args.object = wire(file);
+        args.new_attributes.size.set_it = 1;
+        args.new_attributes.size.set_size3_u.size = size;
+        args.guard.check = 1;
+        args.guard.sattrguard3_u.obj_ctime = {static_cast<u_int>(seen.changed >> 32), static_cast<u_int>(seen.changed)};
+        return call<SETATTR3res>("SETATTR", rpc_nfs3_setattr_async, args, [](const SETATTR3res&) {});
+    }
+
     std::uint32_t read(const Handle& file, std::uint64_t offset, std::uint32_t count, Bytes& bytes) override {
         READ3args args{wire(file), offset, count};
         return call<READ3res>("READ", rpc_nfs3_read_async, args, [&](const READ3res& result) {

@@ -17,7 +17,14 @@ using Verifier = std::array<char, 8>;
 
 // nfsstat3, those that workloads look at.
 inline constexpr std::uint32_t status_ok = 0, status_no_entry = 2, status_io = 5, status_exists = 17,
-                               status_no_space = 28, status_stale = 70, status_server_fault = 10006;
+                               status_no_space = 28, status_stale = 70, status_not_sync = 10002,
+                               status_server_fault = 10006;
+
+// What SETATTR's guard compares, and how large the file is.
+struct FileState {
+    std::uint64_t size = 0;
+    std::uint64_t changed = 0;  // ctime: seconds in the upper half, nanoseconds in the lower
+};
 
 // The server answered that it did not do it; `status` says why.
 class Refused : public CallError {
@@ -41,6 +48,9 @@ class RemoteTree {
     virtual std::uint32_t list(const Handle& directory, std::vector<std::string>& names) = 0;  // without . and ..
     virtual std::uint32_t size_of(const Handle& file, std::uint64_t& size) = 0;
     virtual std::uint32_t set_size(const Handle& file, std::uint64_t size) = 0;
+    virtual std::uint32_t state_of(const Handle& file, FileState& state) = 0;
+    // Guarded: status_not_sync when the file was changed since `seen`.
+    virtual std::uint32_t set_size_if_unchanged(const Handle& file, const FileState& seen, std::uint64_t size) = 0;
     // One call: fewer bytes at the end of the file.
     virtual std::uint32_t read(const Handle& file, std::uint64_t offset, std::uint32_t count, Bytes& bytes) = 0;
     // One call, all of the bytes.
