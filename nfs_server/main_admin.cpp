@@ -27,7 +27,8 @@ int ask(const std::string& path, const std::string& request, bool json) {
     } else if (report.contains("locks")) {
         std::fputs(nlm::locks_as_text(report).c_str(), stdout);
     } else {
-        std::printf("%s: %llu locks released\n", report.at("client").get<std::string>().c_str(),
+        std::printf("%s at %s: %llu locks released\n", report.at("client").get<std::string>().c_str(),
+                    report.at("address").get<std::string>().c_str(),
                     report.at("locks_released").get<unsigned long long>());
     }
     return 0;
@@ -38,6 +39,7 @@ int ask(const std::string& path, const std::string& request, bool json) {
 int run_admin(int argc, char** argv) {
     std::string path;
     std::string client;
+    std::string address;
     bool json = false;
     CLI::App app{
         "Asks a running server that was started with --admin SOCKET.\n"
@@ -50,12 +52,14 @@ int run_admin(int argc, char** argv) {
     auto* fence = app.add_subcommand("fence", "Takes all locks from a client that is dead or cut off: it is not told");
     fence->fallthrough();
     fence->add_option("CLIENT", client, "Its name, as `locks` has it")->required();
+    fence->add_option("--address", address, "Its address, where several have the name");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
-    return ask(path, *fence ? "fence " + client : "locks", json);
+    const std::string fencing = address.empty() ? "fence " : "fence-at " + address + " ";
+    return ask(path, *fence ? fencing + client : "locks", json);
 }
 
 }  // namespace lockstep::server

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -70,9 +71,15 @@ std::string receive_line(int socket) {
 
 nlohmann::json answer(nlm::LockManager& manager, const std::string& request) {
     constexpr std::string_view fence = "fence ";
+    constexpr std::string_view fence_at = "fence-at ";
     if (request == "locks") return nlm::report_locks(manager);
     if (request.starts_with(fence)) return nlm::fence_client(manager, request.substr(fence.size()));
-    return {{"error", "unknown request; there are: locks, fence CLIENT"}};
+    if (request.starts_with(fence_at)) {
+        const std::string_view rest = std::string_view(request).substr(fence_at.size());
+        const size_t space = std::min(rest.find(' '), rest.size());
+        return nlm::fence_client(manager, rest.substr(std::min(space + 1, rest.size())), rest.substr(0, space));
+    }
+    return {{"error", "unknown request; there are: locks, fence CLIENT, fence-at ADDRESS CLIENT"}};
 }
 
 }  // namespace

@@ -72,9 +72,12 @@ TEST_F(AdminTest, ListsHoldersAndWaitersAndFencesAHolder) {
     EXPECT_EQ(waiting.at("waits_for"), held.at("owner"));
     EXPECT_NE(admin({"locks"}).second.find("waits for " + held.at("owner").dump()), std::string::npos);
 
-    EXPECT_EQ(admin({"fence", "gone"}), std::pair(0, std::string("gone: 1 locks released\n")));
+    EXPECT_EQ(admin({"fence", "gone"}), std::pair(0, std::string("gone at 127.0.0.1: 1 locks released\n")));
+    EXPECT_EQ(admin({"fence", "next", "--address", "192.0.2.1"}).first, 1) << "it is not there";
     EXPECT_EQ(lock("third", false), NLM4_DENIED) << "the waiter has it";
     EXPECT_EQ(admin({"fence", "gone"}).first, 1) << "it has nothing any more";
+    EXPECT_EQ(admin({"fence", "next", "--address", "127.0.0.1"}),
+              std::pair(0, std::string("next at 127.0.0.1: 1 locks released\n")));
 }
 
 TEST_F(AdminTest, IsForItsOwnerOnlyAndGoesWithTheServer) {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <mutex>
 
+#include "nfs_server/nlm/lock_report.hpp"
 #include "nfs_server/nlm/nlm_program.hpp"
 #include "nfs_server/nlm/nsm_program.hpp"
 #include "nfs_server/nlm/wire_message.hpp"
@@ -416,6 +417,34 @@ TEST_F(ClientHostTest, ALockOfANewStateEndsThoseOfTheOld) {
     EXPECT_EQ(lock(2, false, false, 5), NLM4_GRANTED);
     notify(5);
     EXPECT_EQ(manager_->table.count(), 1u);
+}
+
+TEST_F(ClientHostTest, OfTwoClientsOfOneNameTheOperatorSaysWhich) {
+    start();
+    EXPECT_EQ(lock(1, false), NLM4_GRANTED);
+    EXPECT_EQ(lock(2, true, false, 0, "192.0.2.66"), NLM4_BLOCKED);
+    EXPECT_TRUE(fence_client(*manager_, "host").contains("error"));
+    EXPECT_TRUE(fence_client(*manager_, "host", "192.0.2.67").contains("error"));
+    EXPECT_EQ(fence_client(*manager_, "host", "192.0.2.66").at("locks_released"), 0);
+    EXPECT_EQ(manager_->table.waits_count(), 0u);
+    EXPECT_EQ(fence_client(*manager_, "host").at("locks_released"), 1) << "there is but one now";
+}
+
+TEST_F(ClientHostTest, AnAddressThatMakesUpNamesDoesNotFillTheList) {
+    start();
+    const auto monitored = [&](const std::string& name, const char* address) {
+        return manager_->monitored->add({name, address}).has_value();
+    };
+    std::vector<std::shared_ptr<const LockOwner>> in_use;
+    for (size_t number = 0; number < MonitoredClients::max_clients_per_address; ++number) {
+        const std::string name = std::to_string(number);
+        in_use.push_back(manager_->owners.find_or_add(name, "oh", 1, "192.0.2.66"));
+        ASSERT_TRUE(monitored(name, "192.0.2.66")) << number;
+    }
+    EXPECT_FALSE(monitored("one more", "192.0.2.66"));
+    EXPECT_TRUE(monitored("one more", "192.0.2.67"));
+    in_use.pop_back();
+    EXPECT_TRUE(monitored("one more", "192.0.2.66")) << "one without locks gives way";
 }
 
 TEST(WarningLimitTest, OfEachClientThereIsOneWarningAMinute) {

@@ -33,7 +33,7 @@ void client_restarted(LockManager& manager, uint64_t request_id, std::string_vie
 }
 
 void client_restarted_by_name(LockManager& manager, uint64_t request_id, std::string_view name, int32_t state) {
-    if (const auto client = manager.owners.find_client(name)) restarted(manager, request_id, *client, state);
+    for (const auto& client : manager.owners.clients_named(name)) restarted(manager, request_id, *client, state);
 }
 
 }  // namespace lockstep::server::nlm

@@ -17,7 +17,7 @@ void note_state(LockManager& manager, uint64_t request_id, LockClient& client, i
 void client_restarted(LockManager& manager, uint64_t request_id, std::string_view name, std::string_view address,
                       int32_t state);
 
-// The same, from somebody whom the server believes.
+// The same of all clients of the name, from somebody whom the server believes.
 void client_restarted_by_name(LockManager& manager, uint64_t request_id, std::string_view name, int32_t state);
 
 }  // namespace lockstep::server::nlm

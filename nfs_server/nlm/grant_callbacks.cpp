@@ -52,12 +52,12 @@ void GrantCallbacks::tell(const LockRequest& granted) {
                            .give_up_after_ms = give_up_after_ms_,
                            .key = granted.request_id};
     call.sent = [granted](uint32_t attempt) {
-        lttng_ust_tracepoint(nlm, callback_sent, granted.request_id, granted.owner->client->name.c_str(), attempt);
+        lttng_ust_tracepoint(nlm, callback_sent, granted.request_id, granted.owner->client->label.c_str(), attempt);
     };
     call.done = [this, granted](const rpc::OutgoingResult& result) { told(granted, result); };
     // Not made: the lock is the client's all the same, which asks again when it hears nothing.
     if (!outgoing_.start(std::move(call)))
-        warn(granted.owner->client->name, "is not told of a granted lock: there are too many callbacks");
+        warn(granted.owner->client->label, "is not told of a granted lock: there are too many callbacks");
 }
 
 void GrantCallbacks::warn(const std::string& client, const char* what) {
@@ -71,7 +71,7 @@ void GrantCallbacks::warn(const std::string& client, const char* what) {
 
 void GrantCallbacks::told(const LockRequest& granted, const rpc::OutgoingResult& result) {
     using Kind = rpc::OutgoingResult::Kind;
-    const char* client = granted.owner->client->name.c_str();
+    const char* client = granted.owner->client->label.c_str();
     if (result.kind == Kind::needless) {
         lttng_ust_tracepoint(nlm, callback_abandoned, granted.request_id, client, 2);
         return;

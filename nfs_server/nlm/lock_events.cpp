@@ -5,7 +5,7 @@
 
 // The fields that most events begin with.
 #define REQUEST_FIELDS(r) \
-    (r).request_id, (r).file.inode, (r).owner->number, (r).owner->client->name.c_str(), (r).range.first, (r).range.last
+    (r).request_id, (r).file.inode, (r).owner->number, (r).owner->client->label.c_str(), (r).range.first, (r).range.last
 #define MODE_FIELD(r) static_cast<uint8_t>((r).mode)
 
 namespace lockstep::server::nlm {
@@ -62,7 +62,8 @@ void fire_cancelled(const LockRequest& r, ReleaseCause cause) {
 }
 
 void fire_wait_removed(const LockRequest& r) {
-    lttng_ust_tracepoint(nlm, wait_removed, r.request_id, r.file.inode, r.owner->number, r.owner->client->name.c_str());
+    lttng_ust_tracepoint(nlm, wait_removed, r.request_id, r.file.inode, r.owner->number,
+                         r.owner->client->label.c_str());
 }
 
 void fire_released(const LockRequest& r, ReleaseCause cause) {

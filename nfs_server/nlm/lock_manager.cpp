@@ -17,8 +17,9 @@ void LockManager::enable_callbacks() {
 }
 
 Result<void, std::string> LockManager::enable_monitoring(StableText& storage) {
-    monitored = std::make_unique<MonitoredClients>(
-        storage, [this](const std::string& name) { return owners.find_client(name) != nullptr; });
+    monitored = std::make_unique<MonitoredClients>(storage, [this](const MonitoredClient& client) {
+        return owners.find_client(client.name, client.address) != nullptr;
+    });
     LOCKSTEP_TRY(const auto clients, monitored->start());
     if (clients.empty()) return {};
     spdlog::info("{} clients may have had locks: grace period of {} ms", clients.size(), options.grace_period_ms);

@@ -6,13 +6,23 @@
 namespace lockstep::server::nlm {
 namespace {
 
-// One string for the three names; the lengths keep ("ab", "c") apart from ("a", "bc").
-std::string key_of(std::string_view client, std::string_view handle, int32_t svid) {
-    const uint64_t client_bytes = client.size();
-    std::string key(sizeof client_bytes + sizeof svid, '\0');
-    std::memcpy(key.data(), &client_bytes, sizeof client_bytes);
-    std::memcpy(key.data() + sizeof client_bytes, &svid, sizeof svid);
-    return key.append(client).append(handle);
+// Parts in one string; the lengths keep ("ab", "c") apart from ("a", "bc").
+void append_part(std::string& key, std::string_view part) {
+    const uint64_t part_bytes = part.size();
+    key.append(reinterpret_cast<const char*>(&part_bytes), sizeof part_bytes).append(part);
+}
+
+std::string client_key(std::string_view name, std::string_view address) {
+    std::string key;
+    append_part(key, address);
+    return key.append(name);
+}
+
+std::string owner_key(std::string_view client, std::string_view handle, int32_t svid, std::string_view address) {
+    std::string key(reinterpret_cast<const char*>(&svid), sizeof svid);
+    append_part(key, address);
+    append_part(key, client);
+    return key.append(handle);
 }
 
 template <class Shards>
@@ -30,46 +40,56 @@ void LockOwners::forget(Shard<T>& shard, const std::string& key) {
     if (found != shard.objects.end() && found->second.expired()) shard.objects.erase(found);
 }
 
-std::shared_ptr<LockClient> LockOwners::find_client(std::string_view name) {
-    const std::string key(name);
+std::shared_ptr<LockClient> LockOwners::find_client(std::string_view name, std::string_view address) {
+    const std::string key = client_key(name, address);
     auto& shard = shard_of(clients_, key);
     const std::lock_guard hold(shard.mutex);
     const auto found = shard.objects.find(key);
     return found == shard.objects.end() ? nullptr : found->second.lock();
 }
 
-std::vector<std::shared_ptr<LockClient>> LockOwners::clients_at(std::string_view address) {
-    std::vector<std::shared_ptr<LockClient>> found;
+template <class Predicate>
+std::vector<std::shared_ptr<LockClient>> LockOwners::clients_where(Predicate is_wanted) {
     // Those that are looked at are let go of after the mutex: the last one to go takes it.
     std::vector<std::shared_ptr<LockClient>> all;
     for (auto& shard : clients_) {
         const std::lock_guard hold(shard.mutex);
-        for (const auto& [name, place] : shard.objects)
+        for (const auto& [key, place] : shard.objects)
             if (auto client = place.lock()) all.push_back(std::move(client));
     }
+    std::vector<std::shared_ptr<LockClient>> found;
     for (const auto& client : all)
-        if (client->address == address) found.push_back(client);
+        if (is_wanted(*client)) found.push_back(client);
     return found;
 }
 
+std::vector<std::shared_ptr<LockClient>> LockOwners::clients_at(std::string_view address) {
+    return clients_where([&](const LockClient& client) { return client.address == address; });
+}
+
+std::vector<std::shared_ptr<LockClient>> LockOwners::clients_named(std::string_view name) {
+    return clients_where([&](const LockClient& client) { return client.name == name; });
+}
+
 std::shared_ptr<LockClient> LockOwners::find_or_add_client(std::string_view name, std::string_view address) {
-    const std::string key(name);
+    const std::string key = client_key(name, address);
     auto& shard = shard_of(clients_, key);
     const std::lock_guard hold(shard.mutex);
     auto& place = shard.objects[key];
     if (auto client = place.lock()) return client;
-    std::shared_ptr<LockClient> client(new LockClient{key, std::string(address)}, [&shard](LockClient* gone) {
-        const std::string name_of_gone = gone->name;
-        delete gone;
-        forget(shard, name_of_gone);
-    });
+    const std::string label = std::string(name).append("@").append(address);
+    std::shared_ptr<LockClient> client(new LockClient{std::string(name), std::string(address), label},
+                                       [&shard, key](LockClient* gone) {
+                                           delete gone;
+                                           forget(shard, key);
+                                       });
     place = client;
     return client;
 }
 
 std::shared_ptr<const LockOwner> LockOwners::find_or_add(std::string_view client_name, std::string_view handle,
                                                          int32_t svid, std::string_view address) {
-    const std::string key = key_of(client_name, handle, svid);
+    const std::string key = owner_key(client_name, handle, svid, address);
     auto client = find_or_add_client(client_name, address);
     auto& shard = shard_of(owners_, key);
     const std::lock_guard hold(shard.mutex);

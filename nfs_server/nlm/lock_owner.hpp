@@ -1,7 +1,8 @@
 // Who holds locks: clients, and the owners on them. Nlm layer.
 //
-// The protocol names an owner by (caller_name, oh, svid), a client by caller_name. Here each has one object as long as
-// it holds or asks for something, and a number by which the lock table and the tracepoints know it.
+// The protocol names an owner by (caller_name, oh, svid), a client by caller_name. Many hosts have the same name, so
+// the address that a call comes from belongs to it: nobody acts as a client elsewhere. Here each has one object as long
+// as it holds or asks for something; an owner has a number by which the lock table and the tracepoints know it.
 #pragma once
 
 #include <array>
@@ -18,8 +19,9 @@ namespace lockstep::server::nlm {
 
 // A host that has locks. Immutable but for what is atomic.
 struct LockClient {
-    std::string name;     // its caller_name
-    std::string address;  // from where it asked first: only from there may it say that all its locks are void
+    std::string name;  // its caller_name
+    std::string address;
+    std::string label;  // NAME@ADDRESS, for events and people
     std::atomic<size_t> locks_count{0};
     std::atomic<size_t> waits_count{0};
     std::atomic<int32_t> nsm_state{0};      // the greatest that it has told; 0: none
@@ -42,10 +44,11 @@ class LockOwners {
                                                  std::string_view address);
 
     // nullptr: no such client has or asks for a lock.
-    std::shared_ptr<LockClient> find_client(std::string_view name);
+    std::shared_ptr<LockClient> find_client(std::string_view name, std::string_view address);
 
-    // The clients that locked from the address.
+    // All that have or ask for locks, at the address or of the name.
     std::vector<std::shared_ptr<LockClient>> clients_at(std::string_view address);
+    std::vector<std::shared_ptr<LockClient>> clients_named(std::string_view name);
 
     size_t count() const { return count_.load(); }
 
@@ -58,6 +61,8 @@ class LockOwners {
     static constexpr size_t shards = 64;
 
     std::shared_ptr<LockClient> find_or_add_client(std::string_view name, std::string_view address);
+    template <class Predicate>
+    std::vector<std::shared_ptr<LockClient>> clients_where(Predicate is_wanted);
     template <class T>
     static void forget(Shard<T>& shard, const std::string& key);
 

@@ -1,5 +1,7 @@
 #include "nfs_server/nlm/lock_report.hpp"
 
+#include <array>
+
 #include <fmt/format.h>
 
 namespace lockstep::server::nlm {
@@ -19,6 +21,18 @@ nlohmann::json report_entry(const LockEntry& entry) {
             {"waits_for", entry.waits_for == 0 ? nlohmann::json() : nlohmann::json(entry.waits_for)}};
 }
 
+const char* doings(uint32_t bits) {
+    constexpr std::array names = {"nothing", "reading", "writing", "reading and writing"};
+    return names[bits & 3];
+}
+
+nlohmann::json report_share(const ShareRequest& share) {
+    return {{"client", share.owner->client->name}, {"address", share.owner->client->address},
+            {"owner", share.owner->number},        {"inode", share.file.inode},
+            {"generation", share.file.generation}, {"access", doings(share.access)},
+            {"deny", doings(share.deny)}};
+}
+
 // A name as a client chose it, on a terminal.
 std::string printable(const std::string& name) {
     std::string safe;
@@ -29,8 +43,11 @@ std::string printable(const std::string& name) {
 }  // namespace
 
 nlohmann::json report_locks(LockManager& manager) {
-    nlohmann::json report = {{"grace_period", manager.grace.enter().is_in_grace()}, {"locks", nlohmann::json::array()}};
+    nlohmann::json report = {{"grace_period", manager.grace.enter().is_in_grace()},
+                             {"locks", nlohmann::json::array()},
+                             {"shares", nlohmann::json::array()}};
     for (const LockEntry& entry : manager.table.list()) report["locks"].push_back(report_entry(entry));
+    for (const ShareRequest& share : manager.shares.list()) report["shares"].push_back(report_share(share));
     return report;
 }
 
@@ -49,13 +66,24 @@ std::string locks_as_text(const nlohmann::json& report) {
             printable(lock.at("client").get<std::string>()), lock.at("address").get<std::string>(),
             waits_for.is_null() ? "held" : fmt::format("waits for {}", waits_for.get<uint64_t>()));
     }
+    for (const auto& share : report.at("shares"))
+        text += fmt::format("{:>8} share: {}, denies others {}; owner {} of {} at {}\n",
+                            share.at("inode").get<uint64_t>(), share.at("access").get<std::string>(),
+                            share.at("deny").get<std::string>(), share.at("owner").get<uint64_t>(),
+                            printable(share.at("client").get<std::string>()), share.at("address").get<std::string>());
     return text;
 }
 
-nlohmann::json fence_client(LockManager& manager, std::string_view name) {
-    const auto client = manager.owners.find_client(name);
-    if (!client) return {{"error", fmt::format("no client '{}' has locks or waits for one", name)}};
-    return {{"client", client->name}, {"locks_released", manager.client_gone(0, *client, ReleaseCause::fenced)}};
+nlohmann::json fence_client(LockManager& manager, std::string_view name, std::string_view address) {
+    auto clients = manager.owners.clients_named(name);
+    if (!address.empty()) std::erase_if(clients, [&](const auto& client) { return client->address != address; });
+    if (clients.empty()) return {{"error", fmt::format("no client '{}' has locks or waits for one", name)}};
+    if (clients.size() > 1)
+        return {{"error", fmt::format("{} clients are called '{}': say the address", clients.size(), name)}};
+    const LockClient& client = *clients.front();
+    return {{"client", client.name},
+            {"address", client.address},
+            {"locks_released", manager.client_gone(0, client, ReleaseCause::fenced)}};
 }
 
 }  // namespace lockstep::server::nlm

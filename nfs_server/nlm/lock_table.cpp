@@ -247,7 +247,7 @@ void LockTable::release_client_in(FileLocks& locks, const LockRequest& template_
 }
 
 size_t LockTable::release_client(uint64_t request_id, const LockClient& client, ReleaseCause cause) {
-    lttng_ust_tracepoint(nlm, client_dying, client.name.c_str(), static_cast<uint8_t>(cause));
+    lttng_ust_tracepoint(nlm, client_dying, client.label.c_str(), static_cast<uint8_t>(cause));
     size_t released = 0;
     for (Shard& shard : shards_) {
         std::vector<fs::FileIdentity> files;
@@ -263,7 +263,7 @@ size_t LockTable::release_client(uint64_t request_id, const LockClient& client, 
             released += before - change.locks().locks_count();
         }
     }
-    lttng_ust_tracepoint(nlm, client_released, client.name.c_str(), static_cast<uint8_t>(cause), released);
+    lttng_ust_tracepoint(nlm, client_released, client.label.c_str(), static_cast<uint8_t>(cause), released);
     return released;
 }
 

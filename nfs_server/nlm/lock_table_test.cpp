@@ -80,7 +80,7 @@ TEST_F(LockTableTest, NothingIsKeptOfWhatIsReleased) {
     EXPECT_EQ(table_.count(), 0u);
     EXPECT_EQ(table_.files_count(), 0u);
     EXPECT_EQ(owners_.count(), 0u);
-    EXPECT_EQ(owners_.find_client("a"), nullptr);
+    EXPECT_EQ(owners_.find_client("a", "192.0.2.1"), nullptr);
 }
 
 TEST_F(LockTableTest, ADeniedRequestLeavesNothingBehind) {
@@ -117,7 +117,7 @@ TEST_F(LockTableTest, AClientsLocksGoTogetherAndOnlyThose) {
         lock(gone_too, {20, 29}, shared, {number, 1});
         lock(stays, {20, 29}, shared, {number, 1});
     }
-    EXPECT_EQ(table_.release_client(1, *owners_.find_client("gone"), ReleaseCause::client_restarted), 10u);
+    EXPECT_EQ(table_.release_client(1, *owners_.find_client("gone", "192.0.2.1"), ReleaseCause::client_restarted), 10u);
     EXPECT_EQ(table_.count(), 5u);
     EXPECT_EQ(lock(stays, {0, 9}, exclusive, {3, 1}), LockStatus::granted);
 }
@@ -178,8 +178,8 @@ TEST_F(LockTableTest, EveryChangeFiresItsEvent) {
     unlock(a, {100, 200});
     for (const auto& p : probes)
         ASSERT_EQ(0, lttng_ust_tracepoint_provider_unregister("nlm", p.event, p.function, &seen));
-    EXPECT_EQ(seen.events,
-              (std::vector<std::string>{"grant 7 a 0-9 5", "deny b 1", "release a 3-4", "release a 100-200"}));
+    EXPECT_EQ(seen.events, (std::vector<std::string>{"grant 7 a@192.0.2.1 0-9 5", "deny b@192.0.2.1 1",
+                                                     "release a@192.0.2.1 3-4", "release a@192.0.2.1 100-200"}));
 }
 
 // Threads that lock and unlock one file: a plain counter under an exclusive lock never loses a step.

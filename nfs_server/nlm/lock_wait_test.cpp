@@ -270,8 +270,6 @@ TEST_F(LockWaitTest, TheListNamesHoldersAndWaiters) {
     EXPECT_EQ(list[1].waits_for, a_->number);
 }
 
-// Random requests of several owners on two files. After each: holders are compatible, every waiter waits for somebody,
-// and when all have given up everything nothing is left.
 // Both grants to a are unknown to its client when the first is taken back: its exclusive lock must not come back beside
 // c's.
 TEST_F(LockWaitTest, WhatIsGivenBackIsNoStrongerThanWhatALaterGrantLeft) {
@@ -290,6 +288,8 @@ TEST_F(LockWaitTest, WhatIsGivenBackIsNoStrongerThanWhatALaterGrantLeft) {
     for (const LockEntry& entry : table_.list()) EXPECT_EQ(entry.mode, shared);
 }
 
+// Random requests of several owners on two files. After each: holders are compatible, every waiter waits for somebody,
+// and when all have given up everything nothing is left.
 TEST_F(LockWaitTest, ARandomHistoryLeavesNobodyWaitingForNothing) {
     const uint64_t seed = testing::UnitTest::GetInstance()->random_seed() + 1;
     SCOPED_TRACE(testing::Message() << "seed " << seed);
@@ -341,7 +341,7 @@ TEST_F(LockWaitTest, ARandomHistoryLeavesNobodyWaitingForNothing) {
     EXPECT_GT(waited, 10u) << "the history was too tame to show anything";
     EXPECT_GT(deadlocks, 0u);
     for (const char* client : {"x", "y"})
-        table.release_client(1, *owners_.find_client(client), ReleaseCause::client_restarted);
+        table.release_client(1, *owners_.find_client(client, "192.0.2.1"), ReleaseCause::client_restarted);
     for (const LockRequest& one : granted) table.withdraw(one);
     EXPECT_EQ(table.count(), 0u);
     EXPECT_EQ(table.waits_count(), 0u);

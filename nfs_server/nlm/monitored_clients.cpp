@@ -94,21 +94,29 @@ Result<std::vector<MonitoredClient>, std::string> MonitoredClients::start() {
 Result<void, std::string> MonitoredClients::add(const MonitoredClient& client) {
     const std::lock_guard hold(mutex_);
     if (std::ranges::find(record_.clients, client) != record_.clients.end()) return {};
-    if (record_.clients.size() >= max_clients) make_room();
-    if (record_.clients.size() >= max_clients) return fail(std::string("too many clients have locks"));
+    const auto before = record_.clients;
+    if (!make_room(client)) return fail(std::string("too many clients have locks"));
     record_.clients.push_back(client);
     if (auto written = storage_.write(record_.to_text()); !written) {
-        record_.clients.pop_back();
+        record_.clients = before;
         return written;
     }
     lttng_ust_tracepoint(nlm, client_monitored, client.name.c_str(), client.address.c_str());
     return {};
 }
 
-void MonitoredClients::make_room() {
-    const auto unused =
-        std::ranges::find_if(record_.clients, [this](const auto& client) { return !is_in_use_(client.name); });
-    if (unused != record_.clients.end()) record_.clients.erase(unused);
+// False: all that could give way have locks.
+bool MonitoredClients::make_room(const MonitoredClient& client) {
+    const auto is_neighbour = [&](const MonitoredClient& other) { return other.address == client.address; };
+    const auto neighbours = static_cast<size_t>(std::ranges::count_if(record_.clients, is_neighbour));
+    const bool is_crowded = neighbours >= max_clients_per_address;
+    if (!is_crowded && record_.clients.size() < max_clients) return true;
+    const auto unused = std::ranges::find_if(record_.clients, [&](const MonitoredClient& other) {
+        return (!is_crowded || is_neighbour(other)) && !is_in_use_(other);
+    });
+    if (unused == record_.clients.end()) return false;
+    record_.clients.erase(unused);
+    return true;
 }
 
 bool MonitoredClients::may_reclaim(const MonitoredClient& client) const {

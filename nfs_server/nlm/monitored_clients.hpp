@@ -49,27 +49,30 @@ struct MonitorRecord {
 class MonitoredClients {
  public:
     static constexpr size_t max_clients = 1024;
+    // So many names of one address: who makes up more does not fill the list for the others.
+    static constexpr size_t max_clients_per_address = 256;
 
     // `is_in_use`: whether a client has locks; of those that have none, one gives way to a newcomer when the list is
     // full.
-    MonitoredClients(StableText& storage, std::function<bool(const std::string& name)> is_in_use)
+    MonitoredClients(StableText& storage, std::function<bool(const MonitoredClient&)> is_in_use)
         : storage_(storage), is_in_use_(std::move(is_in_use)) {}
 
     // Reads the list and begins a new state, which is on the disk when it returns. Gives the clients that had locks, or
     // may have had. Once, before anything else. Error: a message.
     Result<std::vector<MonitoredClient>, std::string> start();
 
-    // The client is on the list, durably, when it returns. Fires nlm:client_monitored if it was not. Error: a message.
+    // The client is on the list, durably, when it returns; of those that have no locks one may have given way. Fires
+    // nlm:client_monitored if it was not. Error: a message.
     Result<void, std::string> add(const MonitoredClient& client);
     // It was on the list when the server started.
     bool may_reclaim(const MonitoredClient& client) const;
     uint32_t state() const;
 
  private:
-    void make_room();
+    bool make_room(const MonitoredClient& client);
 
     StableText& storage_;
-    const std::function<bool(const std::string&)> is_in_use_;
+    const std::function<bool(const MonitoredClient&)> is_in_use_;
     mutable std::mutex mutex_;
     MonitorRecord record_;
     std::vector<MonitoredClient> from_before_;  // sorted

@@ -151,8 +151,7 @@ class Procedures {
     // A client that has no status monitor says that it restarted. It is believed from the address only that it locked
     // from.
     void free_all(const CallContext& call, const nlm4_notify& args, NoValue&) {
-        const auto client = manager_.owners.find_client(args.name);
-        if (client && client->address == call.peer.address())
+        if (const auto client = manager_.owners.find_client(args.name, call.peer.address()))
             manager_.client_gone(call.request_id, *client, ReleaseCause::client_restarted);
     }
 
@@ -179,14 +178,13 @@ class Procedures {
         if (!request) return request.error();
         request->reclaim = args.reclaim;
         LockClient& client = *request->owner->client;
-        if (is_monitored && client.address == call.peer.address())
-            note_state(manager_, call.request_id, client, args.state);
-        if (const auto status = admit(client, args.reclaim, is_monitored)) return *status;
+        if (is_monitored) note_state(manager_, call.request_id, client, args.state);
         const auto entry = manager_.grace.enter();
         if (const auto status = judge_by_grace(entry, client, args.reclaim)) {
             if (status == NLM4_DENIED_GRACE_PERIOD && !args.reclaim) fire_refused_by_grace(*request);
             return *status;
         }
+        if (is_monitored && !remember(client)) return NLM4_DENIED_NOLOCKS;
         if (args.block && is_monitored)
             request->wait_for = std::make_shared<const GrantTarget>(std::string(text_of(args.alock.fh)), call.peer);
         const nlm4_stats status = to_nlm4_stats(manager_.table.lock(*request));
@@ -195,12 +193,11 @@ class Procedures {
     }
 
     // The client is on the durable list before it gets a lock.
-    std::optional<nlm4_stats> admit(LockClient& client, bool reclaim, bool is_monitored) {
-        if (!manager_.monitored || !is_monitored || client.is_monitored) return std::nullopt;
-        if (reclaim && !manager_.monitored->may_reclaim({client.name, client.address})) return std::nullopt;
-        if (!manager_.monitored->add({client.name, client.address})) return NLM4_DENIED_NOLOCKS;
+    bool remember(LockClient& client) {
+        if (!manager_.monitored || client.is_monitored) return true;
+        if (!manager_.monitored->add({client.name, client.address})) return false;
         client.is_monitored = true;
-        return std::nullopt;
+        return true;
     }
 
     // Nothing: the request may be looked at.
@@ -234,9 +231,9 @@ class Procedures {
         const auto request = share_request(
             call, args.share, [&](auto handle) { return manager_.files.resolve(handle, call, mode_of(writes)); });
         if (!request) return request.error();
-        if (const auto status = admit(*request->owner->client, args.reclaim, true)) return *status;
         const auto entry = manager_.grace.enter();
         if (const auto status = judge_by_grace(entry, *request->owner->client, args.reclaim)) return *status;
+        if (!remember(*request->owner->client)) return NLM4_DENIED_NOLOCKS;
         switch (manager_.shares.share(*request)) {
             case ShareStatus::granted:
                 return NLM4_GRANTED;

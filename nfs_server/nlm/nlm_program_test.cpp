@@ -7,6 +7,7 @@
 #include <deque>
 #include <random>
 
+#include "nfs_server/nlm/lock_report.hpp"
 #include "nfs_server/rpc/dispatcher.hpp"
 #include "nfs_server/rpc/test_client.hpp"
 #include "nfs_server/wire/nlm4.hpp"
@@ -150,6 +151,19 @@ TEST_F(NlmProgramTest, OwnersDifferByCallerHandleAndSvid) {
     EXPECT_EQ(lock({.caller = "clien", .handle = "towner"}), NLM4_DENIED) << "names do not run into each other";
 }
 
+TEST_F(NlmProgramTest, HostsOfOneNameAreDifferentClients) {
+    EXPECT_EQ(lock({}), NLM4_GRANTED);
+    const auto home = std::exchange(peer_, *rpc::PeerAddress::parse("192.0.2.8", 800));
+    EXPECT_EQ(lock({}), NLM4_DENIED) << "caller, handle and svid are the same";
+    EXPECT_EQ(unlock({}), NLM4_GRANTED) << "of nothing";
+    EXPECT_EQ(lock({}), NLM4_DENIED);
+    EXPECT_EQ(manager_.owners.clients_named("client").size(), 1u);
+    peer_ = home;
+    EXPECT_EQ(lock({}), NLM4_GRANTED) << "it holds it still";
+    EXPECT_EQ(unlock({}), NLM4_GRANTED);
+    EXPECT_EQ(manager_.table.count(), 0u);
+}
+
 TEST_F(NlmProgramTest, SharedLocksGoTogether) {
     EXPECT_EQ(lock({}, false), NLM4_GRANTED);
     EXPECT_EQ(lock({.svid = 2}, false), NLM4_GRANTED);
@@ -218,6 +232,11 @@ TEST_F(NlmProgramTest, SharesDenyWhatTheirOwnersForbid) {
     EXPECT_EQ(share("b", fsa_W, fsm_DN), NLM4_DENIED) << "a denies writing";
     EXPECT_EQ(share("b", fsa_R, fsm_DR), NLM4_DENIED) << "a reads";
     EXPECT_EQ(share("b", fsa_R, fsm_DN), NLM4_GRANTED);
+    const auto report = report_locks(manager_);
+    ASSERT_EQ(report.at("shares").size(), 2u);
+    EXPECT_EQ(report.at("shares")[0].at("client"), "client");
+    EXPECT_EQ(report.at("shares")[0].at("deny"), "writing");
+    EXPECT_NE(locks_as_text(report).find("share: reading, denies others writing"), std::string::npos);
     EXPECT_EQ(share("a", fsa_RW, fsm_DRW), NLM4_DENIED) << "b reads";
     EXPECT_EQ(share("b", fsa_R, fsm_DN, NLMPROC4_UNSHARE), NLM4_GRANTED);
     EXPECT_EQ(share("a", fsa_RW, fsm_DRW), NLM4_GRANTED) << "replaces its own";

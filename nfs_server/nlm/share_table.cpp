@@ -49,6 +49,13 @@ void ShareTable::release_client(const LockClient& client) {
     }
 }
 
+std::vector<ShareRequest> ShareTable::list() const {
+    const std::lock_guard hold(mutex_);
+    std::vector<ShareRequest> list;
+    for (const auto& [file, shares] : files_) list.insert(list.end(), shares.begin(), shares.end());
+    return list;
+}
+
 size_t ShareTable::count() const {
     const std::lock_guard hold(mutex_);
     size_t count = 0;

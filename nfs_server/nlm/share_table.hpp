@@ -33,6 +33,8 @@ class ShareTable {
     // What was not shared stays so.
     void unshare(const ShareRequest& request);
     void release_client(const LockClient& client);
+    // All of them, file by file.
+    std::vector<ShareRequest> list() const;
     size_t count() const;
 
  private:
