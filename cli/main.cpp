@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <exception>
 #include <optional>
+#include <string>
 
 #include "cli/command.hpp"
 
@@ -30,18 +31,31 @@ const std::vector<const Command*>& Command::all() {
 
 namespace {
 
+// Empty when the command line begins with a command or an option.
+std::string what_is_missing(const CLI::App& app, int argc, char** argv) {
+    if (argc < 2) return "a command is missing";
+    const std::string first = argv[1];
+    const auto is_it = [&](const CLI::App* command) { return command->check_name(first); };
+    if (first.starts_with('-') || !app.get_subcommands(is_it).empty()) return "";
+    return "there is no command `" + first + "`";
+}
+
 int run(int argc, char** argv) {
     CLI::App app{
         "Lockstep: runtime verification for user space.\n"
         "Exit status: 0 ok, 1 violated (or a model has errors), 2 could not run, 3 inconclusive.",
         "lockstep"};
     app.set_version_flag("--version", LOCKSTEP_VERSION);
-    app.require_subcommand(1);
+    app.require_subcommand(0, 1);  // what_is_missing asks for one, in better words
 
     std::vector<std::pair<CLI::App*, Command::Run>> runs;
     for (const Command* command : Command::all()) {
         CLI::App* sub = app.add_subcommand(command->name(), command->summary());
         runs.emplace_back(sub, command->declare(*sub));
+    }
+    if (const std::string missing = what_is_missing(app, argc, argv); !missing.empty()) {
+        std::fprintf(stderr, "lockstep: %s; `lockstep --help` lists the commands\n", missing.c_str());
+        return exit_could_not_run;
     }
     try {
         app.parse(argc, argv);

@@ -9,6 +9,12 @@ cd "$work"
 
 source "${LOCKSTEP_SOURCE_DIR:?}/scripts/expect.sh"
 
+expect 2 "$lockstep"
+grep -q 'a command is missing' err
+expect 2 "$lockstep" chekc "$root"/dot/mutual_exclusion.dot
+grep -q 'there is no command `chekc`' err
+expect 0 "$lockstep" --version
+
 expect 0 "$lockstep" check "$root"/dot/*.dot
 expect 0 "$lockstep" test --interpret-only "$root"/dot/*.dot
 expect 1 "$lockstep" check "$root/dot/bad/nondeterminism.dot"
