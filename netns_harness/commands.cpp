@@ -162,6 +162,10 @@ std::string disk_file(const ServerPlan& plan) {
     return has_size ? path.substr(0, colon) : path;
 }
 
+std::filesystem::path call_times_file(const RunOptions& options, const std::string& life) {
+    return options.logs / (life + ".calls");
+}
+
 std::string strike_log(const RunOptions& options, const std::string& server) {
     return options.logs / (server + ".strikes");
 }
@@ -194,12 +198,13 @@ Command client_command(const RunOptions& options, Observer& observer, const Clie
         return in_a_guest(std::move(command), options.scenario, plan, address(plan.name),
                           options.programs.nfs_server.parent_path());
     }
-    if (workload_kind(options.scenario.workload(plan.workload).kind).on_files)
-        return file_command(options, observer, plan, number, address, start);
-    Command command = options.scenario.workload(plan.workload).kind == dlm_locks
-                          ? node_command(options, observer, plan, number, address, start)
-                          : workload_command(options, observer, plan, number, address, start);
-    if (observer.listens_to_clients())
+    const std::string& kind = options.scenario.workload(plan.workload).kind;
+    const bool on_files = workload_kind(kind).on_files;
+    Command command = on_files            ? file_command(options, observer, plan, number, address, start)
+                      : kind == dlm_locks ? node_command(options, observer, plan, number, address, start)
+                                          : workload_command(options, observer, plan, number, address, start);
+    command.environment["LOCKSTEP_CALL_TIMES"] = call_times_file(options, command.name);
+    if (!on_files && observer.listens_to_clients())
         command.arguments.insert(command.arguments.end(),
                                  {"--wait-for-listener", std::to_string(options.start_limit.count())});
     return command;

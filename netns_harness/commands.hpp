@@ -25,6 +25,9 @@ Command client_command(const RunOptions& options, Observer& observer, const Clie
 // The file that is the server's disk; empty when none is.
 std::string disk_file(const ServerPlan& plan);
 
+// Where a life of a workload's client writes down how long its calls take.
+std::filesystem::path call_times_file(const RunOptions& options, const std::string& life);
+
 // Where a server writes down when its deliberate faults strike.
 std::string strike_log(const RunOptions& options, const std::string& server);
 

@@ -32,6 +32,7 @@ class JsonReport {
                 {"oracle_checks", result_.oracle_checks()},
                 {"commands_verdict", json(result_.commands_verdict())},
                 {"clients", list(result_.clients)},
+                {"calls", json(result_.calls)},
                 {"samples", list(result_.samples)},
                 {"kept_in", result_.kept_in}};
     }
@@ -128,6 +129,19 @@ class JsonReport {
                 {"events", sample.events},
                 {"contexts", sample.contexts},
                 {"violations", sample.violations}};
+    }
+
+    Json json(const CallInterval& interval) const {
+        return {{"until_ms", interval.until_ms},     {"width_ms", interval.width_ms}, {"answered", interval.answered},
+                {"unanswered", interval.unanswered}, {"p50_us", interval.p50_us},     {"p99_us", interval.p99_us}};
+    }
+
+    Json json(const CallSeries& calls) const {
+        return {{"answered", calls.answered},
+                {"unanswered", calls.unanswered},
+                {"p50_us", calls.p50_us},
+                {"p99_us", calls.p99_us},
+                {"intervals", list(calls.intervals)}};
     }
 
     Json json(const ClientResult& client) const {

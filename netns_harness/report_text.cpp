@@ -50,7 +50,17 @@ class TextReport {
         for (const ArmedFault& fault : result_.faults)
             line("DELIBERATE FAULT: {} in {}, struck {} times", fault.name, fault.server, fault.strikes_ns.size());
         injected_faults();
+        calls();
         line("");
+    }
+
+    void calls() {
+        const CallSeries& calls = result_.calls;
+        const double seconds = static_cast<double>(result_.workload_duration.count()) / 1000;
+        if (calls.intervals.empty() || seconds <= 0) return;
+        line("calls: {} ({:.0f} a second), half of them answered within {:.3g} ms, 99 of 100 within {:.3g} ms{}",
+             calls.answered, static_cast<double>(calls.answered) / seconds, calls.p50_us / 1000, calls.p99_us / 1000,
+             calls.unanswered > 0 ? fmt::format("; {} were not answered", calls.unanswered) : "");
     }
 
     // How often each was brought about.

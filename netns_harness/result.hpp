@@ -85,6 +85,25 @@ struct Sample {
     std::uint64_t violations = 0;
 };
 
+// The workloads' calls to servers that ended in an interval of the work.
+struct CallInterval {
+    std::uint64_t until_ms = 0;  // the interval's end, since the clients' start
+    std::uint64_t width_ms = 0;
+    std::uint64_t answered = 0;
+    std::uint64_t unanswered = 0;
+    double p50_us = 0;  // half of the answers took no longer; 0 when there was none
+    double p99_us = 0;
+};
+
+// All of them: what the users of the servers saw. A user's command tells nothing of its calls.
+struct CallSeries {
+    std::uint64_t answered = 0;
+    std::uint64_t unanswered = 0;
+    double p50_us = 0;
+    double p99_us = 0;
+    std::vector<CallInterval> intervals;
+};
+
 // What one client did.
 struct ClientResult {
     std::string name;
@@ -137,6 +156,7 @@ struct RunResult {
     std::vector<HostInfo> hosts;
     std::vector<PropertyResult> properties;
     std::vector<ClientResult> clients;
+    CallSeries calls;
     std::vector<Sample> samples;  // some ten a second while the clients worked
     std::vector<std::string>
         problems;  // what makes the whole run inconclusive: a client that failed, an interruption, …

@@ -67,6 +67,9 @@ class Run {
         const Counting counting = stage_.take_summaries(fired);
         result_.properties = observer_.end(fired, counting);
         stage_.stop_servers();
+        result_.calls =
+            series_of(stage_.take_call_times(), result_.start_ns,
+                      result_.start_ns + static_cast<std::uint64_t>(result_.workload_duration.count()) * 1'000'000);
         take_strikes();
         if (!stopped_early_) faults_.report_idle_faults();
         result_.whole_duration = since(begin);

@@ -340,6 +340,14 @@ Counting Stage::take_summaries(FiredCounts& fired) {
     return counting;
 }
 
+CallIntervals Stage::take_call_times() const {
+    CallIntervals intervals;
+    for (const Program& client : clients_)
+        for (const Program::Life& life : client.lives)
+            add_calls(intervals, call_times_file(options_, life.process->name()));
+    return intervals;
+}
+
 void Stage::take_summary(const std::string& name, ClientResult& client, const std::string& line, FiredCounts& fired) {
     const Json summary = summary_in(line);
     client.turns += summary.value("turns", std::uint64_t{0});

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "netns_harness/call_times.hpp"
 #include "netns_harness/network.hpp"
 #include "netns_harness/run.hpp"
 #include "netns_harness/shim_control.hpp"
@@ -81,6 +82,9 @@ class Stage {
 
     // Reads the clients' last words into the result.
     Counting take_summaries(FiredCounts& fired);
+
+    // What the workloads' clients wrote down of their calls, in all their lives.
+    CallIntervals take_call_times() const;
 
     // Descriptors that become readable when a program ends.
     std::vector<int> end_fds() const;

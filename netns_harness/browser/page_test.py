@@ -36,6 +36,9 @@ class Page(unittest.TestCase):
         """Everything that a reader could unfold, is."""
         for summary in self.browser.find("details:not([open]) > summary"):
             self.browser.click(summary)
+        # What the page does when something unfolds, it does in tasks of their own.
+        self.browser.evaluate("window.settled = false; requestAnimationFrame(() => requestAnimationFrame(() => { window.settled = true; }))")
+        self.browser.until("return window.settled")
 
     def tearDown(self):
         self.assertEqual([], self.browser.complaints())
@@ -83,6 +86,23 @@ class Page(unittest.TestCase):
             }
             return over""")
         self.assertEqual([], over)
+
+    def test_throughput_and_latency_are_drawn_over_time_with_the_faults(self):
+        plots = self.browser.evaluate("""
+            return [...document.querySelectorAll('svg.plot')].map(svg => ({label: svg.getAttribute('aria-label'), bands: svg.querySelectorAll('.band').length,
+                strikes: svg.querySelectorAll('.strike').length, lines: [...svg.querySelectorAll('path.line')].map(line => line.getTotalLength())}))""")
+        self.assertEqual(["Calls a second over time", "Latency of the calls over time", "Events a second over time"], [plot["label"] for plot in plots])
+        self.assertEqual([1, 2, 1], [len(plot["lines"]) for plot in plots])
+        for plot in plots:
+            self.assertGreater(min(plot["lines"]), 600, "%s is drawn over the time of the run" % plot["label"])
+            self.assertEqual(bool(self.result["injected_faults"]), plot["bands"] > 0)
+            self.assertEqual(bool(self.result["faults"]), plot["strikes"] > 0)
+
+    def test_the_latency_that_is_drawn_is_the_results(self):
+        intervals = [each for each in self.result["calls"]["intervals"] if each["width_ms"] >= 20 and each["answered"]]
+        worst = max(each["p99_us"] for each in intervals) / 1000
+        shown = self.browser.evaluate("return [...document.querySelectorAll('svg.plot')][1].querySelectorAll('text')[4].textContent")
+        self.assertAlmostEqual(worst, float(shown.replace(",", "").removesuffix(" ms")), delta=worst * 0.01 + 0.5 * (worst < 1))
 
     def test_every_automaton_unfolds_at_a_click_and_is_drawn(self):
         summaries = self.browser.find("details.automaton > summary")

@@ -7,6 +7,8 @@
 
 #include <cerrno>
 
+#include "netns_harness/workloads/call_recorder.hpp"
+
 namespace lockstep::workloads {
 
 using Clock = std::chrono::steady_clock;
@@ -46,6 +48,19 @@ void RpcConnection::finish(const char* what, int queued, Call& call) {
     pump(what, call);
     if (call.status != RPC_STATUS_SUCCESS)
         throw NoAnswer(std::string(what) + ": " + (call.error.empty() ? "the call failed" : call.error));
+}
+
+void RpcConnection::finish_timed(const char* what, int queued, Call& call) {
+    CallRecorder* recorder = CallRecorder::of_this_process();
+    if (recorder == nullptr) return finish(what, queued, call);
+    const auto begin = Clock::now();
+    try {
+        finish(what, queued, call);
+    } catch (const NoAnswer&) {
+        recorder->unanswered(Clock::now());
+        throw;
+    }
+    recorder->answered(begin, Clock::now());
 }
 
 void RpcConnection::pump(const char* what, const Call& call) {

@@ -26,7 +26,7 @@ class RpcConnection {
     template <class Result, class Start, class Take>
     void call(const char* what, Start start, Take take) {
         Call call{[&take](void* result) { take(*static_cast<Result*>(result)); }};
-        finish(what, start(rpc_, &RpcConnection::answered, static_cast<void*>(&call)), call);
+        finish_timed(what, start(rpc_, &RpcConnection::answered, static_cast<void*>(&call)), call);
     }
 
  private:
@@ -38,6 +38,7 @@ class RpcConnection {
     };
     static void answered(rpc_context* rpc, int status, void* data, void* private_data);
     void finish(const char* what, int queued, Call& call);
+    void finish_timed(const char* what, int queued, Call& call);
     void pump(const char* what, const Call& call);
 
     rpc_context* rpc_;
