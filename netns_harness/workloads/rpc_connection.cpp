@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <mutex>
 
 #include "netns_harness/workloads/call_recorder.hpp"
 
@@ -13,15 +14,34 @@ namespace lockstep::workloads {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+// libnfs draws the first number of a context's calls, and the port that it binds to, from counters that it changes
+// without a lock. Two connections of one host whose calls have the same numbers are one client to a server that keeps
+// replies: it answers a call of the one with its reply to the other.
+std::mutex libnfs_counters;
+
+rpc_context* make_context() {
+    const std::lock_guard hold(libnfs_counters);
+    return rpc_init_context();
+}
+
+template <class Call>
+int start_to_connect(rpc_context* rpc, const std::string& address, int port, int program, int version, rpc_cb answered,
+                     Call& call) {
+    const std::lock_guard hold(libnfs_counters);
+    return rpc_connect_port_async(rpc, address.c_str(), port, program, version, answered, &call);
+}
+
+}  // namespace
+
 RpcConnection::RpcConnection(const std::string& address, int port, int program, int version,
                              std::chrono::milliseconds call_limit)
-    : rpc_(rpc_init_context()), call_limit_(call_limit) {
+    : rpc_(make_context()), call_limit_(call_limit) {
     if (rpc_ == nullptr) throw NoAnswer("libnfs: out of memory");
     Call connecting;
     try {
-        finish("connect",
-               rpc_connect_port_async(rpc_, address.c_str(), port, program, version, &RpcConnection::answered,
-                                      &connecting),
+        finish("connect", start_to_connect(rpc_, address, port, program, version, &RpcConnection::answered, connecting),
                connecting);
     } catch (const CallError& error) {
         rpc_destroy_context(rpc_);
