@@ -293,6 +293,18 @@ TEST(GracePeriodFault, IsNoticedByItsPropertyAlone) {
     EXPECT_EQ(locks.violated(), std::set<std::string>{"grace_period"});
 }
 
+TEST(GracePeriodFault, AReclaimThatComesTooLateIsNoticedByItsPropertyAlone) {
+    WatchedLocks locks;
+    EXPECT_EQ(locks.lock("a", 0, true), NLM4_GRANTED);
+    locks.restart({"--fault", "late_reclaim"});
+    const auto until = Clock::now() + std::chrono::seconds(20);
+    EXPECT_EQ(locks.lock("b", 1, true), NLM4_DENIED_GRACE_PERIOD);
+    while (locks.lock("b", 1, true) == NLM4_DENIED_GRACE_PERIOD && Clock::now() < until) std::this_thread::yield();
+    EXPECT_EQ(locks.violated(), std::set<std::string>{});
+    for (uint64_t byte = 10; byte < 100 && locks.violated().empty(); ++byte) locks.lock("a", byte, true, false, true);
+    EXPECT_EQ(locks.violated(), std::set<std::string>{"grace_period"});
+}
+
 TEST(GracePeriodFault, WithoutItNothingIsViolated) {
     WatchedLocks locks;
     EXPECT_EQ(locks.lock("a", 0, true), NLM4_GRANTED);

@@ -63,6 +63,12 @@ class Silence {
     rpc::FileDescriptor socket_;
 };
 
+// Names are not looked up.
+std::string numeric_address(const std::string& name) {
+    const auto address = rpc::PeerAddress::parse(name, 0);
+    return address ? address->address() : "";
+}
+
 class Manager {
  public:
     Manager() {
@@ -100,7 +106,12 @@ class Manager {
     Silence silence_;
     Files files_;
     InMemory storage_;
-    LockManager manager_{files_, {.limits = limits, .callback_limit_ms = 1, .portmapper_port = silence_.port()}};
+    LockManager manager_{files_,
+                         {.limits = limits,
+                          .callback_limit_ms = 1,
+                          .portmapper_port = silence_.port(),
+                          .boot_id = "boot",
+                          .address_of = numeric_address}};
     rpc::ProgramSet programs_;
     rpc::Dispatcher dispatcher_{programs_};
     const rpc::PeerAddress hosts_[2] = {*rpc::PeerAddress::parse("127.0.0.1", 700),

@@ -50,7 +50,10 @@ bool_t xdr_get_port(XDR* xdrs, GetPort* value) {
            xdr_u_int(xdrs, &value->port);
 }
 
-// What a client's host serves: a portmapper, a lock manager, a status monitor. Notes what it is told.
+constexpr uint32_t watcher_program = 0x20000001;
+
+// What a client's host serves: a portmapper, a lock manager, a status monitor, and a program that watches other hosts.
+// Notes what it is told.
 class ClientHost {
  public:
     ClientHost() {
@@ -82,6 +85,13 @@ class ClientHost {
                         note("notify " + std::to_string(change.state));
                     });
         programs_.add(std::move(monitor));
+        rpc::Program watcher(watcher_program, 1, "watcher");
+        watcher.add(5, "RESTARTED", xdr_sm_status, rpc::xdr_no_value,
+                    [this](const CallContext&, const sm_status& status, NoValue&) {
+                        note(std::string(status.mon_name) + " is in state " + std::to_string(status.state) + ", " +
+                             status.priv);
+                    });
+        programs_.add(std::move(watcher));
         port_ = server_.listen(*rpc::PeerAddress::parse("127.0.0.1", 0), programs_)->port();
         server_.start(1);
         registered_udp_ = port_;
@@ -152,7 +162,10 @@ class ClientHost {
 class ClientHostTest : public testing::Test {
  protected:
     LockManagerOptions options() {
-        return {.grace_period_ms = 1000, .callback_limit_ms = callback_limit_ms_, .portmapper_port = host_.port()};
+        return {.grace_period_ms = 1000,
+                .callback_limit_ms = callback_limit_ms_,
+                .portmapper_port = host_.port(),
+                .boot_id = boot_id_};
     }
     void start() {
         manager_ = std::make_unique<LockManager>(files_, options(), clock_);
@@ -207,6 +220,18 @@ class ClientHostTest : public testing::Test {
     }
 
     int64_t callback_limit_ms_ = 1500;
+    std::string boot_id_ = "first";
+    // A program on `from` asks to be told when the host restarts.
+    sm_stat_res watch(const char* host, const char* from = "127.0.0.1") {
+        const mon args{{const_cast<char*>(host), my_id_}, "cookie"};
+        return call({SM_PROG, 1, SM_MON}, xdr_mon, args, xdr_sm_stat_res, from);
+    }
+    void unwatch(const char* host) {
+        call({SM_PROG, 1, SM_UNMON}, xdr_mon_id, mon_id{const_cast<char*>(host), my_id_}, xdr_sm_stat);
+    }
+
+    char me_[10] = "localhost";
+    my_id my_id_{me_, static_cast<int>(watcher_program), 1, 5};
     OneFile files_;
     TextInMemory storage_;
     ManualClock clock_;
@@ -445,6 +470,56 @@ TEST_F(ClientHostTest, AnAddressThatMakesUpNamesDoesNotFillTheList) {
     EXPECT_TRUE(monitored("one more", "192.0.2.67"));
     in_use.pop_back();
     EXPECT_TRUE(monitored("one more", "192.0.2.66")) << "one without locks gives way";
+}
+
+TEST_F(ClientHostTest, WhoWatchesAHostIsToldOfItsRestart) {
+    start();
+    EXPECT_EQ(watch("192.0.2.66", "192.0.2.7").res_stat, STAT_FAIL) << "only programs on this host are served";
+    const auto watched = watch("192.0.2.66");
+    EXPECT_EQ(watched.res_stat, STAT_SUCC);
+    EXPECT_EQ(watched.state, 1);
+    EXPECT_EQ(watch("no such host at all").res_stat, STAT_FAIL);
+    EXPECT_EQ(watch("192.0.2.67").res_stat, STAT_SUCC);
+    notify(8, "192.0.2.65");
+    notify(9, "192.0.2.66");
+    EXPECT_EQ(host_.next(), "192.0.2.66 is in state 9, cookie") << "and nothing of whom nobody watches";
+    unwatch("192.0.2.66");
+    notify(11, "192.0.2.66");
+    notify(13, "192.0.2.67");
+    EXPECT_EQ(host_.next(), "192.0.2.67 is in state 13, cookie");
+    start();
+    notify(15, "192.0.2.67");
+    EXPECT_EQ(host_.next(), "192.0.2.67 is in state 15, cookie") << "what is watched outlives the server";
+    call({SM_PROG, 1, SM_UNMON_ALL}, xdr_my_id, my_id_, xdr_sm_stat);
+    EXPECT_EQ(storage_.text.find("watch"), std::string::npos) << storage_.text;
+}
+
+TEST_F(ClientHostTest, HostsThatAreWatchedHearOfABootAndOfNoLesserRestart) {
+    start();
+    EXPECT_EQ(watch("127.0.0.1").res_stat, STAT_SUCC);
+    start();
+    boot_id_ = "second";
+    start();
+    EXPECT_EQ(host_.next(), "notify 3") << "once: the host's second state";
+    for (int tries = 0; tries < 1000 && storage_.text.find("owed") != std::string::npos; ++tries)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(storage_.text.find("owed"), std::string::npos) << storage_.text;
+    EXPECT_EQ(storage_.text.find("watch"), std::string::npos) << "whoever watched is gone, too";
+    EXPECT_EQ(watch("127.0.0.1").state, 3);
+    call({SM_PROG, 1, SM_SIMU_CRASH}, rpc::xdr_no_value, NoValue{}, rpc::xdr_no_value);
+    EXPECT_EQ(host_.next(), "notify 5");
+}
+
+TEST_F(ClientHostTest, AHostThatCouldNotBeToldOfABootIsToldAfterTheNextStart) {
+    start();
+    EXPECT_EQ(watch("127.0.0.1").res_stat, STAT_SUCC);
+    host_.unregister();
+    boot_id_ = "second";
+    start();
+    EXPECT_TRUE(host_.was_asked_for_tcp(1));
+    host_.register_ports(host_.port(), false);
+    start();
+    EXPECT_EQ(host_.next(), "notify 3");
 }
 
 TEST(WarningLimitTest, OfEachClientThereIsOneWarningAMinute) {

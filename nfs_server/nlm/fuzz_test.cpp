@@ -110,7 +110,13 @@ TEST(LockFuzz, AnEndlessRowOfFragmentsIsTurnedAway) {
 TEST(LockFuzz, TheStoredListOfClientsMayBeAnything) {
     std::vector<Stream> seeds;
     for (const MonitorRecord& record :
-         {MonitorRecord{}, MonitorRecord{.state = 7, .clients = {{"host", "192.0.2.1"}, {"", "2001:db8::1"}}},
+         {MonitorRecord{},
+          MonitorRecord{.state = 3,
+          .boot_id = "b",
+          .host_state = 5,
+          .watches = {Watch{{"host", "192.0.2.1"}, "me", 100021, 4, 16, "sixteen\nbytes..."}},
+          .owed = {{"other", "192.0.2.2"}}},
+          MonitorRecord{.state = 7, .clients = {{"host", "192.0.2.1"}, {"", "2001:db8::1"}}},
           MonitorRecord{.state = UINT32_MAX, .clients = {{"a\nclient 192.0.2.1 1 b", "192.0.2.2"}}}}) {
         const std::string text = record.to_text();
         seeds.emplace_back(text.begin(), text.end());
@@ -148,6 +154,7 @@ class Calls {
         add(NLM_PROGRAM, 4, NLMPROC4_FREE_ALL, xdr_nlm4_notify, nlm4_notify{caller_, 5});
         add(SM_PROG, 1, SM_STAT, xdr_sm_name, sm_name{caller_});
         add(SM_PROG, 1, SM_NOTIFY, xdr_stat_chge, stat_chge{caller_, 7});
+        add(SM_PROG, 1, SM_MON, xdr_mon, mon{{address_, {caller_, 100021, 4, 16}}, {}});
         add(SM_PROG, 1, SM_UNMON, xdr_mon_id, mon_id{caller_, {caller_, 1, 2, 3}});
         add(SM_PROG, 1, SM_UNMON_ALL, xdr_my_id, my_id{caller_, 1, 2, 3});
         add(SM_PROG, 1, SM_SIMU_CRASH, rpc::xdr_no_value, rpc::NoValue{});
@@ -166,6 +173,7 @@ class Calls {
         }
     }
     char caller_[5] = "host";
+    char address_[10] = "127.0.0.1";
     char handle_[2] = "h";
     std::vector<Stream> calls_;
 };

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "nfs_server/fs/error.hpp"
 #include "nfs_server/fs/file_handle.hpp"
@@ -33,12 +36,17 @@ class FileResolver {
     virtual fs::Outcome<fs::FileIdentity> decode(std::span<const std::byte> handle) = 0;
 };
 
+// The address of a host's name, or of an address as text; "" when there is none. May ask the network.
+std::string system_address_of(const std::string& name);
+
 struct LockManagerOptions {
     LockLimits limits = {};
     int64_t grace_period_ms = 45'000;
     int64_t callback_limit_ms = 30'000;
     int64_t notify_limit_ms = 15 * 60'000;
     uint16_t portmapper_port = 111;  // of clients
+    std::string boot_id = {};        // changes with each boot of this host; empty: the kernel's
+    std::function<std::string(const std::string&)> address_of = system_address_of;
 };
 
 class LockManager {
@@ -58,6 +66,9 @@ class LockManager {
     // The client has restarted: what it held and waited for goes. Returns how many locks went.
     size_t client_gone(uint64_t request_id, const LockClient& client, ReleaseCause cause);
 
+    // The hosts are told that this host, on which somebody watched them, has restarted.
+    void notify_of_host(const std::vector<MonitoredClient>& owed);
+
     const LockManagerOptions options;
     LockOwners owners;
     LockTable table;
@@ -69,7 +80,7 @@ class LockManager {
     std::unique_ptr<rpc::Outgoing> outgoing;  // the last: it ends first, since its calls use the others
 
  private:
-    void notify(const MonitoredClient& client);
+    void notify(const MonitoredClient& client, uint32_t state, std::function<void()> told);
 };
 
 }  // namespace lockstep::server::nlm

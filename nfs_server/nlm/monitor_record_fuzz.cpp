@@ -15,6 +15,7 @@ extern "C" int LOCKSTEP_FUZZ_ENTRY(const uint8_t* data, size_t size) {
     if (!record) return 0;
     if (record->clients.size() > size) std::abort();
     const auto again = MonitorRecord::from_text(record->to_text());
-    if (!again || again->state != record->state || again->clients != record->clients) std::abort();
+    if (!again || again->to_text() != record->to_text() || again->clients != record->clients) std::abort();
+    if (again->watches != record->watches || again->owed != record->owed) std::abort();
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,17 @@ namespace lockstep::server::nlm {
 namespace {
 
 constexpr std::string_view magic = "lockstep nsm 1\n";
+
+// Appends what was taken.
+template <class T>
+bool keep(std::vector<T>& list, std::optional<T> taken) {
+    if (taken) list.push_back(std::move(*taken));
+    return taken.has_value();
+}
+
+std::string host_text(const MonitoredClient& host) {
+    return fmt::format("{} {} {}", host.address, host.name.size(), host.name);
+}
 
 // Takes parts off the front of a text; every failure is the last.
 class Parser {
@@ -42,19 +54,55 @@ class Parser {
         if (error != std::errc{} || last != digits->data() + digits->size()) return std::nullopt;
         return number;
     }
+    // BYTES " " and so many.
+    std::optional<std::string> take_text() {
+        const auto size_bytes = take_number(' ');
+        const auto text = size_bytes ? take_bytes(*size_bytes) : std::nullopt;
+        return text ? std::optional<std::string>(*text) : std::nullopt;
+    }
+    std::optional<MonitoredClient> take_host() {
+        const auto address = take_until(' ');
+        auto name = address ? take_text() : std::nullopt;
+        if (!name) return std::nullopt;
+        return MonitoredClient{std::move(*name), std::string(*address)};
+    }
+    std::optional<Watch> take_watch() {
+        const auto program = take_number(' '), version = take_number(' '), procedure = take_number(' ');
+        const auto cookie = take_bytes(16);
+        if (!program || !version || !procedure || !cookie) return std::nullopt;
+        auto host = take_host();
+        auto watcher = host ? take_text() : std::nullopt;
+        if (!watcher) return std::nullopt;
+        return Watch{std::move(*host), std::move(*watcher), *program, *version, *procedure, std::string(*cookie)};
+    }
     bool is_done() const { return text_.empty(); }
 
  private:
     std::string_view text_;
 };
 
+uint32_t next_state(uint32_t state) {
+    return state == 0 ? 1 : (state | 1) + 2;
+}
+
+void host_restarted(MonitorRecord& record) {
+    record.host_state = next_state(record.host_state);
+    for (const Watch& watch : record.watches)
+        if (std::ranges::find(record.owed, watch.host) == record.owed.end()) record.owed.push_back(watch.host);
+    record.watches.clear();
+}
+
 }  // namespace
 
 std::string MonitorRecord::to_text() const {
     std::string text(magic);
     text += fmt::format("state {}\n", state);
-    for (const MonitoredClient& client : clients)
-        text += fmt::format("client {} {} {}\n", client.address, client.name.size(), client.name);
+    if (!boot_id.empty()) text += fmt::format("boot {}\nhost {}\n", boot_id, host_state);
+    for (const MonitoredClient& client : clients) text += "client " + host_text(client) + "\n";
+    for (const MonitoredClient& host : owed) text += "owed " + host_text(host) + "\n";
+    for (const Watch& watch : watches)
+        text += fmt::format("watch {} {} {} {}{}{} {}\n", watch.program, watch.version, watch.procedure, watch.cookie,
+                            host_text(watch.host), watch.watcher.size(), watch.watcher);
     return text;
 }
 
@@ -65,18 +113,24 @@ std::optional<MonitorRecord> MonitorRecord::from_text(std::string_view text) {
     const auto state = parser.take_number('\n');
     if (!state) return std::nullopt;
     record.state = *state;
+    if (parser.take("boot ")) {
+        const auto boot_id = parser.take_until('\n');
+        const auto host_state = boot_id && parser.take("host ") ? parser.take_number('\n') : std::nullopt;
+        if (!host_state) return std::nullopt;
+        record.boot_id = *boot_id;
+        record.host_state = *host_state;
+    }
     while (!parser.is_done()) {
-        if (!parser.take("client ")) return std::nullopt;
-        const auto address = parser.take_until(' ');
-        const auto size_bytes = address ? parser.take_number(' ') : std::nullopt;
-        const auto name = size_bytes ? parser.take_bytes(*size_bytes) : std::nullopt;
-        if (!name || !parser.take("\n")) return std::nullopt;
-        record.clients.push_back({std::string(*name), std::string(*address)});
+        const bool is_line = parser.take("client ") ? keep(record.clients, parser.take_host())
+                             : parser.take("owed ")
+                                 ? keep(record.owed, parser.take_host())
+                                 : parser.take("watch ") && keep(record.watches, parser.take_watch());
+        if (!is_line || !parser.take("\n")) return std::nullopt;
     }
     return record;
 }
 
-Result<std::vector<MonitoredClient>, std::string> MonitoredClients::start() {
+Result<MonitoredClients::Start, std::string> MonitoredClients::start(const std::string& boot_id) {
     const std::lock_guard hold(mutex_);
     LOCKSTEP_TRY(const std::string text, storage_.read());
     if (!text.empty()) {
@@ -84,38 +138,50 @@ Result<std::vector<MonitoredClient>, std::string> MonitoredClients::start() {
         if (!record) return fail(std::string("the list of clients with locks is damaged"));
         record_ = std::move(*record);
     }
-    record_.state = record_.state == 0 ? 1 : (record_.state | 1) + 2;
-    LOCKSTEP_TRY(storage_.write(record_.to_text()));
+    LOCKSTEP_TRY(change([&](MonitorRecord& record) {
+        record.state = next_state(record.state);
+        if (record.boot_id != boot_id) host_restarted(record);
+        record.boot_id = boot_id;
+    }));
     from_before_ = record_.clients;
     std::ranges::sort(from_before_);
-    return from_before_;
+    return Start{from_before_, record_.owed};
+}
+
+// With the mutex held. What can't be written has not changed.
+template <class Change>
+Result<void, std::string> MonitoredClients::change(Change change_record) {
+    MonitorRecord changed = record_;
+    change_record(changed);
+    LOCKSTEP_TRY(storage_.write(changed.to_text()));
+    record_ = std::move(changed);
+    return {};
 }
 
 Result<void, std::string> MonitoredClients::add(const MonitoredClient& client) {
     const std::lock_guard hold(mutex_);
     if (std::ranges::find(record_.clients, client) != record_.clients.end()) return {};
-    const auto before = record_.clients;
-    if (!make_room(client)) return fail(std::string("too many clients have locks"));
-    record_.clients.push_back(client);
-    if (auto written = storage_.write(record_.to_text()); !written) {
-        record_.clients = before;
-        return written;
-    }
+    bool has_room = false;
+    LOCKSTEP_TRY(change([&](MonitorRecord& record) {
+        has_room = make_room(record.clients, client);
+        if (has_room) record.clients.push_back(client);
+    }));
+    if (!has_room) return fail(std::string("too many clients have locks"));
     lttng_ust_tracepoint(nlm, client_monitored, client.name.c_str(), client.address.c_str());
     return {};
 }
 
 // False: all that could give way have locks.
-bool MonitoredClients::make_room(const MonitoredClient& client) {
+bool MonitoredClients::make_room(std::vector<MonitoredClient>& clients, const MonitoredClient& client) const {
     const auto is_neighbour = [&](const MonitoredClient& other) { return other.address == client.address; };
-    const auto neighbours = static_cast<size_t>(std::ranges::count_if(record_.clients, is_neighbour));
+    const auto neighbours = static_cast<size_t>(std::ranges::count_if(clients, is_neighbour));
     const bool is_crowded = neighbours >= max_clients_per_address;
-    if (!is_crowded && record_.clients.size() < max_clients) return true;
-    const auto unused = std::ranges::find_if(record_.clients, [&](const MonitoredClient& other) {
+    if (!is_crowded && clients.size() < max_clients) return true;
+    const auto unused = std::ranges::find_if(clients, [&](const MonitoredClient& other) {
         return (!is_crowded || is_neighbour(other)) && !is_in_use_(other);
     });
-    if (unused == record_.clients.end()) return false;
-    record_.clients.erase(unused);
+    if (unused == clients.end()) return false;
+    clients.erase(unused);
     return true;
 }
 
@@ -127,6 +193,56 @@ bool MonitoredClients::may_reclaim(const MonitoredClient& client) const {
 uint32_t MonitoredClients::state() const {
     const std::lock_guard hold(mutex_);
     return record_.state;
+}
+
+Result<void, std::string> MonitoredClients::watch(const Watch& watch) {
+    const std::lock_guard hold(mutex_);
+    if (std::ranges::find(record_.watches, watch) != record_.watches.end()) return {};
+    if (record_.watches.size() >= max_watches) return fail(std::string("too many hosts are watched"));
+    return change([&](MonitorRecord& record) { record.watches.push_back(watch); });
+}
+
+Result<void, std::string> MonitoredClients::unwatch(const Watch& watch) {
+    const std::lock_guard hold(mutex_);
+    return change([&](MonitorRecord& record) {
+        std::erase_if(record.watches,
+                      [&](const Watch& other) { return other.is_by(watch) && other.host.name == watch.host.name; });
+    });
+}
+
+Result<void, std::string> MonitoredClients::unwatch_all(const Watch& by) {
+    const std::lock_guard hold(mutex_);
+    return change([&](MonitorRecord& record) {
+        std::erase_if(record.watches, [&](const Watch& other) { return other.is_by(by); });
+    });
+}
+
+std::vector<Watch> MonitoredClients::watches_of(const MonitoredClient& host) const {
+    const std::lock_guard hold(mutex_);
+    std::vector<Watch> found;
+    std::ranges::copy_if(record_.watches, std::back_inserter(found),
+                         [&](const Watch& watch) { return watch.host.address == host.address; });
+    const bool are_one =
+        std::ranges::all_of(found, [&](const Watch& watch) { return watch.host.name == found.front().host.name; });
+    if (!are_one) std::erase_if(found, [&](const Watch& watch) { return watch.host.name != host.name; });
+    return found;
+}
+
+Result<std::vector<MonitoredClient>, std::string> MonitoredClients::simulate_crash() {
+    const std::lock_guard hold(mutex_);
+    LOCKSTEP_TRY(change(host_restarted));
+    return record_.owed;
+}
+
+void MonitoredClients::told(const MonitoredClient& host) {
+    const std::lock_guard hold(mutex_);
+    // What can't be written is told once more after the next start, which does no harm.
+    static_cast<void>(change([&](MonitorRecord& record) { std::erase(record.owed, host); }));
+}
+
+uint32_t MonitoredClients::host_state() const {
+    const std::lock_guard hold(mutex_);
+    return record_.host_state;
 }
 
 }  // namespace lockstep::server::nlm

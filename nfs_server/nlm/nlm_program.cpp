@@ -9,6 +9,7 @@
 namespace lockstep::server::nlm {
 namespace {
 
+Fault late_reclaim{"late_reclaim", "NLM gives back what was held before a restart after the grace period is over"};
 Fault grant_in_grace{"grant_in_grace", "NLM grants ordinary requests in the grace period", 4};
 
 using namespace wire;
@@ -202,7 +203,8 @@ class Procedures {
 
     // Nothing: the request may be looked at.
     std::optional<nlm4_stats> judge_by_grace(const GracePeriod::Entry& entry, const LockClient& client, bool reclaim) {
-        if (!entry.is_in_grace()) return reclaim ? std::optional(NLM4_DENIED_GRACE_PERIOD) : std::nullopt;
+        if (!entry.is_in_grace())
+            return reclaim && !late_reclaim.strikes() ? std::optional(NLM4_DENIED_GRACE_PERIOD) : std::nullopt;
         if (!reclaim) return grant_in_grace.strikes() ? std::nullopt : std::optional(NLM4_DENIED_GRACE_PERIOD);
         const bool is_known = manager_.monitored && manager_.monitored->may_reclaim({client.name, client.address});
         return is_known ? std::nullopt : std::optional(NLM4_DENIED);
