@@ -159,11 +159,21 @@ void RunObserver::server_started(const harness::ServerPlan& server) {
             agent.client->attach(property.file, options);
 }
 
+void RunObserver::keep(Agent& agent, const json& status) const {
+    for (const Property& property : properties_) {
+        if (property.plan.attach != Attach::in_process || property.plan.to != agent.server) continue;
+        PropertyResult& result = agent.former[property.plan.name];
+        result.name = property.plan.name;
+        add_life(result, status);
+        add(agent.former_progress, find_property(status, result.name)->at("counters"));
+    }
+}
+
 void RunObserver::take_last_words(const harness::ServerPlan& server, const std::function<json(Agent&)>& ask) {
     if (!attaches_to(server.name)) return;
     Agent& agent = agent_of(server.name);
     try {
-        agent.former.push_back(ask(agent));
+        keep(agent, ask(agent));
     } catch (const std::exception& error) {
         agent.doubts.push_back(fmt::format("what was seen in {} before its end number {} is not known: {}", server.name,
                                            agent.life, error.what()));
@@ -192,8 +202,9 @@ harness::ObservedProgress RunObserver::ask_agents() {
     harness::ObservedProgress sum;
     for (Agent& agent : agents_) {
         if (agent.client && !agent.suspended) agent.latest = agent.client->status();
-        for (const json& former : agent.former)
-            for (const json& property : former.at("properties")) add(sum, property.at("counters"));
+        sum.events += agent.former_progress.events;
+        sum.contexts += agent.former_progress.contexts;
+        sum.violations += agent.former_progress.violations;
         if (!agent.client || agent.latest.is_null()) continue;
         for (const json& property : agent.latest.at("properties")) add(sum, property.at("counters"));
     }
@@ -286,18 +297,19 @@ void RunObserver::add_life(PropertyResult& result, const json& status) const {
 }
 
 PropertyResult RunObserver::in_process_result(const Property& property) {
+    const auto agent = std::ranges::find(agents_, property.plan.to, &Agent::server);
     PropertyResult result;
+    if (agent != agents_.end() && agent->former.contains(property.plan.name))
+        result = agent->former.at(property.plan.name);
     result.name = property.plan.name;
     result.attached = "in-process: " + property.plan.to;
     result.automaton = monitors::Monitor::load(property.file)->dot_source();
-    const auto agent = std::ranges::find(agents_, property.plan.to, &Agent::server);
     if (agent == agents_.end()) {
         result.reasons.push_back(property.plan.to + " was never started");
         return result;
     }
     std::vector<std::string> doubts = agent->doubts;
     try {
-        for (const json& former : agent->former) add_life(result, former);
         if (agent->client) add_life(result, agent->client->status());
     } catch (const monitors::AgentError& error) {
         doubts.push_back(error.what());

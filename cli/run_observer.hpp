@@ -46,14 +46,15 @@ class RunObserver : public harness::Observer {
         std::filesystem::path file;
         std::unique_ptr<monitors::Monitor> monitor;  // live ones only, from begin() on
     };
-    // A server's agent, and what those of its former lives said last.
+    // A server's agent, and what those of its former lives said last, added up: a long run has many.
     struct Agent {
         std::string server;
         unsigned life = 0;
         bool suspended = false;
-        std::unique_ptr<monitors::AgentClient> client{};  // none: the server is down
-        nlohmann::json latest{};                          // of this life
-        std::vector<nlohmann::json> former{};
+        std::unique_ptr<monitors::AgentClient> client{};          // none: the server is down
+        nlohmann::json latest{};                                  // of this life
+        std::map<std::string, harness::PropertyResult> former{};  // by property
+        harness::ObservedProgress former_progress{};
         std::vector<std::string> doubts{};  // former lives of which something is not known
     };
 
@@ -63,6 +64,7 @@ class RunObserver : public harness::Observer {
     std::string stem_of(const Agent& agent) const;
     Agent& agent_of(const std::string& server);
     // Keeps the last words of a life that is over.
+    void keep(Agent& agent, const nlohmann::json& status) const;
     void take_last_words(const harness::ServerPlan& server, const std::function<nlohmann::json(Agent&)>& ask);
     harness::ObservedProgress ask_agents();
     std::vector<std::string> finish_live(const harness::FiredCounts& fired, harness::Counting counting);

@@ -33,6 +33,7 @@ class JsonReport {
                 {"commands_verdict", json(result_.commands_verdict())},
                 {"clients", list(result_.clients)},
                 {"calls", json(result_.calls)},
+                {"resources", json(result_.resources)},
                 {"samples", list(result_.samples)},
                 {"kept_in", result_.kept_in}};
     }
@@ -142,6 +143,26 @@ class JsonReport {
                 {"p50_us", calls.p50_us},
                 {"p99_us", calls.p99_us},
                 {"intervals", list(calls.intervals)}};
+    }
+
+    Json json(const HeldSample& sample) const {
+        return {{"at_ms", sample.at.count()},
+                {"who", sample.who},
+                {"life", sample.life},
+                {"resident_kib", sample.held.resident_kib},
+                {"descriptors", sample.held.descriptors}};
+    }
+
+    static Json json(const Crowd& crowd) {
+        return {{"processes", crowd.processes}, {"network_namespaces", crowd.network_namespaces}};
+    }
+
+    Json json(const Resources& resources) const {
+        const CpuUse& cpu = resources.cpu;
+        return {{"cpu_s", {{"programs", cpu.programs_s}, {"tracing", cpu.tracing_s}, {"harness", cpu.harness_s}}},
+                {"at_start", json(resources.at_start)},
+                {"at_end", json(resources.at_end)},
+                {"held", list(resources.samples)}};
     }
 
     Json json(const ClientResult& client) const {

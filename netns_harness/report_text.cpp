@@ -51,7 +51,43 @@ class TextReport {
             line("DELIBERATE FAULT: {} in {}, struck {} times", fault.name, fault.server, fault.strikes_ns.size());
         injected_faults();
         calls();
+        resources();
         line("");
+    }
+
+    void resources() {
+        const Resources& resources = result_.resources;
+        const CpuUse& cpu = resources.cpu;
+        if (resources.samples.empty()) return;
+        line(
+            "CPU time: {:.2f} s of servers and clients, {:.2f} s of LTTng's daemons, {:.2f} s of the harness and its "
+            "live properties",
+            cpu.programs_s, cpu.tracing_s, cpu.harness_s);
+        line("held, at the start → at the end (most): {}; {} → {} processes in {} → {} network namespaces", all_held(),
+             resources.at_start.processes, resources.at_end.processes, resources.at_start.network_namespaces,
+             resources.at_end.network_namespaces);
+    }
+
+    // "server 45 → 47 (50) MB, 43 → 43 (45) descriptors", for each.
+    std::string all_held() const {
+        std::map<std::string, std::vector<const HeldSample*>> by_name;
+        for (const HeldSample& sample : result_.resources.samples) by_name[sample.who].push_back(&sample);
+        std::string text;
+        for (const auto& [name, samples] : by_name) {
+            Held most;
+            for (const HeldSample* sample : samples) {
+                most.resident_kib = std::max(most.resident_kib, sample->held.resident_kib);
+                most.descriptors = std::max(most.descriptors, sample->held.descriptors);
+            }
+            const Held &first = samples.front()->held, &last = samples.back()->held;
+            const auto mb = [](std::uint64_t kib) { return static_cast<double>(kib) / 1024; };
+            text +=
+                fmt::format("{}{}{} {:.1f} → {:.1f} ({:.1f}) MB, {} → {} ({}) descriptors", text.empty() ? "" : "; ",
+                            name, samples.back()->life > 1 ? fmt::format(" (life 1 to {})", samples.back()->life) : "",
+                            mb(first.resident_kib), mb(last.resident_kib), mb(most.resident_kib), first.descriptors,
+                            last.descriptors, most.descriptors);
+        }
+        return text;
     }
 
     void calls() {

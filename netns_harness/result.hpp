@@ -104,6 +104,42 @@ struct CallSeries {
     std::vector<CallInterval> intervals;
 };
 
+// What a process holds.
+struct Held {
+    std::uint64_t resident_kib = 0;
+    std::uint64_t descriptors = 0;
+};
+
+// All processes of the run, and the network namespaces that they are in.
+struct Crowd {
+    std::uint64_t processes = 0;
+    std::uint64_t network_namespaces = 0;
+};
+
+// At a time of the work: who is "harness" or a server; each of a server's lives is a process of its own.
+struct HeldSample {
+    milliseconds at{0};
+    std::string who;
+    std::uint64_t life = 1;
+    Held held;
+};
+
+// CPU time, in seconds: of servers, clients and what they start; of LTTng's daemons; of the harness, in which live
+// properties are judged.
+struct CpuUse {
+    double programs_s = 0;
+    double tracing_s = 0;
+    double harness_s = 0;
+};
+
+// What the run took from the machine while the clients worked.
+struct Resources {
+    std::vector<HeldSample> samples;  // the first at the clients' start, the last when all have ended
+    Crowd at_start;
+    Crowd at_end;
+    CpuUse cpu;
+};
+
 // What one client did.
 struct ClientResult {
     std::string name;
@@ -157,6 +193,7 @@ struct RunResult {
     std::vector<PropertyResult> properties;
     std::vector<ClientResult> clients;
     CallSeries calls;
+    Resources resources;
     std::vector<Sample> samples;  // some ten a second while the clients worked
     std::vector<std::string>
         problems;  // what makes the whole run inconclusive: a client that failed, an interruption, …

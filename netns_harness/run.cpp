@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -9,6 +10,7 @@
 
 #include "netns_harness/commands.hpp"
 #include "netns_harness/fault_injector.hpp"
+#include "netns_harness/resources.hpp"
 #include "netns_harness/stage.hpp"
 
 namespace lockstep::harness {
@@ -89,12 +91,20 @@ class Run {
         const auto end = begin + scenario_.duration;
         const auto deadline = end + options_.client_end_limit;
         result_.start_ns = monotonic_ns();
+        const CpuUse used_before = cpu_use();
+        result_.resources.at_start = count_processes();
+        look_at_resources(milliseconds(0));
         stage_.open_gates();
         auto next_sample = begin;
+        auto next_look = begin + look_period();
         while (!work_is_over(deadline)) {
             if (Clock::now() >= next_sample) {
                 next_sample += sample_period;
                 show("working", since(begin));
+            }
+            if (Clock::now() >= next_look) {
+                next_look += look_period();
+                look_at_resources(since(begin));
             }
             if (Clock::now() >= end) {
                 faults_.finish();
@@ -107,6 +117,19 @@ class Run {
         }
         faults_.finish();
         result_.workload_duration = since(begin);
+        look_at_resources(result_.workload_duration);
+        result_.resources.at_end = count_processes();
+        result_.resources.cpu = cpu_use() - used_before;
+    }
+
+    // Thirty times, for runs of any length.
+    milliseconds look_period() const { return std::max(milliseconds(1000), scenario_.duration / 30); }
+
+    void look_at_resources(milliseconds at) {
+        auto& samples = result_.resources.samples;
+        samples.push_back({at, "harness", 1, held_by(getpid())});
+        for (const Stage::RunningServer& server : stage_.running_servers())
+            samples.push_back({at, server.name, server.life, held_by(server.pid)});
     }
 
     bool work_is_over(Clock::time_point deadline) {

@@ -340,6 +340,13 @@ Counting Stage::take_summaries(FiredCounts& fired) {
     return counting;
 }
 
+std::vector<Stage::RunningServer> Stage::running_servers() const {
+    std::vector<RunningServer> running;
+    for (const Program& server : servers_)
+        if (server.runs()) running.push_back({server.name, server.lives.size(), server.process().pid()});
+    return running;
+}
+
 CallIntervals Stage::take_call_times() const {
     CallIntervals intervals;
     for (const Program& client : clients_)

@@ -83,6 +83,14 @@ class Stage {
     // Reads the clients' last words into the result.
     Counting take_summaries(FiredCounts& fired);
 
+    // Servers that run now: their names, the number of their life, their process.
+    struct RunningServer {
+        std::string name;
+        std::uint64_t life;
+        pid_t pid;
+    };
+    std::vector<RunningServer> running_servers() const;
+
     // What the workloads' clients wrote down of their calls, in all their lives.
     CallIntervals take_call_times() const;
 
