@@ -115,6 +115,7 @@ class Run {
             const milliseconds next_fault = std::min(faults_.next(), scenario_.duration + options_.client_end_limit);
             wait_for_change(std::min({deadline, next_sample, begin + next_fault}));
         }
+        stage_.keep_clients_away();
         faults_.finish();
         result_.workload_duration = since(begin);
         look_at_resources(result_.workload_duration);

@@ -268,14 +268,20 @@ RunOptions with_fault(RunOptions made, const std::string& fault) {
     return made;
 }
 
-TEST_F(RunTest, AServerThatAFaultKillsIsStartedAgainAndItsDeathIsNoProblem) {
-    RunOptions made = options(good_server, lasting_client);
+// The same with one client and a server whose disk outlives it.
+RunOptions with_lasting_disk(RunOptions made, const std::string& fault) {
     made.scenario = parse_scenario(
-        "name = \"test\"\n[[server]]\ndisk = \"scratch:64M\"\n[[workload]]\nname = \"w\"\nkind = \"byte_range_locks\"\n"
-        "[[client]]\nworkload = \"w\"\n[[fault]]\nkind = \"kill\"\non = \"server\"\nat = \"50ms\"\nfor = \"50ms\"\n",
+        "name = \"test\"\n[[server]]\ndisk = \"scratch:64M\"\n[[workload]]\nname = \"w\"\nkind = "
+        "\"byte_range_locks\"\n[[client]]\nworkload = \"w\"\n[[fault]]\non = \"server\"\nat = \"50ms\"\n" +
+            fault,
         "test.toml");
     made.scenario.duration = milliseconds(300);
-    const std::string found = run(made);
+    return made;
+}
+
+TEST_F(RunTest, AServerThatAFaultKillsIsStartedAgainAndItsDeathIsNoProblem) {
+    const std::string found =
+        run(with_lasting_disk(options(good_server, lasting_client), "kind = \"kill\"\nfor = \"50ms\"\n"));
     EXPECT_THAT(found, HasSubstr("verdict ok"));
     EXPECT_THAT(found, HasSubstr("environment of server;started server;killing server;environment of server;"
                                  "started server;end;"));
@@ -285,13 +291,7 @@ TEST_F(RunTest, AServerThatAFaultKillsIsStartedAgainAndItsDeathIsNoProblem) {
 }
 
 TEST_F(RunTest, AServerThatIsRestartedEndsInGoodOrderFirst) {
-    RunOptions made = options(good_server, lasting_client);
-    made.scenario = parse_scenario(
-        "name = \"test\"\n[[server]]\ndisk = \"scratch:64M\"\n[[workload]]\nname = \"w\"\nkind = \"byte_range_locks\"\n"
-        "[[client]]\nworkload = \"w\"\n[[fault]]\nkind = \"restart\"\non = \"server\"\nat = \"50ms\"\n",
-        "test.toml");
-    made.scenario.duration = milliseconds(300);
-    const std::string found = run(made);
+    const std::string found = run(with_lasting_disk(options(good_server, lasting_client), "kind = \"restart\"\n"));
     EXPECT_THAT(found, HasSubstr("verdict ok"));
     EXPECT_THAT(found, HasSubstr("started server;ended server;environment of server;started server;end;"));
 }
@@ -309,6 +309,17 @@ TEST_F(RunTest, AClientThatAFaultKillsIsNoProblemAndIsStartedAgain) {
     EXPECT_THAT(found, HasSubstr("verdict ok\nclients 2\n"));
     EXPECT_THAT(found, HasSubstr("fault kill of client1, client2, over\n"));
     EXPECT_TRUE(fs::exists(directory_ / "client2.2.out"));
+}
+
+// Its fault outlasts the work, and everybody else has ended.
+TEST_F(RunTest, AClientThatIsDownWhenTheWorkIsOverIsNotStartedAgain) {
+    const std::string client = R"(echo lock_client ready; read x; case "$*" in *"--host client1"*) sleep 60;; esac; )"
+                               R"(echo '{"reads":1,"events":{},"oracle_failures":0,"errors":[]}')";
+    const std::string found = run(
+        with_fault(options(good_server, client), "kind = \"kill\"\non = \"client1\"\nat = \"50ms\"\nfor = \"9s\"\n"));
+    EXPECT_THAT(found, HasSubstr("verdict ok\nclients 2\n"));
+    EXPECT_THAT(found, HasSubstr("fault kill of client1, over\n"));
+    EXPECT_FALSE(fs::exists(directory_ / "client1.2.out"));
 }
 
 TEST_F(RunTest, AFaultOfTheScenarioThatNeverStruckIsAProblem) {

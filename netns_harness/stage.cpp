@@ -182,6 +182,7 @@ void Stage::revive(const std::string& name) {
     Program& program = find(name);
     if (--program.down > 0 || !program.to_be_revived) return;
     program.to_be_revived = false;
+    if (program.client != nullptr && clients_stay_away_) return;
     try {
         start(program);
         if (program.server != nullptr)

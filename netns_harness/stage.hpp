@@ -74,6 +74,8 @@ class Stage {
     std::optional<std::string> dead_server() const;
     // Every client has ended and none will be started again. nobody_comes_back: the time for that is over.
     bool clients_are_done(bool nobody_comes_back) const;
+    // The work is over: a client that is down stays so, when the fault that keeps it down ends.
+    void keep_clients_away() { clients_stay_away_ = true; }
     // Ends the commands that go on although the work is over: they have done what they were asked to.
     void end_commands();
     // Ends clients that have not ended by themselves. `excused`: something else stopped the run.
@@ -119,6 +121,7 @@ class Stage {
     std::vector<Program> servers_;
     std::vector<Program> clients_;
     workloads::Random random_;
+    bool clients_stay_away_ = false;
     std::optional<Clock::time_point> opened_;  // when the gates were
 };
 
