@@ -2,49 +2,14 @@
 #include <gtest/gtest.h>
 
 #include "nfs_server/main_server_process.hpp"
-#include "nfs_server/rpc/file_descriptor.hpp"
+#include "nfs_server/rpc/test_connection.hpp"
 #include "nfs_server/test_raw_client.hpp"
 
 namespace lockstep::server::test {
 namespace {
 
-struct Transport {
-    const char* name;
-    const char* address;
-    bool is_udp;
-};
-
-// Sends a message and waits for its reply, over any transport.
-class Connection {
- public:
-    Connection(const Transport& transport, uint16_t port) : is_udp_(transport.is_udp) {
-        if (!is_udp_) {
-            stream_ = std::make_unique<rpc::test::Client>(port, transport.address);
-            return;
-        }
-        const auto server = *rpc::PeerAddress::parse(transport.address, port);
-        datagrams_ = rpc::FileDescriptor(::socket(server.get()->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        const timeval limit{.tv_sec = 10, .tv_usec = 0};
-        setsockopt(datagrams_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-        EXPECT_EQ(connect(datagrams_.get(), server.get(), server.size_bytes()), 0);
-    }
-    rpc::test::Bytes exchange(const rpc::test::Bytes& message) {
-        if (!is_udp_) {
-            if (!stream_->send(rpc::test::record_of(message))) return {};
-            return stream_->receive_record().value_or(rpc::test::Bytes());
-        }
-        send(datagrams_.get(), message.data(), message.size(), 0);
-        rpc::test::Bytes reply(65536);
-        const ssize_t got = recv(datagrams_.get(), reply.data(), reply.size(), 0);
-        reply.resize(got > 0 ? static_cast<size_t>(got) : 0);
-        return reply;
-    }
-
- private:
-    bool is_udp_;
-    std::unique_ptr<rpc::test::Client> stream_;
-    rpc::FileDescriptor datagrams_;
-};
+using rpc::test::Connection;
+using rpc::test::Transport;
 
 class Transports : public testing::TestWithParam<Transport> {};
 
