@@ -17,6 +17,11 @@ std::size_t thread_slot() {
 
 constexpr std::uint64_t all_ones = ~std::uint64_t{0};
 
+// A number below 32 with its five bits in the opposite order.
+constexpr std::uint64_t reversed(std::uint64_t n) {
+    return (n & 1) << 4 | (n & 2) << 2 | (n & 4) | (n & 8) >> 2 | (n & 16) >> 4;
+}
+
 }  // namespace
 
 BitAllocator::BitAllocator(std::uint64_t first, std::uint64_t end)
@@ -94,10 +99,10 @@ void BitAllocator::give_back(std::uint64_t bit) {
     check((before & mask) != 0, "a bit given back twice");
     free_in_group_[bit / 64 / group_words].fetch_add(1, std::memory_order_relaxed);
     free_count_.fetch_add(1, std::memory_order_relaxed);
-    const std::size_t slot = thread_slot() % cursor_count;
-    auto& cursor = cursors_[slot];
-    // Use again what was freed near home, so that a thread that creates and removes stays in the same few blocks.
-    if (bit >= home(slot) && bit < cursor.load(std::memory_order_relaxed)) cursor.store(bit, std::memory_order_relaxed);
+    // What was freed is used again by whoever works there, so files that come and go stay in the same few blocks,
+    // whichever threads make and remove them. Of two who lower a cursor at once one may lose: it is a hint.
+    auto& cursor = cursors_[worker_near(bit)];
+    if (bit < cursor.load(std::memory_order_relaxed)) cursor.store(bit, std::memory_order_relaxed);
 }
 
 bool BitAllocator::is_used(std::uint64_t bit) const {
@@ -106,8 +111,13 @@ bool BitAllocator::is_used(std::uint64_t bit) const {
 
 // Homes are whole words apart, in an order that puts the first threads far from each other.
 std::uint64_t BitAllocator::home(std::size_t slot) const {
-    const std::uint64_t reversed = (slot & 1) << 4 | (slot & 2) << 2 | (slot & 4) | (slot & 8) >> 2 | (slot & 16) >> 4;
-    return std::max(first_, word_count_ * reversed / cursor_count * 64);
+    return std::max(first_, word_count_ * reversed(slot) / cursor_count * 64);
+}
+
+// The last home at or before the bit: word_count_ * n / cursor_count <= word, for the largest n.
+std::size_t BitAllocator::worker_near(std::uint64_t bit) const {
+    const std::uint64_t word = bit / 64;
+    return reversed((word * cursor_count + cursor_count - 1) / word_count_);
 }
 
 }  // namespace lockstep::server::fs

@@ -37,10 +37,11 @@ class BitAllocator {
 
  private:
     static constexpr std::uint64_t group_words = 512;
-    static constexpr std::size_t cursor_count = 32;
+    static constexpr std::size_t cursor_count = 32;  // reversed() is of so many
 
     std::optional<std::uint64_t> take_in_word(std::uint64_t word, std::uint64_t allowed);
     std::uint64_t home(std::size_t slot) const;
+    std::size_t worker_near(std::uint64_t bit) const;
 
     std::uint64_t first_;
     std::uint64_t end_;

@@ -41,6 +41,22 @@ TEST(BitAllocator, FindsTheOneFreeBitWhereverTheSearchBegins) {
     }
 }
 
+// The inodes of a server that makes and removes files for years are those of the files that it has at once.
+TEST(BitAllocator, UsesTheSameFewBitsAgainWhicheverThreadGivesThemBack) {
+    constexpr std::uint64_t count = 1 << 20;
+    BitAllocator bits(0, count);
+    std::set<std::uint64_t> ever;
+    for (int round = 0; round < 200; ++round) {
+        std::vector<std::uint64_t> taken;
+        std::jthread([&] {
+            for (int i = 0; i < 100; ++i) taken.push_back(*bits.take());
+        }).join();
+        ever.insert(taken.begin(), taken.end());
+        for (const std::uint64_t bit : taken) bits.give_back(bit);
+    }
+    EXPECT_LE(ever.size(), 32u * 100u);  // 20,000 if each thread had gone on where it had stood
+}
+
 TEST(BitAllocator, LoadedBitsAreNotGivenOut) {
     BitAllocator bits(0, 128);
     bits.load(0, ~std::uint64_t{0});
