@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "nfs_server/base/waiting.hpp"
 #include "tracepoints/disk.tp"
 
 namespace lockstep::server::disk {
@@ -160,6 +161,7 @@ FileDisk::~FileDisk() {
 
 Result<void, StorageError> FileDisk::read(uint64_t first_block, std::span<std::byte* const> blocks) {
     if (!has(first_block, blocks.size())) return fail(StorageError::out_of_range);
+    about_to_wait();
     LOCKSTEP_TRY(transfer_all(first_block, blocks, [this](const iovec* pieces, int count, off_t offset) {
         return ::preadv(file_, pieces, count, offset);
     }));
@@ -169,6 +171,7 @@ Result<void, StorageError> FileDisk::read(uint64_t first_block, std::span<std::b
 
 Result<void, StorageError> FileDisk::write(uint64_t first_block, std::span<const std::byte* const> blocks) {
     if (!has(first_block, blocks.size())) return fail(StorageError::out_of_range);
+    about_to_wait();
     LOCKSTEP_TRY(transfer_all(first_block, blocks, [this](const iovec* pieces, int count, off_t offset) {
         return ::pwritev(file_, pieces, count, offset);
     }));
@@ -188,6 +191,7 @@ Result<uint64_t, StorageError> FileDisk::next_data(uint64_t from) {
 Result<void, StorageError> FileDisk::barrier() {
     [[maybe_unused]] const uint64_t barrier_id = barriers_count_.fetch_add(1, std::memory_order_relaxed) + 1;
     lttng_ust_tracepoint(disk, barrier_began, barrier_id);
+    about_to_wait();
     std::unique_lock one_at_a_time(barrier_mutex_, std::defer_lock);
     if (!direct_) one_at_a_time.lock();
     if (::fdatasync(file_) != 0) return fail(StorageError::io);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "nfs_server/base/check.hpp"
+#include "nfs_server/base/waiting.hpp"
 
 namespace lockstep::server::journal {
 
@@ -87,6 +88,7 @@ Result<BlockCache::Entry*, StorageError> BlockCache::loaded(Shard& shard, std::u
         Entry& entry = find_or_insert(shard, block);
         if (entry.content) return &entry;
         if (entry.loading) {
+            about_to_wait();
             shard.loaded.wait(hold);
             continue;  // it may have failed, or be gone again
         }

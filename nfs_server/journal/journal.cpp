@@ -7,6 +7,7 @@
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/base/faults.hpp"
+#include "nfs_server/base/waiting.hpp"
 #include "tracepoints/journal.tp"
 
 namespace lockstep::server::journal {
@@ -116,7 +117,7 @@ Result<void, StorageError> Journal::wait_for_room(std::unique_lock<std::mutex>& 
     const uint64_t ticket = admitted_ + waiting_.size();
     waiting_.push_back(size);
     installer_work_.notify_one();
-    room_.wait(hold, [&] { return wedged_ || (admitted_ == ticket && has_room_for(size)); });
+    wait_and_say_so(room_, hold, [&] { return wedged_ || (admitted_ == ticket && has_room_for(size)); });
     if (wedged_) return fail(StorageError::io);
     waiting_.pop_front();
     ++admitted_;
@@ -150,15 +151,26 @@ Result<void, StorageError> Journal::flush_until(std::unique_lock<std::mutex>& ho
     while (durable_sequence_ < sequence) {
         if (wedged_) return fail(StorageError::io);
         if (covered_sequence() >= sequence || barriers_.size() >= options_.barriers_limit)
-            durable_.wait(hold);
+            wait_for_others(hold);
         else if (written_sequence_ >= sequence)
             run_barrier(hold);
         else if (writing_)
-            durable_.wait(hold);
+            wait_for_others(hold);
         else
             write_pending(hold);
     }
     return {};
+}
+
+// Until a write or barrier has ended. Under mutex_, which is given up meanwhile.
+void Journal::wait_for_others(std::unique_lock<std::mutex>& hold) {
+    wait_and_say_so(durable_, hold, [this, seen = steps_] { return steps_ != seen; });
+}
+
+// Under mutex_.
+void Journal::tell_of_step() {
+    ++steps_;
+    durable_.notify_all();
 }
 
 // What will be durable when all barriers under way have ended. Under mutex_.
@@ -186,7 +198,7 @@ void Journal::write_pending(std::unique_lock<std::mutex>& hold) {
     written_.push_back({group.last_sequence(), origin.position + group.size_blocks(), checksum});
     ++counters_.groups;
     counters_.log_blocks_written += group.size_blocks();
-    durable_.notify_all();
+    tell_of_step();
     if (write_is_due()) writer_work_.notify_one();
 }
 
@@ -215,7 +227,7 @@ void Journal::run_barrier(std::unique_lock<std::mutex>& hold) {
         ++barriers_ended_;
     }
     ++counters_.barriers;
-    durable_.notify_all();
+    tell_of_step();
 }
 
 Result<void, StorageError> Journal::barrier_for_commit() {
@@ -226,7 +238,7 @@ Result<void, StorageError> Journal::barrier_for_commit() {
 // The disk does not take what we must write: no promise can be kept from now on. Under mutex_.
 void Journal::wedge_now() {
     wedged_ = true;
-    durable_.notify_all();
+    tell_of_step();
     room_.notify_all();
     writer_work_.notify_all();
     installer_work_.notify_all();

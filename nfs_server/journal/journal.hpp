@@ -144,6 +144,8 @@ class Journal {
     void finish_applying(uint64_t sequence);
 
     Result<void, StorageError> flush_until(std::unique_lock<std::mutex>& hold, uint64_t sequence);
+    void wait_for_others(std::unique_lock<std::mutex>& hold);
+    void tell_of_step();
     void write_pending(std::unique_lock<std::mutex>& hold);
     Result<void, StorageError> write_group(LogGroup& group, const GroupOrigin& origin, uint64_t& checksum);
     void run_barrier(std::unique_lock<std::mutex>& hold);
@@ -179,6 +181,7 @@ class Journal {
     std::condition_variable writer_work_;     // records are to be written
     std::condition_variable installer_work_;  // blocks are to be brought home
     LogGroup pending_;                        // records that no flush has taken yet
+    uint64_t steps_ = 0;                      // how often durable_ was notified
     bool writing_ = false;                    // a thread writes a group
     std::deque<Barrier> barriers_;            // under way, oldest first
     uint64_t barriers_ended_ = 0;             // that have left barriers_, ever

@@ -5,6 +5,7 @@
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/base/faults.hpp"
+#include "nfs_server/base/waiting.hpp"
 #include "tracepoints/nfs3.tp"
 
 namespace lockstep::server::ops {
@@ -159,8 +160,10 @@ ReplyCache::Begun ReplyCache::begin(const rpc::CallContext& call) {
         const auto found = entries_.find(name);
         if (found == entries_.end()) {
             if (entries_.size() < capacity_ || forget_oldest()) break;
+            about_to_wait();
             finished_.wait(hold);
         } else if (!found->second.is_finished) {
+            about_to_wait();
             finished_.wait(hold);
         } else if (execute_again.strikes()) {
             found->second.is_finished = false;

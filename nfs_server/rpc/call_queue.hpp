@@ -62,6 +62,8 @@ class CallQueue {
     }
     void leave_idle() { --idle_threads_; }
 
+    const std::atomic<uint32_t>& idle_threads() const { return idle_threads_; }
+
     int wake_descriptor() const { return wake_.get(); }
 
     void clear() {

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -39,6 +40,15 @@ FileDescriptor opened(int number, const char* what) {
     return FileDescriptor(number);
 }
 
+// How many threads shall be at work: as many as this process can run at a time, and one that is ready when one of them
+// is held up for a moment.
+uint32_t places_at_work() {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 2;
+    return static_cast<uint32_t>(CPU_COUNT(&allowed)) + 1;
+}
+
 FileDescriptor open_reserve() {
     return FileDescriptor(open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
@@ -56,7 +66,8 @@ TcpServer::TcpServer(const Limits& limits, const Clock& clock)
       epoll_(opened(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       timer_(opened(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "timerfd_create")),
       stop_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
-      reserve_(open_reserve()) {
+      reserve_(open_reserve()),
+      crew_(places_at_work(), queue_.idle_threads()) {
     const timespec period{.tv_sec = 0, .tv_nsec = time_limits_period_ms * 1'000'000};
     const itimerspec repeated{.it_interval = period, .it_value = period};
     timerfd_settime(timer_.get(), 0, &repeated, nullptr);
@@ -112,9 +123,10 @@ void TcpServer::start(uint32_t threads) {
 
 void TcpServer::work() {
     uint32_t burst = 0;
-    while (!stopping_) {
+    while (!stopping_ && crew_.join()) {
         if (burst++ < queue_burst) {
             if (auto task = queue_.pop()) {
+                crew_.found_work();
                 run(std::move(*task));
                 continue;
             }
@@ -132,6 +144,7 @@ bool TcpServer::wait_for_event() {
     const int count = epoll_wait(epoll_.get(), &event, 1, idle ? -1 : 0);
     if (idle) queue_.leave_idle();
     if (count < 0) check(errno == EINTR, "epoll_wait");
+    if (count == 1) crew_.found_work();
     if (count == 1) handle(event.data.u64, event.events);
     return !stopping_;
 }
@@ -264,6 +277,7 @@ void TcpServer::stop() {
     for (const auto& connection : connections_.all()) connection->close();
     stopping_ = true;
     eventfd_write(stop_.get(), 1);
+    crew_.stop();
     for (std::thread& thread : threads_) thread.join();
     queue_.clear();
     for (const auto& connection : connections_.all()) connections_.remove(connection->id());

@@ -1,8 +1,8 @@
 // ONC RPC over TCP: listening sockets, connections, and the threads that serve them. Rpc layer.
 //
-// All threads are alike. Each waits for the next event of any socket, reads what has come, runs the first request
-// itself and leaves the others to whoever is free. So a request costs no hand-over between threads, and one that waits
-// for the disk or a lock holds up nobody while there are threads left.
+// All threads are alike, and few of them at work (crew.hpp). Each of these waits for the next event of any socket, reads
+// what has come, runs the first request itself and leaves the others to whoever is free. So a request costs no hand-over
+// between threads, and one that waits for the disk or a lock gives its place to another thread.
 #pragma once
 
 #include <atomic>
@@ -19,6 +19,7 @@
 #include "nfs_server/base/result.hpp"
 #include "nfs_server/rpc/call_queue.hpp"
 #include "nfs_server/rpc/connection_table.hpp"
+#include "nfs_server/rpc/crew.hpp"
 #include "nfs_server/rpc/file_descriptor.hpp"
 #include "nfs_server/rpc/limits.hpp"
 #include "nfs_server/rpc/memory_budget.hpp"
@@ -92,6 +93,7 @@ class TcpServer {
     std::deque<Listener> listeners_;
     ConnectionTable connections_;
     CallQueue queue_;
+    Crew crew_;
     std::vector<std::thread> threads_;
 
     std::atomic<bool> draining_{false};

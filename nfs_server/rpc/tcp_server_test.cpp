@@ -108,6 +108,20 @@ TEST_F(TcpServerTest, AWaitingRequestDoesNotHoldUpALaterOneOfItsConnection) {
     EXPECT_EQ(client.receive()->xid, 1u);
 }
 
+// More of them than there are processors; they do not say that they wait.
+TEST_F(TcpServerTest, ProceduresThatWaitDoNotHoldUpOtherConnections) {
+    start(16);
+    std::vector<std::unique_ptr<Client>> clients;
+    for (uint32_t xid = 1; xid <= 12; ++xid) {
+        clients.push_back(std::make_unique<Client>(port_));
+        ASSERT_TRUE(clients.back()->send(test::record_of(test::call_message(xid, test::to(test::wait_at_gate)))));
+    }
+    gate_.await(12);
+    for (int i = 0; i < 50; ++i) EXPECT_TRUE(is_served());
+    gate_.open();
+    for (auto& client : clients) EXPECT_TRUE(client->receive().has_value());
+}
+
 TEST_F(TcpServerTest, EveryPipelinedRequestIsAnsweredOnce) {
     start(4);
     Client client(port_);

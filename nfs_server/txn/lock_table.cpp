@@ -4,6 +4,7 @@
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/base/faults.hpp"
+#include "nfs_server/base/waiting.hpp"
 #include "tracepoints/txn.tp"
 
 namespace lockstep::server::txn {
@@ -52,7 +53,7 @@ void LockTable::acquire(uint64_t txn_id, LockAddress address, LockMode mode) {
         lttng_ust_tracepoint(txn, lock_wait_began, txn_id, address.value(), mode == LockMode::exclusive);
         Waiter waiter{.txn_id = txn_id, .mode = mode};
         lock.waiters.push_back(&waiter);
-        waiter.wake.wait(hold, [&] { return waiter.granted; });
+        wait_and_say_so(waiter.wake, hold, [&] { return waiter.granted; });
     }
     // Whoever waited fires here, too, in its own thread: between the grant and this nobody else can touch the lock in a
     // way that contradicts it.
