@@ -16,6 +16,7 @@
 #include "cli/verify_model.hpp"
 #include "monitors/offline/offline_verifier.hpp"
 #include "monitors/runtime/monitor.hpp"
+#include "monitors/trace/own_events.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -105,6 +106,7 @@ int verify_by_properties(const VerifyOptions& options) {
         loaded.push_back(Monitor::load(loadable.file(), instance));
         borrowed.push_back(loaded.back().get());
     }
+    for (Monitor* monitor : borrowed) monitors::fire_own_events(*monitor);  // compilers were forked before
     const OfflineResult result = monitors::verify_trace(options.trace, borrowed);
     std::vector<Judged> judged;
     for (Monitor* monitor : borrowed) judged.push_back({monitor->summary(), monitor->take_violations()});

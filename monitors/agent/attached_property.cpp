@@ -5,14 +5,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "monitors/own_events/transitions.hpp"
+#include "monitors/own_events/violations.hpp"
 #include "monitors/runtime/summary_json.hpp"
 #include "monitors/runtime/violation_line.hpp"
-#include "tracepoints/lockstep.tp"
 
 namespace lockstep::monitors {
 namespace {
@@ -24,12 +23,6 @@ void sleep_one_ms() {
 
 // Whose invariants this thread is looking at: a violation that it finds is not a probe's.
 thread_local const AttachedProperty* looking_at_time_of = nullptr;
-
-// For who records with LTTng: in the thread that broke the property, after the event.
-void fire(const MonitorDescriptor& descriptor, const ViolationRecord& record, LineText& line) {
-    lttng_ust_do_tracepoint(lockstep, violation, descriptor.name, descriptor.states[record.state],
-                            record.event == no_event ? "" : descriptor.events[record.event].name, line.text());
-}
 
 }  // namespace
 
@@ -56,12 +49,7 @@ AttachedProperty::~AttachedProperty() {
 }
 
 void AttachedProperty::set_reactors(const std::vector<std::string>& specifications) {
-    auto set = std::make_unique<Reactors>();
-    set->specifications = specifications;
-    for (const std::string& specification : specifications) {
-        set->all.push_back(reactors::make_reactor(specification));
-        if (set->all.back()->acts_in_place()) set->in_place.push_back(set->all.back().get());
-    }
+    auto set = std::make_unique<ReactorSet>(specifications);
     const std::lock_guard hold(changing_);
     reactors_.store(set.get(), std::memory_order_release);
     reactor_sets_.push_back(std::move(set));
@@ -88,10 +76,7 @@ nlohmann::json AttachedProperty::status() const {
     status["paused"] = monitor_->instance()->paused();
     status["absent_tracepoints"] = probes_ ? probes_->absent() : std::vector<std::string>{};
     status["reactors"] = reactors_.load(std::memory_order_acquire)->specifications;
-    const std::lock_guard hold(reports_mutex_);
-    status["reactor_failures"] = reactor_failures_;
-    status["reports"] = nlohmann::json::array();
-    for (const std::string& report : reports_) status["reports"].push_back(nlohmann::json::parse(report));
+    reactions_.add_to(status);
     return status;
 }
 
@@ -104,48 +89,26 @@ void AttachedProperty::handle_violations() {
     }
     const std::uint64_t told = told_.load(std::memory_order_acquire);
     for (const reactors::Report& report : monitor_->take_violations()) {
-        {
-            const std::lock_guard hold_reports(reports_mutex_);
-            reports_.push_back(reactors::to_json(report));
-            if (reports_.size() > remembered_reports) reports_.pop_front();
-        }
-        run_reactors(report);
+        reactions_.remember(report);
+        reactions_.run(*reactors_.load(std::memory_order_acquire), report, &reactors::Reactor::react);
     }
     handled_.store(told, std::memory_order_release);
     if (!std::exchange(acts_later_, false)) return;
     for (reactors::Reactor* reactor : reactors_.load(std::memory_order_acquire)->in_place) reactor->act();
 }
 
-// A reactor that fails harms neither the others nor the process.
-void AttachedProperty::run_reactors(const reactors::Report& report) {
-    const Reactors& set = *reactors_.load(std::memory_order_acquire);
-    for (std::size_t i = 0; i < set.all.size(); ++i) {
-        std::string failure;
-        try {
-            set.all[i]->react(report);
-            continue;
-        } catch (const std::exception& error) {
-            failure = error.what();
-        }
-        const std::lock_guard hold(reports_mutex_);
-        if (reactor_failures_++ == 0)
-            std::fprintf(stderr, "lockstep: the reactor %s of %s failed: %s\n", set.specifications[i].c_str(),
-                         report.monitor.c_str(), failure.c_str());
-    }
-}
-
 // In the thread that hit the tracepoint. First the record: what acts in place says what happened. Then, with the record
 // on its way to the reaction thread: they act, after the other reactors had their chance.
 void AttachedProperty::react_in_place(void* data, const ViolationRecord* record) {
     auto& property = *static_cast<AttachedProperty*>(data);
-    const Reactors& set = *property.reactors_.load(std::memory_order_acquire);
+    const ReactorSet& set = *property.reactors_.load(std::memory_order_acquire);
     if (record != nullptr) {
         property.told_.fetch_add(1, std::memory_order_acq_rel);
-        const bool recorded = lttng_ust_tracepoint_enabled(lockstep, violation);
+        const bool recorded = violations_are_recorded();
         if (set.in_place.empty() && !recorded) return;
         const MonitorDescriptor& descriptor = property.monitor_->descriptor();
         LineText line = violation_line(descriptor, *property.monitor_->instance(), *record);
-        if (recorded) fire(descriptor, *record, line);
+        if (recorded) fire_violation(descriptor, *record, line);
         line.end_line();
         for (reactors::Reactor* reactor : set.in_place) reactor->tell(line.text(), line.size());
         return;

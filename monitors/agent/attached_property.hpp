@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
@@ -11,9 +10,9 @@
 #include <vector>
 
 #include "monitors/agent/probes.hpp"
+#include "monitors/agent/property_reactions.hpp"
 #include "monitors/runtime/instance.hpp"
 #include "monitors/runtime/monitor.hpp"
-#include "reactors/reactor.hpp"
 
 namespace lockstep::monitors {
 
@@ -58,34 +57,23 @@ class AttachedProperty {
     void handle_violations();
 
  private:
-    // Reactors are replaced as a whole; a probe may still be using former ones, so those live until the end.
-    struct Reactors {
-        std::vector<std::string> specifications;
-        std::vector<std::unique_ptr<reactors::Reactor>> all;
-        std::vector<reactors::Reactor*> in_place;
-    };
-
     static void react_in_place(void* data, const ViolationRecord* record);
     void wait_for_reactors() const;
-    void run_reactors(const reactors::Report& report);
-
-    static constexpr std::size_t remembered_reports = 16;
 
     std::unique_ptr<Monitor> monitor_;
     std::string group_;
     std::optional<Probes> probes_;
     const int wake_;
     std::mutex changing_;  // reactor_sets_ grows; never held while reactors run
-    std::vector<std::unique_ptr<Reactors>> reactor_sets_;
-    std::atomic<Reactors*> reactors_{nullptr};
+    // A probe may still be using former ones, so they live until the end.
+    std::vector<std::unique_ptr<ReactorSet>> reactor_sets_;
+    std::atomic<ReactorSet*> reactors_{nullptr};
     std::atomic<std::uint64_t> told_{0};     // violations handed over by probes
     std::atomic<std::uint64_t> handled_{0};  // and those that all reactors have seen
 
     std::mutex handling_;      // one thread takes violations and runs reactors
     bool acts_later_ = false;  // a state's time was over; held with handling_
-    mutable std::mutex reports_mutex_;
-    std::deque<std::string> reports_;  // JSON, the last ones
-    std::uint64_t reactor_failures_ = 0;
+    PropertyReactions reactions_;
 };
 
 }  // namespace lockstep::monitors

@@ -168,12 +168,13 @@ watch --url "net://127.0.0.1:5344/host/$(uname -n)/theirs" --duration 1500ms mut
 tell fifth "grant /h x 0 9 5"
 ends 0
 # What the watch itself does is in LTTng's traces too, fired by lockstep: its transitions and its violations.
-{
-    lttng create own --output=/run/own
-    lttng enable-channel --userspace --session=own channel
-    lttng enable-event --userspace --session=own --channel=channel 'lockstep:*'
-    lttng start own
-} >lttng.out 2>&1 || fail "$(cat lttng.out)"
+record_own() {
+    lttng create "$1" --output="/run/$1"
+    lttng enable-channel --userspace --session="$1" channel
+    lttng enable-event --userspace --session="$1" --channel=channel 'lockstep:*'
+    lttng start "$1"
+} >lttng.out 2>&1
+record_own own || fail "$(cat lttng.out)"
 watch --session theirs mutual_exclusion
 tell fifth "grant /j x 0 9 5"
 tell fifth "grant /j y 0 9 5"
@@ -188,6 +189,15 @@ has own.out 'lockstep:transition: { cpu_id'
 has own.out 'property = "mutual_exclusion", key = "file=\"/j\"", old_state = "free", event = "grant", new_state = "held", step = 1'
 has own.out 'property = "mutual_exclusion", state = "held", event = "grant", description = "'
 [ "$(grep -c lockstep:violation own.out)" -eq 1 ] || fail "not one violation: $(cat own.out)"
+
+# So is what `verify` finds: one violation for each that it counts, and the transitions that led there just before.
+record_own judged || fail "$(cat lttng.out)"
+LTTNG_UST_REGISTER_TIMEOUT=5000 expect 1 '"violations": 2' "$lockstep" verify --json /run/relayed mutual_exclusion
+lttng destroy judged >lttng.out
+babeltrace2 /run/judged >judged.out
+[ "$(grep -c lockstep:violation judged.out)" -eq 2 ] || fail "not two violations: $(cat judged.out)"
+grep -B 1 'lockstep:violation.*for file=\\"/g' judged.out | grep -q 'lockstep:transition.*"file=\\"/g\\"".*new_state = "held"' ||
+    fail "the violation does not follow what led there: $(cat judged.out)"
 # What there is to be bound to: of a program, of all, of the session, and of its trace.
 lists() {
     expect 0 "lock_api:acquired" "$lockstep" events "$@"
@@ -217,7 +227,8 @@ ends 0
 # Another host: its own network, mounts and name, its own daemons and relay. Nothing of it is reached but the relay, over a link.
 unshare --net --mount --uts sleep 1000 &
 host=$!
-until_true test "$(readlink /proc/self/ns/net)" != "$(readlink /proc/$host/ns/net)"
+apart() { [ "$(readlink /proc/self/ns/net)" != "$(readlink /proc/$host/ns/net)" ]; }
+until_true apart
 ip link add to_host type veth peer name to_us netns $host
 ip address add 10.77.0.1/24 dev to_host && ip link set to_host up
 there=(nsenter --target $host --net --mount --uts)

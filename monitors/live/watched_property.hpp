@@ -3,16 +3,15 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "monitors/agent/property_reactions.hpp"
 #include "monitors/runtime/instance.hpp"
 #include "monitors/runtime/monitor.hpp"
-#include "reactors/reactor.hpp"
 
 namespace lockstep::monitors {
 
@@ -47,23 +46,12 @@ class WatchedProperty {
     void handle_violations();
 
  private:
-    struct Reactors {
-        std::vector<std::string> specifications;
-        std::vector<std::unique_ptr<reactors::Reactor>> all;
-    };
-
-    void run(Reactors& set, const reactors::Report& report);
-
-    static constexpr std::size_t remembered_reports = 16;
-
     std::unique_ptr<Monitor> monitor_;
     std::string group_;
-    void (*record_violation_)(const reactors::Report&) = nullptr;
+    PropertyReactions reactions_;
     std::atomic<bool> detached_{false};
     mutable std::mutex mutex_;  // everything below; never held while reactors run
-    std::shared_ptr<Reactors> reactors_;
-    std::deque<std::string> reports_;  // JSON, the last ones
-    std::uint64_t reactor_failures_ = 0;
+    std::shared_ptr<ReactorSet> reactors_;
     std::vector<std::string> absent_tracepoints_;
 };
 
