@@ -45,13 +45,14 @@ TEST(Language, PositionsPointIntoTheLabel) {
 
 TEST(Language, ANoteDeclaresKeysRegistersAndParameters) {
     const Model model =
-        model_of(graph("per door_id, thread\nopen = door:opened when mode > 1 && who != ''\n  twice := floor * 2, deep "
+        model_of(graph("per[70000] door_id, thread\nopen = door:opened when mode > 1 && who != ''\n  twice := floor * 2, deep "
                        ":= floor < 0\nclose = door:closed\n"
                        "n: int = -3\nu: unsigned\nf: flag = true\nc: clock\ns: set of who\nm: map[8] door_id -> "
                        "mode\nr: ranges[256] of who\nparameter limit = 30s\n",
                        "idle -> idle [label=\"open; twice < 4; deep\\nclose\"];"));
     ASSERT_EQ(model.keys.size(), 2U);
     EXPECT_EQ(model.keys[1].origin, Origin::thread);
+    EXPECT_EQ(model.contexts, 70'000U);
     ASSERT_EQ(model.registers.size(), 7U);
     EXPECT_TRUE(model.registers[0].initial == -3);
     EXPECT_TRUE(model.registers[2].initial == 1);

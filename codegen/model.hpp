@@ -158,6 +158,7 @@ struct Model {
     std::vector<Event> events;
     std::vector<Binding> bindings;
     std::vector<Key> keys;
+    std::uint32_t contexts = 0;  // that a monitor has room for at least; 0: nothing is said of it
     std::vector<Register> registers;
     std::vector<Parameter> parameters;
     std::vector<Edge> edges;  // in source order; an edge of the picture with n events in its label is n of these

@@ -177,6 +177,10 @@ class Parser : private ExpressionParser {
         if (!note.keys.empty())
             fail(span, "two-keys", "the keys are given twice", "write all keys on one line: `per a, b`");
         note.per_span = span;
+        if (accept("[")) {
+            note.contexts = primary();
+            expect("]", "`per[100000] inode`: room for so many contexts");
+        }
         do note.keys.push_back(name("a key", "`per lock_id, owner`: fields, or thread, process, cpu, net_ns"));
         while (accept(","));
     }

@@ -4,7 +4,7 @@
 //   edge label   part { NEWLINE part }         part    name { ";" clause }
 //   clause       "start" | expression (a guard) | target ("=" | "+=" | "-=") expression | action "(" … ")"
 //   state label  name { NEWLINE expression }   (invariants)
-//   note line    "per" name { "," name }
+//   note line    "per" [ "[" capacity "]" ] name { "," name }
 //              | name "=" provider ":" tracepoint [ "when" expression ] { [","] name ":=" expression }
 //              | name ":" type [ "[" capacity "]" ] … [ "=" initial ]
 //              | "parameter" name "=" literal
@@ -98,6 +98,7 @@ struct ParameterLine {
 struct Note {
     std::vector<Name> keys;
     Span per_span;
+    std::optional<Term> contexts;  // the capacity behind `per`
     std::vector<BindingLine> bindings;
     std::vector<RegisterLine> registers;
     std::vector<ParameterLine> parameters;

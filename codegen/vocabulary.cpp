@@ -16,6 +16,7 @@ using syntax::Term;
 
 constexpr std::uint32_t default_capacity = 64;
 constexpr std::uint32_t largest_capacity = 65'536;
+constexpr std::uint32_t most_contexts = 1 << 24;
 
 class Builder {
  public:
@@ -229,6 +230,14 @@ class Builder {
             }
             add_key(name);
         }
+        if (note_.contexts) add_contexts(*note_.contexts);
+    }
+
+    void add_contexts(const Term& term) {
+        if (term.kind != Term::Kind::number || term.number < 1 || term.number > most_contexts)
+            return error(term.span, "bad-type", "the contexts that there is room for are a number from 1 to 16777216",
+                         "`per[100000] inode`");
+        model_.contexts = static_cast<std::uint32_t>(term.number);
     }
 
     void add_key(const Name& name) {

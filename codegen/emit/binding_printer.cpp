@@ -198,6 +198,13 @@ void MonitorPrinter::print_descriptor() {
     print_edge_descriptors();
     line("constexpr char dot_source[] =\n    {};", string_literal(model_.source));
     line("\nusing ThisHost = Host<Automaton, Recorded>;\n");
+    if (model_.contexts != 0) {
+        line("// A host may ask for more room than the note, not for less.");
+        line("MonitorInstance* create(const InstanceOptions& asked) {{");
+        line("    InstanceOptions options = asked;");
+        line("    if (options.contexts < {0}) options.contexts = {0};", model_.contexts);
+        line("    return ThisHost::create(options);\n}}\n");
+    }
     line("}}  // namespace\n");
     line("extern \"C\" __attribute__((visibility(\"default\"))) const MonitorDescriptor lockstep_monitor_descriptor;");
     line("const MonitorDescriptor lockstep_monitor_descriptor = {{");
@@ -209,7 +216,7 @@ void MonitorPrinter::print_descriptor() {
     line("    keys, {},", model_.keys.size());
     line("    registers, {},", model_.registers.size());
     line("    edges, {},", model_.edges.size());
-    line("    &ThisHost::create, &ThisHost::destroy, &ThisHost::deliver}};");
+    line("    {}, &ThisHost::destroy, &ThisHost::deliver}};", model_.contexts == 0 ? "&ThisHost::create" : "&create");
 }
 
 }  // namespace lockstep::codegen

@@ -175,9 +175,12 @@ class ContextTable {
     }
 
     // Calls visit(index, Control, Key) for every live entry; entries that change meanwhile may or may not be seen.
+    // A far part that holds nothing is not touched.
     template <class Visit>
     void for_each(Visit visit) const {
-        for (std::uint64_t index = 0; index < slots_.size(); ++index) {
+        const bool far_is_empty = far_entries_.load(std::memory_order_acquire) == 0;
+        const std::uint64_t end = far_is_empty ? far_.begin : slots_.size();
+        for (std::uint64_t index = 0; index < end; ++index) {
             Key key{};
             const Control control = look(index, key);
             if (control.is_live()) visit(index, control, key);
