@@ -140,14 +140,16 @@ void RecordedRun::restart() {
     const auto found = observe(*stack_);
     if (!found) return static_cast<void>(disagree("after a restart: " + found.error()));
     for (std::size_t i = trees_.size(); i-- > promised_;) {
-        if (trees_[i].entries != *found) continue;
+        // A call that left everything as it was is seen by its reply only.
+        if (trees_[i].entries != *found || !reply_problem(*stack_, trees_[i]).empty()) continue;
         models_.push_back(models_[i]);
         trees_.push_back(trees_[i]);
         handles_.resize(static_cast<std::size_t>(models_.back().node_count()));
         promised_ = trees_.size() - 1;
         return note({promised_, promised_});
     }
-    disagree("after a restart " + difference(trees_[promised_].entries, *found));
+    const std::string wrong = difference(trees_[promised_].entries, *found);
+    disagree("after a restart " + (wrong.empty() ? reply_problem(*stack_, trees_[promised_]) : wrong));
 }
 
 std::optional<ReferenceModel::Node> RecordedRun::find(const std::string& path) const {

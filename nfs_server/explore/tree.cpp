@@ -85,6 +85,20 @@ Result<std::map<std::string, TreeEntry>, std::string> observe(Stack& stack) {
     return entries;
 }
 
+std::string reply_problem(Stack& stack, const Tree& tree) {
+    constexpr std::size_t certainly_kept = 16;
+    const auto kept = stack.kept_replies();
+    if (!kept) return kept.error();
+    for (const std::uint32_t xid : *kept)
+        if (std::ranges::find(tree.executed, xid) == tree.executed.end())
+            return fmt::format("the reply to call {} is kept, what the call did is not", xid);
+    const std::size_t first = tree.executed.size() - std::min(tree.executed.size(), certainly_kept);
+    for (std::size_t i = first; i < tree.executed.size(); ++i)
+        if (!kept->contains(tree.executed[i]))
+            return fmt::format("what call {} did is kept, the reply to it is not", tree.executed[i]);
+    return {};
+}
+
 std::string difference(const std::map<std::string, TreeEntry>& expected,
                        const std::map<std::string, TreeEntry>& found) {
     for (const auto& [path, entry] : expected) {

@@ -36,6 +36,10 @@ Tree tree_of(const model::ReferenceModel& model, const std::vector<Handle>& hand
 /// them fails.
 Result<std::map<std::string, TreeEntry>, std::string> observe(Stack& stack);
 
+/// What is wrong with the kept replies, in a sentence; empty when the reply to a call is kept exactly where the call was
+/// executed. Of those long ago some may have been forgotten.
+std::string reply_problem(Stack& stack, const Tree& tree);
+
 /// How `found` differs from `expected`, in a sentence; empty when it does not.
 std::string difference(const std::map<std::string, TreeEntry>& expected, const std::map<std::string, TreeEntry>& found);
 
