@@ -1,13 +1,7 @@
 // dlm_node: a node of a distributed lock service: the master of its share of the resources, and owners that lock the
-// resources of all nodes. Prints "dlm_node ready" when it serves and is connected to every node (and, with
-// --wait-for-listener, recorded), waits for the end of its standard input, works for a time, serves until the other
-// nodes' owners have gone, and prints a summary as one JSON object, its last line. Exit status: 0 done, 2 a call failed
-// or it could not start.
-#include <signal.h>
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
-#include <cstdio>
+// resources of all nodes. Ready when it serves and is connected to every node (and, with --wait-for-listener,
+// recorded); after its work it serves until the other nodes' owners have gone. workload_program.hpp has the rest of its
+// course.
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,12 +9,12 @@
 #include "netns_harness/dlm/fault.hpp"
 #include "netns_harness/dlm/lock_master.hpp"
 #include "netns_harness/dlm/lock_worker.hpp"
+#include "netns_harness/workloads/workload_program.hpp"
 
 namespace lockstep::dlm {
 namespace {
 
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);  // a signal handler stores into it
+using workloads::stop_requested;
 
 struct Options {
     std::string name = "node";
@@ -59,23 +53,6 @@ void declare(CLI::App& app, Options& options) {
     app.add_option("--fault-seed", options.fault_seed, "the fault's choices come from it");
     app.add_option("--fault-log", options.fault_log, "append a line to this file at each strike");
     app.add_flag("--list-faults", options.list_faults, "the deliberate faults there are");
-}
-
-void wait_for_listener(std::uint32_t limit_ms) {
-    const auto deadline = Clock::now() + milliseconds(limit_ms);
-    while (!lock_events_are_listened_to()) {
-        if (Clock::now() >= deadline)
-            throw std::runtime_error("nobody records the lock_api tracepoints after " + std::to_string(limit_ms) +
-                                     " ms");
-        std::this_thread::sleep_for(milliseconds(1));
-    }
-}
-
-// Returns at the end of the standard input: the harness closes it.
-void wait_at_gate() {
-    char byte = 0;
-    while (!stop_requested && read(STDIN_FILENO, &byte, 1) > 0) {
-    }
 }
 
 // The owners of this node, each with its sessions and, while running, a thread.
@@ -148,15 +125,21 @@ void serve_until_others_have_gone(const LockMaster& master, const Options& optio
     }
 }
 
+int list_faults() {
+    std::printf("%-24s %s\n", IncompatibleGrant::name, IncompatibleGrant::summary);
+    return 0;
+}
+
 int run(const Options& options) {
+    if (options.list_faults) return list_faults();
+    if (options.nodes.empty() || options.listen.empty()) throw CLI::RequiredError("--listen and --node");
     std::optional<IncompatibleGrant> fault;
     if (!options.fault.empty()) fault.emplace(options.fault_seed, options.fault_log);
     const LockMaster master(parse_address(options.listen), [&fault] { return fault && fault->strikes(); });
     Workers workers(options);
-    if (options.listener_wait_ms > 0) wait_for_listener(options.listener_wait_ms);
-    std::puts("dlm_node ready");
-    std::fflush(stdout);
-    wait_at_gate();
+    if (options.listener_wait_ms > 0)
+        workloads::wait_for_listener(options.listener_wait_ms, lock_events_are_listened_to);
+    workloads::wait_at_gate("dlm_node");
     workers.run();
     serve_until_others_have_gone(master, options, workers);
     std::puts(workers.summary().dump().c_str());
@@ -168,28 +151,8 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
     using namespace lockstep::dlm;
-    struct sigaction stop {};
-    stop.sa_handler = [](int) { stop_requested = true; };
-    sigaction(SIGTERM, &stop, nullptr);  // without SA_RESTART: the gate's read() returns
-    sigaction(SIGINT, &stop, nullptr);
-
     Options options;
     CLI::App app{"A node of a distributed lock service, seen by the lock_api tracepoints.", "dlm_node"};
     declare(app, options);
-    try {
-        app.parse(argc, argv);
-        if (options.list_faults) {
-            std::printf("%-24s %s\n", IncompatibleGrant::name, IncompatibleGrant::summary);
-            return 0;
-        }
-        if (options.nodes.empty() || options.listen.empty()) throw CLI::RequiredError("--listen and --node");
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
-    try {
-        return run(options);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "dlm_node: %s\n", error.what());
-        return 2;
-    }
+    return lockstep::workloads::run_program(app, argc, argv, [&] { return run(options); });
 }

@@ -1,26 +1,15 @@
-// file_client: workers of one host do a workload on files of an NFS server, and check what they see. Prints
-// "file_client ready", waits for the end of its standard input, works for a time, and prints a summary as one JSON
-// object, its last line. Exit status: 0 done, 1 its oracle found something wrong, 2 a call failed or it could not
-// start.
-#include <signal.h>
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
-#include <atomic>
-#include <cstdio>
+// file_client: workers of one host do a workload on files of an NFS server, and check what they see.
+// workload_program.hpp has its course.
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "netns_harness/workloads/file_workloads.hpp"
+#include "netns_harness/workloads/workload_program.hpp"
 
 namespace lockstep::workloads {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);  // a signal handler stores into it
 
 struct Options {
     ServerAddress server;
@@ -141,12 +130,6 @@ class Workers {
     std::vector<std::string> first_failures_, errors_;
 };
 
-void wait_at_gate() {
-    char byte = 0;
-    while (!stop_requested && read(STDIN_FILENO, &byte, 1) > 0) {
-    }
-}
-
 int run(const Options& options) {
     if (options.list) {
         for (const FileWorkloadKind& kind : file_workload_kinds()) std::printf("%-20s %s\n", kind.name, kind.promise);
@@ -156,9 +139,7 @@ int run(const Options& options) {
     const auto kind = std::ranges::find_if(kinds, [&](const auto& each) { return each.name == options.kind; });
     if (kind == kinds.end()) throw std::runtime_error("there is no workload '" + options.kind + "': see --list");
     Workers workers(options);
-    std::puts("file_client ready");
-    std::fflush(stdout);
-    wait_at_gate();
+    wait_at_gate("file_client");
     workers.run(*kind);
     std::puts(workers.summary().dump().c_str());
     return workers.exit_status();
@@ -169,23 +150,11 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
     using namespace lockstep::workloads;
-    struct sigaction stop {};
-    stop.sa_handler = [](int) { stop_requested = true; };
-    sigaction(SIGTERM, &stop, nullptr);  // without SA_RESTART: the gate's read() returns
-    sigaction(SIGINT, &stop, nullptr);
     Options options;
     CLI::App app{"A workload on the files of an NFS server, with an oracle of its own.", "file_client"};
     declare(app, options);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
-    options.server.call_limit = std::chrono::milliseconds(options.call_limit_ms);
-    try {
+    return run_program(app, argc, argv, [&] {
+        options.server.call_limit = std::chrono::milliseconds(options.call_limit_ms);
         return run(options);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "file_client: %s\n", error.what());
-        return 2;
-    }
+    });
 }

@@ -1,26 +1,16 @@
 // lock_client: owners of one host contend for byte ranges of a few files of an NFS server, and fire the lock_api
-// tracepoints. Prints "lock_client ready" when connected (and, with --wait-for-listener, recorded), waits for the end
-// of its standard input, works for a time, and prints a summary as one JSON object, its last line. Exit status: 0 done,
-// 1 its oracle found a lock that did not hold, 2 a call failed or it could not start.
-#include <signal.h>
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
-#include <atomic>
-#include <cstdio>
+// tracepoints. Ready when connected (and, with --wait-for-listener, recorded); workload_program.hpp has the rest of its
+// course. Its oracle's: a lock that did not hold.
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "netns_harness/workloads/lock_workload.hpp"
 #include "netns_harness/workloads/reclaiming_files.hpp"
+#include "netns_harness/workloads/workload_program.hpp"
 
 namespace lockstep::workloads {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);  // a signal handler stores into it
 
 struct Options {
     ServerAddress server;
@@ -89,23 +79,6 @@ int bury(const Options& options) {
             fire_all_released(options.directory + "/file" + std::to_string(file),
                               OwnerName{options.host, number}.text(), counts);
     return 0;
-}
-
-void wait_for_listener(std::uint32_t limit_ms) {
-    const auto deadline = Clock::now() + std::chrono::milliseconds(limit_ms);
-    while (!lock_events_are_listened_to()) {
-        if (Clock::now() >= deadline)
-            throw std::runtime_error("nobody records the lock_api tracepoints after " + std::to_string(limit_ms) +
-                                     " ms");
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-}
-
-// Returns at the end of the standard input: the harness closes it.
-void wait_at_gate() {
-    char byte = 0;
-    while (!stop_requested && read(STDIN_FILENO, &byte, 1) > 0) {
-    }
 }
 
 std::vector<std::string> file_names(const Options& options) {
@@ -294,13 +267,12 @@ class Owners {
 };
 
 int run(const Options& options) {
-    if (options.bury && options.listener_wait_ms > 0) wait_for_listener(options.listener_wait_ms);
+    if (options.bury && options.listener_wait_ms > 0)
+        wait_for_listener(options.listener_wait_ms, lock_events_are_listened_to);
     if (options.bury) return bury(options);
     Owners owners(options);
-    if (options.listener_wait_ms > 0) wait_for_listener(options.listener_wait_ms);
-    std::puts("lock_client ready");
-    std::fflush(stdout);
-    wait_at_gate();
+    if (options.listener_wait_ms > 0) wait_for_listener(options.listener_wait_ms, lock_events_are_listened_to);
+    wait_at_gate("lock_client");
     owners.run();
     std::puts(owners.summary().dump().c_str());
     return owners.failed() ? 2 : owners.oracle_failed() ? 1 : 0;
@@ -311,25 +283,12 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
     using namespace lockstep::workloads;
-    struct sigaction stop {};
-    stop.sa_handler = [](int) { stop_requested = true; };
-    sigaction(SIGTERM, &stop, nullptr);  // without SA_RESTART: the gate's read() returns
-    sigaction(SIGINT, &stop, nullptr);
-
     Options options;
     CLI::App app{"Byte-range lock contention on an NFS server, seen by the lock_api tracepoints.", "lock_client"};
     declare(app, options);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
-    options.server.call_limit = std::chrono::milliseconds(options.call_limit_ms);
-    if (options.patient) options.server.grace_wait = std::chrono::milliseconds(options.duration_ms);
-    try {
+    return run_program(app, argc, argv, [&] {
+        options.server.call_limit = std::chrono::milliseconds(options.call_limit_ms);
+        if (options.patient) options.server.grace_wait = std::chrono::milliseconds(options.duration_ms);
         return run(options);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "lock_client: %s\n", error.what());
-        return 2;
-    }
+    });
 }
