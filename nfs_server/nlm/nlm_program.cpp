@@ -3,6 +3,7 @@
 #include "nfs_server/base/faults.hpp"
 #include "nfs_server/nlm/client_restarts.hpp"
 #include "nfs_server/nlm/lock_events.hpp"
+#include "nfs_server/nlm/recent_calls.hpp"
 #include "nfs_server/nlm/wire_message.hpp"
 #include "nfs_server/wire/nlm4.hpp"
 
@@ -86,24 +87,24 @@ class Procedures {
 
     void lock(const CallContext& call, const nlm4_lockargs& args, nlm4_res& res) {
         res.cookie = args.cookie;
-        res.stat.stat = locked(call, args, true);
+        res.stat.stat = recent_.once(call, [&] { return locked(call, args, true); });
     }
 
     // For clients that are not monitored: their locks do not outlive the server.
     void lock_unmonitored(const CallContext& call, const nlm4_lockargs& args, nlm4_res& res) {
         res.cookie = args.cookie;
-        res.stat.stat = locked(call, args, false);
+        res.stat.stat = recent_.once(call, [&] { return locked(call, args, false); });
     }
 
     // Takes what was held, not what the file system knows: a removed file's locks must go too.
     void unlock(const CallContext& call, const nlm4_unlockargs& args, nlm4_res& res) {
         res.cookie = args.cookie;
-        res.stat.stat = unlocked(call, args.alock);
+        res.stat.stat = recent_.once(call, [&] { return unlocked(call, args.alock); });
     }
 
     void cancel(const CallContext& call, const nlm4_cancargs& args, nlm4_res& res) {
         res.cookie = args.cookie;
-        res.stat.stat = cancelled(call, args);
+        res.stat.stat = recent_.once(call, [&] { return cancelled(call, args); });
     }
 
     // A server's word to a waiting client. This server is nobody's client and waits for no lock.
@@ -114,12 +115,12 @@ class Procedures {
 
     void share(const CallContext& call, const nlm4_shareargs& args, nlm4_shareres& res) {
         res.cookie = args.cookie;
-        res.stat = shared(call, args);
+        res.stat = recent_.once(call, [&] { return shared(call, args); });
     }
 
     void unshare(const CallContext& call, const nlm4_shareargs& args, nlm4_shareres& res) {
         res.cookie = args.cookie;
-        res.stat = unshared(call, args);
+        res.stat = recent_.once(call, [&] { return unshared(call, args); });
     }
 
     // What a status monitor on this host says of a client that restarted: believed from this host only.
@@ -152,8 +153,11 @@ class Procedures {
     // A client that has no status monitor says that it restarted. It is believed from the address only that it locked
     // from.
     void free_all(const CallContext& call, const nlm4_notify& args, NoValue&) {
-        if (const auto client = manager_.owners.find_client(args.name, call.peer.address()))
-            manager_.client_gone(call.request_id, *client, ReleaseCause::client_restarted);
+        recent_.once(call, [&] {
+            if (const auto client = manager_.owners.find_client(args.name, call.peer.address()))
+                manager_.client_gone(call.request_id, *client, ReleaseCause::client_restarted);
+            return NLM4_GRANTED;
+        });
     }
 
  private:
@@ -271,6 +275,7 @@ class Procedures {
     }
 
     LockManager& manager_;
+    RecentCalls recent_;
 };
 
 }  // namespace
@@ -314,6 +319,10 @@ rpc::Program nlm_program(LockManager& manager) {
     program.add(NLMPROC4_UNSHARE, "UNSHARE", xdr_nlm4_shareargs, xdr_nlm4_shareres, bind(&P::unshare));
     program.add(NLMPROC4_NM_LOCK, "NM_LOCK", xdr_nlm4_lockargs, xdr_nlm4_res, bind(&P::lock_unmonitored));
     program.add(NLMPROC4_FREE_ALL, "FREE_ALL", xdr_nlm4_notify, nothing, bind(&P::free_all));
+    for (const uint32_t procedure :
+         {NLMPROC4_LOCK, NLMPROC4_NM_LOCK, NLMPROC4_LOCK_MSG, NLMPROC4_UNLOCK, NLMPROC4_UNLOCK_MSG, NLMPROC4_CANCEL,
+          NLMPROC4_CANCEL_MSG, NLMPROC4_SHARE, NLMPROC4_UNSHARE, NLMPROC4_FREE_ALL})
+        program.fingerprint_calls(procedure);
     return program;
 }
 

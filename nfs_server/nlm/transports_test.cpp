@@ -112,6 +112,35 @@ TEST_P(Procedures, WhatIsSentAgainIsHarmless) {
     EXPECT_EQ(manager_->table.count(), 0u);
 }
 
+// A network may keep a datagram for a while, and bring it when others have passed it.
+TEST_F(ClientHostTest, ADatagramThatComesLateOnceMoreHasNoEffect) {
+    start();
+    rpc::UdpServer server;
+    const auto bound = *server.listen(*rpc::PeerAddress::parse("127.0.0.1", 0), *programs_);
+    server.start(2);
+    Connection client({"Udp", "127.0.0.1", true}, bound.port());
+    uint32_t xid = 0;
+    const auto locking = [&] {
+        const nlm4_lockargs args{{}, FALSE, TRUE, alock(1), FALSE, 0};
+        return rpc::test::call_message(++xid, {NLM_PROGRAM, 4, NLMPROC4_LOCK}, xdr_nlm4_lockargs, args);
+    };
+    const auto unlocking = [&] {
+        const nlm4_unlockargs args{{}, alock(1)};
+        return rpc::test::call_message(++xid, {NLM_PROGRAM, 4, NLMPROC4_UNLOCK}, xdr_nlm4_unlockargs, args);
+    };
+    const auto first_lock = locking();
+    const auto locked = client.exchange(first_lock);
+    const auto first_unlock = unlocking();
+    const auto unlocked = client.exchange(first_unlock);
+    EXPECT_EQ(client.exchange(first_lock), locked) << "the first answer";
+    EXPECT_EQ(manager_->table.count(), 0u) << "the lock of nobody";
+    client.exchange(locking());
+    EXPECT_EQ(client.exchange(first_unlock), unlocked);
+    EXPECT_EQ(manager_->table.count(), 1u) << "the owner holds it";
+    client.exchange(unlocking());
+    EXPECT_EQ(manager_->table.count(), 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Procedures,
                          testing::Values(Transport{"Tcp", "127.0.0.1", false}, Transport{"Udp", "127.0.0.1", true}),
                          [](const auto& instance) { return instance.param.name; });

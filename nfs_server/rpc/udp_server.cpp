@@ -23,7 +23,7 @@ namespace {
 
 constexpr size_t max_datagram_bytes = 65536;
 // Beyond what TCP connections are numbered with.
-std::atomic<uint64_t> last_connection_id{uint64_t{1} << 48};
+std::atomic<uint64_t> last_connection_id{first_udp_connection_id};
 
 // A datagram with the address that it was sent to: the answer must come from there.
 struct Datagram {

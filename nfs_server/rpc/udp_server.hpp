@@ -19,6 +19,9 @@
 
 namespace lockstep::server::rpc {
 
+// Connection ids of datagrams begin here; those of streams are below.
+inline constexpr uint64_t first_udp_connection_id = uint64_t{1} << 48;
+
 class UdpServer {
  public:
     // Errors of the system: std::system_error.
