@@ -9,6 +9,7 @@
 #include "cli/edge_counts.hpp"
 #include "cli/run_doubts.hpp"
 #include "cli/run_violation.hpp"
+#include "cli/started_program.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -39,6 +40,14 @@ void add(harness::ObservedProgress& sum, const json& counters) {
     sum.violations += counters.at("violations").get<std::uint64_t>();
 }
 
+// Whether it listens to what a library that is preloaded tells of a program's own locks.
+bool is_about_threads(const std::filesystem::path& property) {
+    const auto monitor = monitors::Monitor::load(property);
+    return std::ranges::any_of(monitor->bindings(), [](const monitors::BindingDescriptor& binding) {
+        return std::string_view(binding.provider) == "thread_locks";
+    });
+}
+
 // A verdict that is ok stays so only without doubts; a violation that was seen is one, whatever else was missed.
 void doubt(PropertyResult& result, const std::vector<std::string>& reasons) {
     result.reasons.insert(result.reasons.end(), reasons.begin(), reasons.end());
@@ -61,6 +70,9 @@ RunObserver::RunObserver(const harness::Scenario& scenario, std::filesystem::pat
     const bool needs_agent =
         std::ranges::any_of(scenario.properties, [](const auto& plan) { return plan.attach == Attach::in_process; });
     if (needs_agent) agent_library_ = library_beside_us("liblockstep_agent.so");
+    for (const Property& property : properties_)
+        if (property.plan.attach == Attach::in_process && is_about_threads(property.file))
+            thread_locks_library_[property.plan.to] = library_beside_us("liblockstep_thread_locks.so");
 }
 
 std::vector<std::string> RunObserver::begin() {
@@ -137,8 +149,10 @@ harness::Environment RunObserver::server_environment(const harness::ServerPlan& 
     if (!attaches_to(server.name)) return environment;
     Agent& agent = agent_of(server.name);
     ++agent.life;
-    const char* preloaded = std::getenv("LD_PRELOAD");
-    environment["LD_PRELOAD"] = agent_library_.string() + (preloaded != nullptr ? std::string(":") + preloaded : "");
+    const auto thread_locks = thread_locks_library_.find(server.name);
+    environment["LD_PRELOAD"] = thread_locks == thread_locks_library_.end()
+                                    ? preload_list({agent_library_})
+                                    : preload_list({thread_locks->second, agent_library_});
     environment["LOCKSTEP_AGENT_SOCKET"] = stem_of(agent) + ".agent";
     environment["LOCKSTEP_AGENT_REPORT"] = stem_of(agent) + ".report";
     return environment;

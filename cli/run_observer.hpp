@@ -76,6 +76,7 @@ class RunObserver : public harness::Observer {
     const harness::Scenario& scenario_;
     std::filesystem::path scratch_;
     std::filesystem::path agent_library_;
+    std::map<std::string, std::filesystem::path> thread_locks_library_;  // of servers whose threads' locks are judged
     std::filesystem::path trace_;
     std::vector<Property> properties_;
     std::vector<std::string> triggers_;  // tracepoints that faults wait for

@@ -173,6 +173,7 @@ class JsonReport {
                 {"events", client.events},
                 {"has_oracle", client.has_oracle},
                 {"commands", client.commands},
+                {"ended_commands", client.ended_commands},
                 {"failed_commands", client.failed_commands},
                 {"oracle_failures", client.oracle_failures},
                 {"first_oracle_failures", client.first_oracle_failures}};

@@ -109,6 +109,9 @@ TEST(Verdict, CommandsAreJudgedByTheirExitStatusAndHaveNoOracle) {
     const std::string report = to_report(result, 80, false);
     EXPECT_THAT(report, Not(HasSubstr("oracle")));
     EXPECT_THAT(report, HasSubstr("(exit status)         1 commands"));
+    EXPECT_THAT(report, Not(HasSubstr("went on until")));
+    result.clients[0].ended_commands = 1;
+    EXPECT_THAT(to_report(result, 80, false), HasSubstr("1 went on until the run ended them"));
     result.clients[0].failed_commands = 1;
     EXPECT_EQ(result.verdict(), Verdict::inconclusive);
 }

@@ -132,10 +132,15 @@ class TextReport {
     }
 
     void commands(Verdict verdict) {
-        std::uint64_t all = 0, failed = 0;
-        for (const ClientResult& client : result_.clients) all += client.commands, failed += client.failed_commands;
+        std::uint64_t all = 0, ended = 0, failed = 0;
+        for (const ClientResult& client : result_.clients) {
+            all += client.commands;
+            ended += client.ended_commands;
+            failed += client.failed_commands;
+        }
         row("(exit status)", fmt::format("{} commands", all), "-", "-", fmt::format("{} failed", failed),
             painted(verdict));
+        if (ended > 0) line("  └ {} went on until the run ended them: they have no exit status", ended);
     }
 
     void problems() {

@@ -149,6 +149,7 @@ struct ClientResult {
     std::uint64_t events = 0;           // tracepoints that it fired
     bool has_oracle = true;             // it compares what it reads with what must be there
     std::uint64_t commands = 0;         // the user's, which its lives ran: their exit statuses are all they say
+    std::uint64_t ended_commands = 0;   // so many went on until the run ended them: nothing is known of these
     std::uint64_t failed_commands = 0;  // so many exited with another status than 0, or by a signal
     std::uint64_t oracle_failures = 0;
     std::vector<std::string> first_oracle_failures;

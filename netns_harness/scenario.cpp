@@ -232,6 +232,7 @@ const std::vector<WorkloadKind>& workload_kinds() {
         {"create_remove_race", "of several exclusive creates of a name one is granted", true},
         {"append_races", "no record that was appended to a shared log is lost, and none is torn", true},
         {"directory_churn", "a directory holds what was put there, and lists each name once", true},
+        {"retransmissions", "a call that is sent again gets the reply of the first", true},
         {"close_to_open", "what was committed before is seen by those who open afterwards", true},
         {"small_files", "a file holds what was written to it, across lost unstable writes", true},
         {"large_files", "so does a large one; what is cut off is gone", true},

@@ -33,6 +33,14 @@ std::uint64_t strikes_of(const shim::Control& control, const ShimFault& fault) {
            (fault.clock_offset.count() != 0 ? control.clock_readings.load() : 0);
 }
 
+void count_command(ClientResult& result, const Ended& how, bool ended_on_purpose) {
+    ++result.commands;
+    if (ended_on_purpose)
+        ++result.ended_commands;
+    else if (!how.well())
+        ++result.failed_commands;
+}
+
 std::uint64_t disk_failures_of(const Program& program) {
     if (!program.shim) return 0;
     return program.shim->control().failed.load() + program.shim->control().refused.load();
@@ -323,8 +331,7 @@ Counting Stage::take_summaries(FiredCounts& fired) {
             // What was ended by us fired what it fired: some of it may be counted nowhere, none of it lost.
             if (program.is_command() || life.ended_on_purpose) {
                 lower_to(Counting::at_least);
-                result.commands += program.is_command() ? 1 : 0;
-                result.failed_commands += program.is_command() && !how.well() && !life.ended_on_purpose ? 1 : 0;
+                if (program.is_command()) count_command(result, how, life.ended_on_purpose);
                 if (!how.well() && !life.ended_on_purpose)
                     add_problem(process.name() + " failed: " + how.text() + process.last_lines());
                 continue;

@@ -21,6 +21,7 @@ struct Wrongs {
     bool keeps_what_is_cut = false;  // a file that is cut and grown has its old bytes again
     bool ignores_sizes = false;      // SETATTR of a size answers ok and does nothing
     bool ignores_guards = false;     // SETATTR does not look at its guard, and GETATTR is at times late
+    bool forgets_replies = false;    // a call that comes again is done again
     bool loses_files = false;        // a file is gone once in a while
 };
 
@@ -35,6 +36,9 @@ class MemoryTree : public RemoteTree {
         return status_ok;
     }
     std::uint32_t create(const Handle& directory, const std::string& name, bool guarded, Handle& made) override {
+        return once(made, [&] { return create_once(directory, name, guarded, made); });
+    }
+    std::uint32_t create_once(const Handle& directory, const std::string& name, bool guarded, Handle& made) {
         auto& names = directories_.at(text(directory));
         if (names.contains(name) && guarded) return status_exists;
         if (!names.contains(name)) names[name] = "file" + std::to_string(++files_made_);
@@ -51,12 +55,19 @@ class MemoryTree : public RemoteTree {
         return status_ok;
     }
     std::uint32_t remove(const Handle& directory, const std::string& name) override {
-        auto& names = directories_.at(text(directory));
-        if (!names.contains(name)) return status_no_entry;
-        if (!wrongs_.forgets_removals) names.erase(name);
-        return status_ok;
+        Handle none;
+        return once(none, [&] {
+            auto& names = directories_.at(text(directory));
+            if (!names.contains(name)) return status_no_entry;
+            if (!wrongs_.forgets_removals) names.erase(name);
+            return status_ok;
+        });
     }
     std::uint32_t rename(const Handle& directory, const std::string& from, const std::string& to) override {
+        Handle none;
+        return once(none, [&] { return rename_once(directory, from, to); });
+    }
+    std::uint32_t rename_once(const Handle& directory, const std::string& from, const std::string& to) {
         auto& names = directories_.at(text(directory));
         if (!names.contains(from)) return status_no_entry;
         const std::string file = names[from];
@@ -117,8 +128,25 @@ class MemoryTree : public RemoteTree {
         return status_ok;
     }
     std::uint32_t commit(const Handle&, Verifier&) override { return status_ok; }
+    std::uint32_t last_number() override { return number_; }
+    void number_next_call(std::uint32_t number) override { repeated_ = number; }
 
  private:
+    // The reply that is kept of the call that is repeated; without one, what `call` answers, which is kept.
+    template <class Call>
+    std::uint32_t once(Handle& made, Call call) {
+        if (const auto kept = kept_.find(repeated_);
+            repeated_ != 0 && kept != kept_.end() && !wrongs_.forgets_replies) {
+            made = kept->second.second;
+            repeated_ = 0;
+            return kept->second.first;
+        }
+        repeated_ = 0;
+        const std::uint32_t status = call();
+        kept_[++number_] = {status, made};
+        return status;
+    }
+
     static Handle handle(const std::string& text) { return {text.begin(), text.end()}; }
     static std::string text(const Handle& handle) { return {handle.begin(), handle.end()}; }
 
@@ -128,6 +156,8 @@ class MemoryTree : public RemoteTree {
     std::map<std::string, bool> renamed_;
     std::map<std::string, std::uint64_t> changes_;
     std::map<std::string, FileState> former_;
+    std::map<std::uint32_t, std::pair<std::uint32_t, Handle>> kept_;
+    std::uint32_t number_ = 0, repeated_ = 0;
     std::set<std::string> gone_;
     std::string another_owner_;
     int files_made_ = 0, looks_ = 0, unstable_ = 0, states_told_ = 0, lost_ = 0;
@@ -182,6 +212,10 @@ TEST(FileWorkloads, AnAppendThatIsLostOrTornIsSeen) {
 TEST(FileWorkloads, ALogThatIsGoneTooEarlyIsSeenAndOneThatIsOldIsNot) {
     EXPECT_FALSE(findings("append_races", {.loses_files = true}).empty());
     EXPECT_TRUE(findings("append_races", {}, 4000).empty()) << "long enough for logs to be removed";
+}
+
+TEST(FileWorkloads, ACallThatIsDoneTwiceIsSeen) {
+    EXPECT_FALSE(findings("retransmissions", {.forgets_replies = true}).empty());
 }
 
 TEST(FileWorkloads, ADirectoryThatListsANameTwiceOrKeepsOneIsSeen) {

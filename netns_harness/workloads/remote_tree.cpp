@@ -173,6 +173,9 @@ class NfsTree : public RemoteTree {
                                 [&](const COMMIT3res& result) { verifier = copy(result.COMMIT3res_u.resok.verf); });
     }
 
+    std::uint32_t last_number() override { return nfs_.number(); }
+    void number_next_call(std::uint32_t number) override { nfs_.number_next_call(number); }
+
  private:
     static Handle mount(const ServerAddress& server) {
         RpcConnection connection(server.address, server.mount_port, MOUNT_PROGRAM, MOUNT_V3, server.call_limit);

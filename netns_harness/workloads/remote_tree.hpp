@@ -57,6 +57,11 @@ class RemoteTree {
     virtual std::uint32_t write(const Handle& file, std::uint64_t offset, const Bytes& bytes, bool stable,
                                 Verifier& verifier) = 0;
     virtual std::uint32_t commit(const Handle& file, Verifier& verifier) = 0;
+
+    // The number of the last call; the next one gets that of an earlier call, which it must be like: to the server it
+    // is that call, sent again.
+    virtual std::uint32_t last_number() = 0;
+    virtual void number_next_call(std::uint32_t number) = 0;
 };
 
 // Mounts the export and makes `directory` where it does not exist yet. Throws CallError.

@@ -1,12 +1,17 @@
 #include "netns_harness/workloads/rpc_connection.hpp"
 
+#include <nfsc/libnfs-zdr.h>
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <mutex>
+#include <random>
 
 #include "netns_harness/workloads/call_recorder.hpp"
 
@@ -16,14 +21,24 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-// libnfs draws the first number of a context's calls, and the port that it binds to, from counters that it changes
-// without a lock. Two connections of one host whose calls have the same numbers are one client to a server that keeps
-// replies: it answers a call of the one with its reply to the other.
+// libnfs draws the port that it binds to, and much else, from counters that it changes without a lock.
 std::mutex libnfs_counters;
+
+// The same credential in all connections: libnfs' has the time in it, and a call that is sent again by another
+// connection would not be the same call.
+void set_credential(rpc_context* rpc) {
+    AUTH* credential = libnfs_authunix_create("lockstep", getuid(), getgid(), 0, nullptr);
+    if (credential == nullptr) throw NoAnswer("libnfs: out of memory");
+    constexpr std::size_t stamp_bytes = 4;  // the credential's first field (RFC 5531, appendix A)
+    std::memset(credential->ah_cred.oa_base, 0, stamp_bytes);
+    rpc_set_auth(rpc, credential);
+}
 
 rpc_context* make_context() {
     const std::lock_guard hold(libnfs_counters);
-    return rpc_init_context();
+    rpc_context* rpc = rpc_init_context();
+    if (rpc != nullptr) set_credential(rpc);
+    return rpc;
 }
 
 template <class Call>
@@ -33,13 +48,23 @@ int start_to_connect(rpc_context* rpc, const std::string& address, int port, int
     return rpc_connect_port_async(rpc, address.c_str(), port, program, version, answered, &call);
 }
 
+// Connections of one host whose calls have the same numbers are one client to a server that keeps replies: it answers a
+// call of the one with its reply to the other. libnfs makes the first number of the time and a counter without a lock.
+std::uint32_t first_number() {
+    static std::random_device random;
+    static std::mutex random_mutex;
+    const std::lock_guard hold(random_mutex);
+    return static_cast<std::uint32_t>(random());
+}
+
 }  // namespace
 
 RpcConnection::RpcConnection(const std::string& address, int port, int program, int version,
                              std::chrono::milliseconds call_limit)
-    : rpc_(make_context()), call_limit_(call_limit) {
+    : rpc_(make_context()), number_after_(first_number()), call_limit_(call_limit) {
     if (rpc_ == nullptr) throw NoAnswer("libnfs: out of memory");
     Call connecting;
+    rpc_set_next_xid(rpc_, number_after_++);  // of the NULL call that libnfs makes
     try {
         finish("connect", start_to_connect(rpc_, address, port, program, version, &RpcConnection::answered, connecting),
                connecting);

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "netns_harness/workloads/remote_files.hpp"
@@ -25,9 +26,18 @@ class RpcConnection {
     // and hands its decoded result, valid during the call only, to `take(const Result&)`.
     template <class Result, class Start, class Take>
     void call(const char* what, Start start, Take take) {
+        number_ = next_number_ ? *next_number_ : number_after_;
+        if (!next_number_) ++number_after_;
+        next_number_.reset();
+        rpc_set_next_xid(rpc_, number_);
         Call call{[&take](void* result) { take(*static_cast<Result*>(result)); }};
         finish_timed(what, start(rpc_, &RpcConnection::answered, static_cast<void*>(&call)), call);
     }
+
+    // The number (xid) of the last call. A call that is given the number of an earlier one is, to the server, that one
+    // sent again.
+    std::uint32_t number() const { return number_; }
+    void number_next_call(std::uint32_t number) { next_number_ = number; }
 
  private:
     struct Call {
@@ -42,6 +52,9 @@ class RpcConnection {
     void pump(const char* what, const Call& call);
 
     rpc_context* rpc_;
+    std::uint32_t number_after_;  // of the next call that has none given
+    std::uint32_t number_ = 0;
+    std::optional<std::uint32_t> next_number_;
     std::chrono::milliseconds call_limit_;
 };
 
