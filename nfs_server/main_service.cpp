@@ -262,6 +262,8 @@ std::string Service::Parts::metrics_text() const {
         .single("nfs_server_checkpoints_total", "counter", "Checkpoints, which free the log.", log.checkpoints)
         .single("nfs_server_blocks_installed_total", "counter", "Blocks brought home.", log.blocks_installed);
     const auto usage = file_system->usage();
+    text.single("nfs_server_file_system_damaged", "gauge", "1: damage was found, and nothing is changed any more.",
+                file_system->is_damaged() ? 1 : 0);
     text.single("nfs_server_file_system_size_bytes", "gauge", "Room for data.", usage.total_bytes)
         .single("nfs_server_file_system_free_bytes", "gauge", "Free room for data.", usage.free_bytes)
         .single("nfs_server_file_system_files", "gauge", "Files that there can be.", usage.total_files)
@@ -281,6 +283,12 @@ Result<void, std::string> Service::Parts::open_storage(const Options& options) {
     auto mounted = fs::FileSystem::mount_or_format(*transactions, system_clock());
     if (!mounted) return failed(mounted.error());
     file_system = std::move(*mounted);
+    file_system->when_damaged([] {
+        spdlog::error(
+            "the disk contradicts its format: nothing is changed on it any more. Stop the server; nfs_server fsck "
+            "IMAGE "
+            "says what is wrong");
+    });
     if (const auto& recovery = journal->recovery(); recovery.last_sequence != 0)
         spdlog::info("recovered log records {} to {}", recovery.first_sequence, recovery.last_sequence);
     return {};

@@ -1,10 +1,14 @@
 // The fuzz target for disk images. The input is a list of changes to the image of a small, sound file system: what
-// comes of it is checked, shown, and served, and must be refused or answered with errors, never crash. Layer: explore.
+// comes of it is checked, shown, and served, and must be refused or answered with errors, never crash. Nor may it be
+// repaired in silence: what is refused stays as it is, what fsck finds it finds again after the image was served, and
+// once the server has met the damage, it changes nothing any more. Layer: explore.
 //
 //     input   flags, then records of 8 bytes:  block 2 | offset 2 | value 4   (little-endian, taken modulo what there
 //     is) flags   1: checksums are made right again, so that the change is seen by what lies behind them
 #include <cstdint>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/disk/image_disk.hpp"
@@ -110,9 +114,9 @@ ImageDisk damaged(const std::uint8_t* data, std::size_t size) {
 }
 
 // What clients would do. Whatever is answered is right, as long as something is.
-void use(Stack& stack) {
+void use(Stack& stack, std::uint32_t first_call) {
     auto& client = stack.client();
-    client.number_calls_from(1000);
+    client.number_calls_from(first_call);
     const Handle root = stack.root();
     const auto handle_of = [&](const char* name) {
         const auto found = client.lookup(root, name);
@@ -137,6 +141,38 @@ void use(Stack& stack) {
     (void)stack.journal().checkpoint();
 }
 
+bool are_equal(const ImageDisk& one, const ImageDisk& other) {
+    for (std::uint64_t block = 0; block < disk_blocks; ++block) {
+        const auto a = one.block(block), b = other.block(block);
+        if (std::memcmp(a.span().data(), b.span().data(), block_size_bytes) != 0) return false;
+    }
+    return true;
+}
+
+std::vector<std::string> problems_of(ImageDisk image) {
+    return image::fsck(image, 1000).problems;
+}
+
+// Opened and closed again, an image has the problems that it had.
+void must_stay_damaged(const ImageDisk& image) {
+    const ManualClock clock;
+    ImageDisk served = image;
+    const bool opened = Stack::open(served, clock).has_value();
+    if (!opened) check(are_equal(served, image), "an image that is refused is left as it is");
+    check(problems_of(served) == problems_of(image), "serving an image repairs nothing");
+}
+
+// Once damage was met, what is asked for changes nothing: neither the disk nor what will be written to it.
+void must_be_read_only(Stack& stack, ImageDisk& disk) {
+    check(stack.journal().checkpoint().has_value(), "a disk in memory does not fail");
+    const ImageDisk before = disk;
+    stack.client().number_calls_from(2000);
+    const auto status = stack.client().create(stack.root(), "another", wire::GUARDED).status;
+    check(status != wire::NFS3_OK, "a damaged file system takes no new file");
+    use(stack, 3000);
+    check(are_equal(disk, before), "a file system that was found to be damaged does not change any more");
+}
+
 }  // namespace
 }  // namespace lockstep::server::explore
 
@@ -148,12 +184,13 @@ void use(Stack& stack) {
 extern "C" int LOCKSTEP_FUZZ_ENTRY(const std::uint8_t* data, std::size_t size) {
     using namespace lockstep::server;
     disk::ImageDisk image = explore::damaged(data, size);
-    disk::ImageDisk checked = image;
-    (void)image::fsck(checked);
     disk::ImageDisk dumped = image;
     (void)image::to_text(image::dump(dumped));
+    explore::must_stay_damaged(image);
     const ManualClock clock;
     const auto stack = explore::Stack::open(image, clock);
-    if (stack) explore::use(**stack);
+    if (!stack) return 0;
+    explore::use(**stack, 1000);
+    if ((*stack)->file_system().is_damaged()) explore::must_be_read_only(**stack, image);
     return 0;
 }

@@ -51,6 +51,7 @@ Outcome<std::optional<std::uint64_t>> take_end_record(FileSystem& file_system) {
 
 Outcome<void> leave_end_record(FileSystem& file_system, std::uint64_t write_verifier) {
     if (!has_record(file_system)) return {};
+    if (file_system.is_damaged()) return fail(Error(Error::read_only));
     EndRecord record{0, 0, write_verifier};
     record.checksum = checksum_of(record);
     LOCKSTEP_TRY(exchange(file_system, record));

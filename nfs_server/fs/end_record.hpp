@@ -20,7 +20,8 @@ bool is_sound(const EndRecord& record);
 Outcome<std::optional<std::uint64_t>> take_end_record(FileSystem& file_system);
 
 /// For a server that stops, after its last request: writes the record and waits until it is durable, and with it all
-/// that was written before. Does nothing where the file system has no place for it. Errors: io, log_full.
+/// that was written before. Does nothing where the file system has no place for it. Errors: io, log_full,
+/// read_only (damage was found).
 Outcome<void> leave_end_record(FileSystem& file_system, std::uint64_t write_verifier);
 
 }  // namespace lockstep::server::fs

@@ -37,7 +37,7 @@ class Error {
         bad_cookie,      ///< a cookie of another directory
         too_small,       ///< not one entry fits in the reply
         not_supported,   ///< this procedure is not offered
-        read_only,       ///< the export is not writable
+        read_only,       ///< the export is not writable, or the disk was found to be damaged
         cross_device,    ///< two file systems
     };
 

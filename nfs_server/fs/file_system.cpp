@@ -122,9 +122,24 @@ Outcome<void> FileSystem::reap() {
     return {};
 }
 
+void FileSystem::found_damage() {
+    if (volume_.is_damaged.exchange(true)) return;
+    std::lock_guard hold(tell_mutex_);
+    if (!tell_damage_ || std::exchange(has_told_damage_, true)) return;
+    tell_damage_();
+}
+
+void FileSystem::when_damaged(std::function<void()> tell) {
+    std::lock_guard hold(tell_mutex_);
+    tell_damage_ = std::move(tell);
+    if (!volume_.is_damaged || std::exchange(has_told_damage_, true)) return;
+    tell_damage_();
+}
+
 // True when the operation should be tried again: a cut-off tail was in its way, or space that waited for the reaper is
 // free now.
 bool FileSystem::free_space_for_retry(Error error, const Operation& op, bool& has_reaped) {
+    if (is_damaged()) return false;
     if (error == Error::shrinking) return reaper_->finish(op.shrinking_inode()).has_value();
     if (error != Error::no_space || has_reaped) return false;
     has_reaped = true;

@@ -9,7 +9,9 @@
 // Layer: fs, the top of it.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -89,6 +91,11 @@ class FileSystem {
     const Superblock& superblock() const { return volume_.superblock; }
     txn::TransactionManager& transactions() { return transactions_; }
 
+    /// Damage was found since the file system was mounted: it is read-only, and every change is answered read_only.
+    bool is_damaged() const { return volume_.is_damaged; }
+    /// Calls `tell` when damage is found, once and in the thread that found it; at once where it was found before.
+    void when_damaged(std::function<void()> tell);
+
     /// Frees everything that waits for the reaper, in the calling thread. Errors: io, log_full, corrupt.
     Outcome<void> reap();
 
@@ -96,6 +103,7 @@ class FileSystem {
     FileSystem(txn::TransactionManager& transactions, const Clock& clock, const Superblock& superblock);
     Result<void, StorageFailure> load_bitmaps();
     std::uint64_t now_ns() const { return static_cast<std::uint64_t>(clock_.real_time_ns()); }
+    void found_damage();
     bool free_space_for_retry(Error error, const Operation& op, bool& has_reaped);
 
     txn::TransactionManager& transactions_;
@@ -103,6 +111,9 @@ class FileSystem {
     Volume volume_;
     FileIdentity root_;
     std::uint32_t max_write_bytes_;
+    std::mutex tell_mutex_;  // over the two below
+    std::function<void()> tell_damage_;
+    bool has_told_damage_ = false;
     std::unique_ptr<Reaper> reaper_;
 };
 
@@ -124,7 +135,10 @@ auto FileSystem::run(std::uint64_t request_id, Body&& body)
         const bool committed = outcome && outcome->committed;
         if (op) op->finish(committed);
         if (!outcome) return {fail(Error(outcome.error())), last_sequence(), false};
+        if (!outcome->result && outcome->result.error() == Error::corrupt) found_damage();
         if (!committed && free_space_for_retry(outcome->result.error(), *op, has_reaped)) continue;
+        if (!committed && outcome->result.error() == Error::shrinking && is_damaged())
+            return {fail(Error(Error::read_only)), outcome->sequence, false};
         return {std::move(outcome->result), outcome->sequence, committed};
     }
 }

@@ -245,7 +245,10 @@ Outcome<void> Operation::seal() {
             transaction_.at_commit([](void* self) { static_cast<Operation*>(self)->tell_committed(); }, this);
     }
     LOCKSTEP_TRY(write_bits());
-    return write_reply();
+    LOCKSTEP_TRY(write_reply());
+    // What a damaged disk says of free blocks and owners is not to be trusted: a change might harm what is still sound.
+    if (volume_.is_damaged && transaction_.has_changes()) return fail(Error(Error::read_only));
+    return {};
 }
 
 void Operation::finish(bool committed) {

@@ -76,7 +76,7 @@ class Operation {
     void keep_reply(std::uint64_t slot, std::span<const std::byte> record);
 
     /// Writes inodes, bitmap words and the reply into the transaction. The last call before the commit. Errors:
-    /// conflict, io, corrupt.
+    /// conflict, io, corrupt, read_only (a change, and damage was found).
     Outcome<void> seal();
 
     /// The transaction has ended. Wakes the reaper when there is work for it.

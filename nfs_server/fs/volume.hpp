@@ -1,6 +1,7 @@
 // A mounted file system's parts in memory: its superblock and the allocators. What Operation works on. Layer: fs.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 
@@ -14,7 +15,7 @@ namespace lockstep::server::fs {
 /// The three bitmaps. In ascending order of their locks.
 enum class Bitmap : std::uint8_t { blocks, inodes, orphans };
 
-/// Immutable but for the allocators, which are safe by themselves: any thread.
+/// Immutable but for the allocators and the mark of damage, which are safe by themselves: any thread.
 struct Volume {
     explicit Volume(const Superblock& superblock);
 
@@ -22,6 +23,8 @@ struct Volume {
     HandleCodec handles;
     BitAllocator free_blocks;  // bit n: block data_start + n
     BitAllocator free_inodes;  // bit n: inode n
+    /// Set once, when the disk was found to contradict its format: nothing is changed from then on.
+    std::atomic<bool> is_damaged{false};
     /// Called after a commit that left work for the reaper.
     std::function<void(std::uint64_t inode)> orphan_made;
 

@@ -87,6 +87,41 @@ TEST_F(Runner, AFullDiskIsToldAndWhatIsRemovedMakesRoom) {
     EXPECT_EQ(client.write(next, 0, data, UNSTABLE).status, NFS3_OK);
 }
 
+// Inverts a byte of an inode, past all checksums.
+void damage(fs::test::TestFileSystem& file_system, std::uint64_t inode) {
+    const fs::Volume& volume = file_system->volume();
+    const std::uint64_t block = volume.inode_block(inode);
+    const std::uint32_t offset = fs::Volume::inode_offset(inode) + 9;
+    const auto done =
+        file_system.stack().transactions().run(0, [&](txn::Transaction& txn) -> Result<void, StorageError> {
+            const auto guard = txn::LockAddress::inode(inode);
+            std::byte value{};
+            LOCKSTEP_TRY(txn.lock(guard, txn::LockMode::exclusive));
+            LOCKSTEP_TRY(txn.read(block, offset, std::span(&value, 1)));
+            value = ~value;
+            return txn.write(guard, block, offset, std::span(&value, 1));
+        });
+    ASSERT_TRUE(done && done->result);
+}
+
+TEST_F(Runner, ADiskThatIsFoundToBeDamagedIsReadOnlyFromThenOn) {
+    const Handle file = client_.must_create(root_, "file");
+    const Handle damaged = client_.must_create(root_, "damaged");
+    int told = 0;
+    server_.fs->when_damaged([&] { ++told; });
+    damage(server_.fs, client_.getattr(damaged).GETATTR3res_u.resok.obj_attributes.fileid);
+    EXPECT_EQ(client_.write(file, 0, "x").status, NFS3_OK);  // nobody knows of it yet
+    EXPECT_EQ(told, 0);
+    EXPECT_EQ(client_.getattr(damaged).status, NFS3ERR_SERVERFAULT);
+    EXPECT_EQ(told, 1);
+    EXPECT_EQ(client_.write(file, 0, "y").status, NFS3ERR_ROFS);
+    EXPECT_EQ(client_.create(root_, "other").status, NFS3ERR_ROFS);
+    EXPECT_EQ(client_.remove(root_, "file").status, NFS3ERR_ROFS);
+    EXPECT_EQ(client_.getattr(damaged).status, NFS3ERR_SERVERFAULT);
+    EXPECT_EQ(client_.read(file, 0, 10).READ3res_u.resok.count, 1u);
+    EXPECT_EQ(told, 1);
+}
+
 TEST_F(Runner, TheFaultLetsAReplyLeaveTooEarly) {
     const auto faults = Fault::all();
     const auto fault = std::find_if(faults.begin(), faults.end(), [](const Fault* candidate) {

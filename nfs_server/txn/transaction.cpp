@@ -250,6 +250,10 @@ uint64_t Transaction::size_bytes() const {
     return state_->changes().record_bytes() + state_->changes().replaced_blocks() * block_size_bytes;
 }
 
+bool Transaction::has_changes() const {
+    return !state_->changes().empty();
+}
+
 Result<void, StorageError> Transaction::lock(LockAddress address, LockMode mode) {
     return state_->lock(address, mode);
 }

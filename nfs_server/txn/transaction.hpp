@@ -104,6 +104,9 @@ class Transaction {
     /// TransactionManager::max_transaction_bytes(): large work is done in several transactions.
     uint64_t size_bytes() const;
 
+    /// False: its commit will leave the disk as it is.
+    bool has_changes() const;
+
     /// Makes all changes visible at once, gives them their place in the log, then releases all locks.
     /// Returns the sequence to wait for; of a transaction without changes, that of the last record so far.
     /// May wait for room in the log. Errors (the transaction is aborted): too_large, log_full, io (the disk has
