@@ -285,9 +285,8 @@ Result<void, std::string> Service::Parts::open_storage(const Options& options) {
     file_system = std::move(*mounted);
     file_system->when_damaged([] {
         spdlog::error(
-            "the disk contradicts its format: nothing is changed on it any more. Stop the server; nfs_server fsck "
-            "IMAGE "
-            "says what is wrong");
+            "the disk contradicts its format: nothing is changed on it any more; stop the server, and "
+            "nfs_server fsck IMAGE says what is wrong");
     });
     if (const auto& recovery = journal->recovery(); recovery.last_sequence != 0)
         spdlog::info("recovered log records {} to {}", recovery.first_sequence, recovery.last_sequence);
