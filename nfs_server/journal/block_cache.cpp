@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory_resource>
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/base/waiting.hpp"
@@ -13,8 +14,9 @@ namespace detail {
 struct alignas(64) CacheShard {
     std::mutex mutex;
     std::condition_variable loaded;  // some entry's `loading` ended
-    std::unordered_map<uint64_t, CacheEntry> entries;
-    std::vector<CacheEntry*> ring;  // all entries, in the clock's order
+    std::pmr::unsynchronized_pool_resource memory;
+    std::pmr::unordered_map<uint64_t, CacheEntry> entries{&memory};
+    std::vector<CacheEntry*> ring;  // those that are neither dirty nor being installed, in the clock's order
     size_t hand = 0;
     std::vector<CacheEntry*> dirty;
 };
@@ -22,6 +24,8 @@ struct alignas(64) CacheShard {
 
 namespace {
 constexpr size_t shards_count = 64;
+// Neighbours on disk that are in the same shard.
+constexpr uint64_t neighbours_count = 16;
 }  // namespace
 
 BlockCache::BlockCache(disk::Disk& disk, uint64_t first_block, uint64_t size_blocks, uint64_t capacity_blocks)
@@ -35,7 +39,7 @@ BlockCache::BlockCache(disk::Disk& disk, uint64_t first_block, uint64_t size_blo
 BlockCache::~BlockCache() = default;
 
 BlockCache::Shard& BlockCache::shard_of(uint64_t block) {
-    return *shards_[(block * 0x9e3779b97f4a7c15u >> 32) % shards_count];
+    return *shards_[(block / neighbours_count * 0x9e3779b97f4a7c15u >> 32) % shards_count];
 }
 
 std::unique_lock<std::mutex> BlockCache::lock_of(Entry& entry) {
@@ -50,8 +54,7 @@ BlockCache::Entry& BlockCache::find_or_insert(Shard& shard, uint64_t block) {
     if (!inserted) return entry;
     entry.block = block;
     entry.shard = &shard;
-    entry.ring_index = shard.ring.size();
-    shard.ring.push_back(&entry);
+    enter_clock(shard, entry);
     cached_count_.fetch_add(1, std::memory_order_relaxed);
     if (shard.entries.size() > shard_capacity_) {
         entry.pins.fetch_add(1, std::memory_order_relaxed);  // not the one we just made
@@ -61,20 +64,30 @@ BlockCache::Entry& BlockCache::find_or_insert(Shard& shard, uint64_t block) {
     return entry;
 }
 
+// Under the shard's mutex.
+void BlockCache::enter_clock(Shard& shard, Entry& entry) {
+    entry.ring_index = shard.ring.size();
+    shard.ring.push_back(&entry);
+}
+
+// Under the shard's mutex.
+void BlockCache::leave_clock(Shard& shard, Entry& entry) {
+    shard.ring[entry.ring_index] = shard.ring.back();
+    shard.ring[entry.ring_index]->ring_index = entry.ring_index;
+    shard.ring.pop_back();
+}
+
 // Under the shard's mutex. Frees what is too much, looking at each entry at most twice.
 void BlockCache::evict_from(Shard& shard) {
     for (size_t looks = 2 * shard.ring.size(); looks > 0 && shard.entries.size() > shard_capacity_; --looks) {
         if (shard.hand >= shard.ring.size()) shard.hand = 0;
         Entry& entry = *shard.ring[shard.hand];
-        const bool in_use =
-            entry.dirty || entry.installing || entry.loading || entry.pins.load(std::memory_order_acquire) != 0;
+        const bool in_use = entry.loading || entry.pins.load(std::memory_order_acquire) != 0;
         if (in_use || std::exchange(entry.recently_used, false)) {
             ++shard.hand;
             continue;
         }
-        shard.ring[shard.hand] = shard.ring.back();
-        shard.ring[shard.hand]->ring_index = shard.hand;
-        shard.ring.pop_back();
+        leave_clock(shard, entry);
         shard.entries.erase(entry.block);
         cached_count_.fetch_sub(1, std::memory_order_relaxed);
     }
@@ -172,6 +185,7 @@ Result<bool, StorageError> BlockCache::is_zero(uint64_t first, uint64_t end) {
 void BlockCache::mark_dirty(Entry& entry, uint64_t sequence) {
     entry.last_sequence = std::max(entry.last_sequence, sequence);
     if (std::exchange(entry.dirty, true)) return;
+    if (!entry.installing) leave_clock(*entry.shard, entry);
     entry.shard->dirty.push_back(&entry);
     dirty_count_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -200,7 +214,7 @@ std::vector<DirtyBlock> BlockCache::take_dirty() {
         for (Entry* entry : shard->dirty) {
             entry->dirty = false;
             entry->installing = true;
-            taken.push_back({entry->block, entry->content, entry->last_sequence});
+            taken.push_back({entry->block, entry->content, entry->last_sequence, entry});
         }
         dirty_count_.fetch_sub(shard->dirty.size(), std::memory_order_relaxed);
         shard->dirty.clear();
@@ -210,10 +224,14 @@ std::vector<DirtyBlock> BlockCache::take_dirty() {
 }
 
 void BlockCache::mark_installed(std::span<const DirtyBlock> blocks) {
-    for (const DirtyBlock& block : blocks) {
-        Shard& shard = shard_of(block.block);
+    for (size_t next = 0; next < blocks.size();) {
+        Shard& shard = *blocks[next].entry->shard;
         std::lock_guard hold(shard.mutex);
-        shard.entries.at(block.block).installing = false;
+        for (; next < blocks.size() && blocks[next].entry->shard == &shard; ++next) {
+            Entry& entry = *blocks[next].entry;
+            entry.installing = false;
+            if (!entry.dirty) enter_clock(shard, entry);
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 // others as fit. Transactions read from it and, at their commit, change it.
 //
 // No-steal: a block that was changed stays until the installer has written it home, and the installer writes only what
-// the log holds durably. Clean blocks that nobody uses go when the cache is full (clock order).
+// the log holds durably. Clean blocks that nobody uses go when the cache is full (clock order); changed ones are not
+// even looked at. Neighbours on disk lie together in memory, since they are mostly used together.
 //
 // A block's content is a counted buffer. Whoever wants a snapshot (a large read, the log writer, the installer) shares
 // the buffer; the next change finds it shared and continues on a copy.
@@ -37,7 +38,7 @@ struct CacheEntry {
     CacheShard* shard = nullptr;
     BlockBuffer content;            // empty while it was never read nor replaced
     uint64_t last_sequence = 0;     // of the newest change in content
-    size_t ring_index = 0;          // place in the shard's clock
+    size_t ring_index = 0;          // place in the shard's clock, unless dirty or installing
     std::atomic<uint32_t> pins{0};  // raised under the mutex, lowered without
     bool loading = false;           // a thread reads it from disk, without the mutex
     bool dirty = false;             // changed since the installer last took it
@@ -71,6 +72,7 @@ struct DirtyBlock {
     uint64_t block = 0;
     BlockBuffer content;
     uint64_t last_sequence = 0;
+    detail::CacheEntry* entry = nullptr;  // the cache's
 };
 
 /// Any thread may call any member, but the installer's are one thread's at a time.
@@ -121,6 +123,8 @@ class BlockCache {
     std::vector<uint64_t> cached_within(uint64_t first, uint64_t end);
     Entry& find_or_insert(Shard& shard, uint64_t block);
     Result<Entry*, StorageError> loaded(Shard& shard, std::unique_lock<std::mutex>& hold, uint64_t block);
+    void enter_clock(Shard& shard, Entry& entry);
+    void leave_clock(Shard& shard, Entry& entry);
     void evict_from(Shard& shard);
     void mark_dirty(Entry& entry, uint64_t sequence);
     std::span<std::byte> begin_change(Entry& entry, uint64_t sequence);
