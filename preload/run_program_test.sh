@@ -34,6 +34,14 @@ grep -q 'without saying goodbye (signal 9' out
 expect 3 "$lockstep" run-program -- "$target" in-order exit-at-once
 expect 3 "$lockstep" run-program -- "$target"          # no lock order was seen
 
+# A program may close every descriptor that it did not open, and put its own where it likes.
+expect 0 "$lockstep" run-program -- "$target" in-order close-all in-order
+grep -q 'ended with exit status 0' err
+expect 3 "$lockstep" run-program -- bash -c 'ls -l /proc/$$/fd >descriptors'   # a shell takes no lock
+[ "$(grep -cE ' (1[0-9]|[0-9]) -> ' descriptors)" -ge 3 ]
+[ "$(grep -c ' 5[0-9][0-9] -> .*\(socket\|eventfd\)' descriptors)" -ge 2 ]
+grep -E ' (1[0-9]|[0-9]) -> .*(socket|eventfd|lttng)' descriptors && exit 1
+
 expect 1 "$lockstep" run-program --json --out result.json -- "$target" both-orders
 grep -q '"verdict": "violated"' result.json
 grep -q '^done$' out

@@ -13,6 +13,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "tracepoints/high_descriptor.hpp"
+
 namespace lockstep::monitors {
 namespace {
 
@@ -72,7 +74,7 @@ std::thread quiet_thread(const char* name, std::function<void()> body) {
 }
 
 Agent::Agent(const std::filesystem::path& socket)
-    : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+    : wake_(high_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))),
       server_(socket),
       reaction_(quiet_thread("lockstep-react", [this] { react(); })),
       control_(quiet_thread("lockstep-agent",
@@ -174,7 +176,10 @@ void Agent::react() {
     while (!stopping_.load()) {
         pollfd waiting{wake_, POLLIN, 0};
         time_ns_.store(monotonic_ns(), std::memory_order_relaxed);
-        poll(&waiting, 1, tick_ms);
+        if (poll(&waiting, 1, tick_ms) > 0 && (waiting.revents & POLLNVAL) != 0) {
+            const timespec tick{0, tick_ms * 1'000'000};
+            nanosleep(&tick, nullptr);  // the program has closed all descriptors, ours too
+        }
         time_ns_.store(0, std::memory_order_relaxed);  // handling may take longer than a tick
         std::uint64_t count = 0;
         (void)!read(wake_, &count, sizeof(count));

@@ -14,6 +14,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "tracepoints/high_descriptor.hpp"
+
 namespace lockstep::monitors {
 namespace {
 
@@ -77,7 +79,7 @@ json answer_line(const std::string& line, const ControlServer::Answer& answer, b
 }  // namespace
 
 ControlServer::ControlServer(std::filesystem::path path) : path_(std::move(path)) {
-    stop_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    stop_event_ = high_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!listen_at(path_)) {
         path_ += fmt::format(".{}", getpid());
         if (!listen_at(path_)) {
@@ -100,7 +102,7 @@ bool ControlServer::listen_at(const std::filesystem::path& path) {
     const sockaddr_un address = address_of(path);
     if (somebody_listens_at(path)) return false;
     unlink(path.c_str());
-    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    listener_ = high_descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (listener_ >= 0 && fchmod(listener_, 0600) == 0 &&
         bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 &&
         listen(listener_, static_cast<int>(most_clients)) == 0)
@@ -117,7 +119,8 @@ void ControlServer::serve(const Answer& answer) {
         std::vector<pollfd> waiting = {{stop_event_, POLLIN, 0}, {listener_, POLLIN, 0}};
         for (const Client& client : clients_) waiting.push_back({client.socket, POLLIN, 0});
         if (poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) return;
-        if (waiting[0].revents != 0) return;
+        // Programs that become daemons close all descriptors, ours too: nobody can reach us any more.
+        if (waiting[0].revents != 0 || (waiting[1].revents & POLLNVAL) != 0) return;
         std::vector<Client> kept;
         for (std::size_t i = 0; i < clients_.size(); ++i) {
             if (waiting[i + 2].revents == 0 || read_client(clients_[i], answer))
@@ -136,7 +139,7 @@ void ControlServer::stop() {
 }
 
 void ControlServer::accept_client() {
-    const int socket = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int socket = high_descriptor(accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC));
     if (socket < 0) return;
     const timeval send_limit{2, 0};
     setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &send_limit, sizeof(send_limit));

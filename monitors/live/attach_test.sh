@@ -224,6 +224,16 @@ for i in $(seq 50); do tell sixth "grant /i$i x 0 9 5"; done
 kill -INT $watcher
 ends 0
 
+# What LTTng and the agent have open in a program is out of the way of what the program puts under numbers of its choice.
+libraries=$(dirname "$lockstep")/../lib
+for library in liblockstep_thread_locks.so liblockstep_agent.so; do
+    LD_PRELOAD=$libraries/$library:liblttng-ust-fork.so.1 LTTNG_UST_REGISTER_TIMEOUT=5000 bash -c '
+        ls -l /proc/$$/fd >descriptors; exec 3>taken 4>&3 5>&3 6>&3 7>&3 8>&3 9>&3; (echo kept >&9)'
+    [ "$(cat taken)" = kept ] || fail "$library: what the program wrote is not in its file"
+    [ "$(grep -c ' 5[0-9][0-9] -> .*socket' descriptors)" -ge 2 ] || fail "$library: LTTng has no sockets: $(cat descriptors)"
+    grep -E ' [3-9] -> .*(socket|shm|lttng|eventfd)' descriptors && fail "$library leaves low descriptors: $(cat descriptors)"
+done
+
 # Another host: its own network, mounts and name, its own daemons and relay. Nothing of it is reached but the relay, over a link.
 unshare --net --mount --uts sleep 1000 &
 host=$!
