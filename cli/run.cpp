@@ -34,6 +34,7 @@ struct RunArguments {
     unsigned jobs = 1;
     bool until_violation = false;
     bool shrink = false;
+    bool measure_overhead = false;
     bool list_faults = false;
     bool list_workloads = false;
 };
@@ -83,27 +84,26 @@ class ResultDirectory {
     const fs::path& path() const { return path_; }
 
     // Writes the results; `result.kept_in` says afterwards where they can be found.
-    void store(harness::RunResult& result, const harness::Scenario& scenario, const fs::path& trace) {
+    void store(harness::RunResult& result, const harness::Scenario& scenario, const std::vector<fs::path>& traces) {
         if (keep_)
             result.kept_in = path_;
         else if (result.verdict() != Verdict::ok)
             result.kept_in = new_directory(result);
         harness::write_file(path_ / "scenario.toml", scenario.source);
         if (!result.kept_in.empty()) write_results(result, path_);
-        if (!result.kept_in.empty() && !trace.empty()) copy_trace(trace);
+        if (!result.kept_in.empty() && !traces.empty()) copy_traces(traces);
         if (!keep_ && !result.kept_in.empty()) fs::copy(path_, result.kept_in, fs::copy_options::recursive);
     }
 
  private:
-    // The trace alone, without the daemons' logs: a directory that has metadata is one of it.
-    void copy_trace(const fs::path& from) const {
+    // The traces alone, without the daemons' logs.
+    void copy_traces(const std::vector<fs::path>& traces) const {
         fs::remove_all(path_ / "trace");  // an earlier run's
         std::size_t number = 0;
-        for (const auto& entry : fs::recursive_directory_iterator(from)) {
-            if (entry.path().filename() != "metadata") continue;
+        for (const fs::path& trace : traces) {
             const fs::path to = path_ / "trace" / std::to_string(++number);
             fs::create_directories(to);
-            for (const auto& file : fs::directory_iterator(entry.path().parent_path()))
+            for (const auto& file : fs::directory_iterator(trace))
                 if (file.is_regular_file()) fs::copy_file(file.path(), to / file.path().filename());
         }
     }
@@ -125,6 +125,7 @@ harness::RunOptions options_of(const RunArguments& arguments) {
     if (!arguments.duration.empty()) options.scenario.duration = harness::parse_duration(arguments.duration);
     options.seed = arguments.seed ? *arguments.seed : options.scenario.seed ? *options.scenario.seed : random_seed();
     options.faults = arguments.faults;
+    options.measure_overhead = arguments.measure_overhead;
     options.programs = harness::Programs::beside_us();
     harness::require_guests(options.scenario);
     return options;
@@ -139,7 +140,7 @@ int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunO
     options.on_progress = [&line](const harness::RunProgress& progress) { line.show(progress); };
     harness::RunResult result = harness::run_scenario(options, observer, sandbox);
     line.clear();
-    results.store(result, options.scenario, observer.trace());
+    results.store(result, options.scenario, observer.traces());
     const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
     std::fputs(
         (arguments.json ? harness::to_json(result) : harness::to_report(result, terminal_columns(), colour)).c_str(),
@@ -168,6 +169,7 @@ std::vector<std::string> command_of_one(const RunArguments& arguments, std::uint
     std::vector<std::string> command{"lockstep", "run", arguments.scenario, "--json", "--seed", std::to_string(seed)};
     for (const std::string& fault : arguments.faults) command.insert(command.end(), {"--fault", fault});
     if (!arguments.duration.empty()) command.insert(command.end(), {"--duration", arguments.duration});
+    if (arguments.measure_overhead) command.push_back("--measure-overhead");
     if (!arguments.out.empty())
         command.insert(command.end(), {"--out", (fs::path(arguments.out) / ("seed-" + std::to_string(seed))).string()});
     return command;
@@ -268,6 +270,9 @@ Command::Run declare(CLI::App& app) {
     app.add_flag("--shrink", arguments->shrink,
                  "look for a smaller scenario that still violates, and write it to --out (or here)")
         ->excludes("--repeat", "--until-violation", "--duration", "--json");
+    app.add_flag(
+        "--measure-overhead", arguments->measure_overhead,
+        "work on for some seconds after the judgement, with and without live tracing in turn, and tell what it costs");
     app.add_flag("--list-faults", arguments->list_faults, "the deliberate faults there are, and what they do");
     app.add_flag("--list-workloads", arguments->list_workloads, "the kinds of workload that a scenario can name");
     app.footer(

@@ -19,6 +19,8 @@ using harness::PropertyResult;
 using harness::Verdict;
 using nlohmann::json;
 
+constexpr std::chrono::milliseconds lttng_limit{6'000};  // of any one call to LTTng
+
 constexpr std::size_t violations_kept = 16;  // of a property, with their histories
 
 // Less than the time between two samples of a run: between counts of different age a rate would be a matter of chance.
@@ -46,6 +48,15 @@ bool is_about_threads(const std::filesystem::path& property) {
     return std::ranges::any_of(monitor->bindings(), [](const monitors::BindingDescriptor& binding) {
         return std::string_view(binding.provider) == "thread_locks";
     });
+}
+
+// A folder that has metadata is a trace.
+std::vector<std::filesystem::path> traces_below(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> traces;
+    if (folder.empty()) return traces;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
+        if (entry.path().filename() == "metadata") traces.push_back(entry.path().parent_path());
+    return traces;
 }
 
 // A verdict that is ok stays so only without doubts; a violation that was seen is one, whatever else was missed.
@@ -106,20 +117,38 @@ std::vector<std::string> RunObserver::start_live(const std::vector<monitors::Mon
 }
 
 void RunObserver::try_live(const std::vector<monitors::Monitor*>& live, const std::filesystem::path& directory) {
-    constexpr std::chrono::milliseconds limit{6'000};
     lttng_ = std::make_unique<monitors::PrivateLttng>(
-        monitors::PrivateLttngOptions{.work_directory = directory, .limit = limit});
+        monitors::PrivateLttngOptions{.work_directory = directory, .limit = lttng_limit});
+    live_ = std::make_unique<monitors::LiveVerifier>(live_options(), live, triggers_);
+    trace_ = directory;
+}
+
+monitors::LiveSessionOptions RunObserver::live_options() const {
     monitors::LiveSessionOptions options;
     options.relay_url = lttng_->relay_url();
     options.viewer_url = lttng_->viewer_url();
-    options.limit = limit;
+    options.limit = lttng_limit;
     // The live timer takes a part of the buffer at every tick, however little is in it: so many parts must outlast the
     // longest time for which a busy machine keeps the consumer daemon waiting. Here 128 ticks of 5 ms.
     options.live_timer = std::chrono::milliseconds(5);
     options.buffer_bytes = 64 << 10;
     options.buffer_count = 128;
-    live_ = std::make_unique<monitors::LiveVerifier>(options, live, triggers_);
-    trace_ = directory;
+    return options;
+}
+
+void RunObserver::trace_unjudged(bool on) {
+    live_.reset();
+    if (unjudged_.verifier) unjudged_.verifier->finish();
+    unjudged_.verifier.reset();
+    unjudged_.monitors.clear();
+    if (!on) return;
+    std::vector<monitors::Monitor*> live;
+    for (const Property& property : properties_) {
+        if (property.plan.attach != Attach::live) continue;
+        unjudged_.monitors.push_back(monitors::Monitor::load(property.file, monitors::one_reader()));
+        live.push_back(unjudged_.monitors.back().get());
+    }
+    unjudged_.verifier = std::make_unique<monitors::LiveVerifier>(live_options(), live, triggers_);
 }
 
 bool RunObserver::attaches_to(const std::string& server) const {
@@ -129,7 +158,7 @@ bool RunObserver::attaches_to(const std::string& server) const {
 
 harness::Environment RunObserver::client_environment() {
     harness::Environment environment;
-    if (live_)
+    if (lttng_)
         for (const auto& [name, value] : monitors::traced_program_environment(false)) environment[name] = value;
     return environment;
 }
@@ -338,6 +367,7 @@ PropertyResult RunObserver::result_of(Property& property, const std::vector<std:
 
 std::vector<PropertyResult> RunObserver::end(const harness::FiredCounts& fired, harness::Counting counting) {
     const std::vector<std::string> live_doubts = finish_live(fired, counting);
+    traces_ = traces_below(trace_);
     std::vector<PropertyResult> results;
     for (Property& property : properties_) results.push_back(result_of(property, live_doubts));
     return results;

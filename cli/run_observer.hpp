@@ -34,9 +34,10 @@ class RunObserver : public harness::Observer {
     void server_has_ended(const harness::ServerPlan& server) override;
     void server_is_suspended(const harness::ServerPlan& server, bool suspended) override;
     std::uint64_t occurrences(const std::string& tracepoint) override;
-    // Where LTTng's relay wrote the events of the clients; empty when no property is live.
-    const std::filesystem::path& trace() const { return trace_; }
-    bool listens_to_clients() const override { return live_ != nullptr; }
+    // Where LTTng's relay wrote the events that were judged: folders with a trace each; none when no property is live.
+    const std::vector<std::filesystem::path>& traces() const { return traces_; }
+    bool listens_to_clients() const override { return live_ != nullptr || unjudged_.verifier != nullptr; }
+    void trace_unjudged(bool on) override;
     harness::ObservedProgress progress() override;
     std::vector<harness::PropertyResult> end(const harness::FiredCounts& fired, harness::Counting counting) override;
 
@@ -59,6 +60,7 @@ class RunObserver : public harness::Observer {
     };
 
     std::vector<std::string> start_live(const std::vector<monitors::Monitor*>& live);
+    monitors::LiveSessionOptions live_options() const;
     void try_live(const std::vector<monitors::Monitor*>& live, const std::filesystem::path& directory);
     bool attaches_to(const std::string& server) const;
     std::string stem_of(const Agent& agent) const;
@@ -78,10 +80,16 @@ class RunObserver : public harness::Observer {
     std::filesystem::path agent_library_;
     std::map<std::string, std::filesystem::path> thread_locks_library_;  // of servers whose threads' locks are judged
     std::filesystem::path trace_;
+    std::vector<std::filesystem::path> traces_;
     std::vector<Property> properties_;
     std::vector<std::string> triggers_;  // tracepoints that faults wait for
     std::unique_ptr<monitors::PrivateLttng> lttng_;
     std::unique_ptr<monitors::LiveVerifier> live_;
+    // What is read to measure its cost; the monitors outlive the verifier.
+    struct Unjudged {
+        std::vector<std::unique_ptr<monitors::Monitor>> monitors{};
+        std::unique_ptr<monitors::LiveVerifier> verifier{};
+    } unjudged_;
     std::vector<Agent> agents_;
     harness::ObservedProgress in_agents_;
     std::chrono::steady_clock::time_point agents_asked_{};

@@ -59,6 +59,8 @@ class Observer {
     virtual bool listens_to_clients() const = 0;
     // At any time between begin() and end().
     virtual ObservedProgress progress() = 0;
+    // After end(): whether what the live properties listen to is traced and read again, as before, but not judged.
+    virtual void trace_unjudged(bool on) = 0;
     // The clients have ended, the servers still run.
     virtual std::vector<PropertyResult> end(const FiredCounts& fired, Counting counting) = 0;
 };

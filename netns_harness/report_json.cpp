@@ -34,6 +34,7 @@ class JsonReport {
                 {"clients", list(result_.clients)},
                 {"calls", json(result_.calls)},
                 {"resources", json(result_.resources)},
+                {"overhead_of_live_tracing", json(result_.overhead)},
                 {"samples", list(result_.samples)},
                 {"kept_in", result_.kept_in}};
     }
@@ -143,6 +144,18 @@ class JsonReport {
                 {"p50_us", calls.p50_us},
                 {"p99_us", calls.p99_us},
                 {"intervals", list(calls.intervals)}};
+    }
+
+    Json json(const Overhead::Slice& slice) const {
+        return {{"traced", slice.traced}, {"calls_per_second", slice.calls_per_second}};
+    }
+
+    Json json(const std::optional<Overhead>& overhead) const {
+        if (!overhead) return {};
+        return {{"percent", overhead->percent()},
+                {"calls_per_second_traced", overhead->median(true)},
+                {"calls_per_second_untraced", overhead->median(false)},
+                {"slices", list(overhead->slices)}};
     }
 
     Json json(const HeldSample& sample) const {

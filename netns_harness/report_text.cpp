@@ -52,7 +52,24 @@ class TextReport {
         injected_faults();
         calls();
         resources();
+        if (result_.overhead) overhead(*result_.overhead);
         line("");
+    }
+
+    void overhead(const Overhead& overhead) {
+        line(
+            "live tracing makes the workload {:.1f} % slower: {:.0f} calls a second with it, {:.0f} without (medians "
+            "of "
+            "{} slices, in turn:{})",
+            overhead.percent(), overhead.median(true), overhead.median(false), overhead.slices.size(),
+            rates_of(overhead));
+    }
+
+    static std::string rates_of(const Overhead& overhead) {
+        std::string rates;
+        for (const Overhead::Slice& slice : overhead.slices)
+            rates += fmt::format(" {:.0f}{}", slice.calls_per_second, slice.traced ? " with" : "");
+        return rates;
     }
 
     void resources() {

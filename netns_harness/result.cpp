@@ -24,6 +24,18 @@ std::string InjectedFault::text() const {
     return kind + " of " + names + others;
 }
 
+double Overhead::median(bool traced) const {
+    std::vector<double> rates;
+    for (const Slice& slice : slices)
+        if (slice.traced == traced) rates.push_back(slice.calls_per_second);
+    std::ranges::sort(rates);
+    return rates.empty() ? 0 : (rates[(rates.size() - 1) / 2] + rates[rates.size() / 2]) / 2;
+}
+
+double Overhead::percent() const {
+    return median(false) > 0 ? 100 * (1 - median(true) / median(false)) : 0;
+}
+
 std::uint64_t RunResult::oracle_failures() const {
     std::uint64_t sum = 0;
     for (const ClientResult& client : clients) sum += client.oracle_failures;

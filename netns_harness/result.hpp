@@ -132,6 +132,19 @@ struct CpuUse {
     double harness_s = 0;
 };
 
+// What live tracing costs the workload: after the judgement the clients work on for a while in slices, with and without
+// it in turn, in which nothing is judged.
+struct Overhead {
+    struct Slice {
+        bool traced = false;
+        double calls_per_second = 0;
+    };
+    std::vector<Slice> slices;
+    double median(bool traced) const;  // calls a second
+    // How much slower the workload is when it is traced; negative when that is lost in the noise.
+    double percent() const;
+};
+
 // What the run took from the machine while the clients worked.
 struct Resources {
     std::vector<HeldSample> samples;  // the first at the clients' start, the last when all have ended
@@ -195,7 +208,8 @@ struct RunResult {
     std::vector<ClientResult> clients;
     CallSeries calls;
     Resources resources;
-    std::vector<Sample> samples;  // some ten a second while the clients worked
+    std::optional<Overhead> overhead;  // where it was measured
+    std::vector<Sample> samples;       // some ten a second while the clients worked
     std::vector<std::string>
         problems;  // what makes the whole run inconclusive: a client that failed, an interruption, …
     std::vector<std::string> remarks;  // what the reader should know although it changes no verdict

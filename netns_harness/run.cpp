@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -68,6 +69,7 @@ class Run {
         FiredCounts fired;
         const Counting counting = stage_.take_summaries(fired);
         result_.properties = observer_.end(fired, counting);
+        if (options_.measure_overhead && !stopped_early_) measure_overhead();
         stage_.stop_servers();
         result_.calls =
             series_of(stage_.take_call_times(), result_.start_ns,
@@ -152,6 +154,26 @@ class Run {
         poll(wanted.data(), wanted.size(), poll_timeout_ms(until));
     }
 
+    // With and without in turn, and each as often first as last: what the machine does besides concerns both.
+    void measure_overhead() {
+        constexpr std::array<bool, 6> traced{false, true, true, false, false, true};
+        constexpr milliseconds slice{500};
+        if (!observer_.listens_to_clients() || !stage_.makes_timed_calls()) {
+            result_.remarks.push_back(
+                "the overhead of live tracing is not measured: that needs a live property and a workload whose calls "
+                "are timed");
+            return;
+        }
+        show("measuring");
+        Overhead overhead;
+        for (const bool on : traced) {
+            observer_.trace_unjudged(on);
+            overhead.slices.push_back({on, stage_.work_unjudged(slice)});
+        }
+        observer_.trace_unjudged(false);
+        result_.overhead = std::move(overhead);
+    }
+
     // A run whose fault never struck shows nothing about those who should have found it.
     void take_strikes() {
         for (ArmedFault& fault : result_.faults) {
@@ -192,7 +214,7 @@ RunResult run_scenario(const RunOptions& options, Observer& observer, const Sand
 }
 
 milliseconds longest_run(const Scenario& scenario) {
-    constexpr milliseconds for_making_and_judging{60'000};
+    constexpr milliseconds for_making_and_judging{60'000};  // and for measuring
     return scenario.duration + for_making_and_judging;
 }
 

@@ -39,6 +39,7 @@ struct RunOptions {
     std::filesystem::path logs;       // an existing directory
     Programs programs;
     std::function<void(const RunProgress&)> on_progress = [](const RunProgress&) {};
+    bool measure_overhead = false;         // of live tracing, after the judgement
     milliseconds start_limit{15'000};      // for one program to be ready
     milliseconds client_end_limit{5'000};  // for a client to end after its time
     milliseconds stop_grace{3'000};        // for a program to end after SIGTERM

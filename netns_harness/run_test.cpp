@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cmath>
+
 namespace lockstep::harness {
 namespace {
 
@@ -52,8 +54,12 @@ class NotingObserver : public Observer {
         note((suspended ? "suspended " : "resumed ") + server.name);
     }
     std::uint64_t occurrences(const std::string&) override { return seen_events; }
-    bool listens_to_clients() const override { return false; }
+    bool listens_to_clients() const override { return traced_; }
     ObservedProgress progress() override { return {}; }
+    void trace_unjudged(bool on) override {
+        note(on ? "traced" : "untraced");
+        traced_ = on;
+    }
     std::vector<PropertyResult> end(const FiredCounts& fired, Counting counting) override {
         note("end");
         fired_ = fired;
@@ -68,6 +74,7 @@ class NotingObserver : public Observer {
     std::uint64_t seen_events = 0;
     FiredCounts fired_;
     Counting counting_ = Counting::unknown;
+    bool traced_ = false;  // there is a live property
 
  private:
     void note(const std::string& what) { notes += what + ";"; }
@@ -110,6 +117,7 @@ class RunTest : public testing::Test {
         std::string found;
         NotingObserver observer;
         try {
+            observer.traced_ = live_;
             const RunResult result = run_scenario(options, observer, sandbox);
             found =
                 "verdict " + to_text(result.verdict()) + "\nclients " + std::to_string(result.clients.size()) + "\n";
@@ -118,6 +126,9 @@ class RunTest : public testing::Test {
             for (const HostInfo& host : result.hosts) found += "host " + host.name + " " + host.address + "\n";
             for (const InjectedFault& fault : result.injected_faults)
                 found += "fault " + fault.text() + (fault.end_ns > fault.begin_ns ? ", over\n" : "\n");
+            if (result.overhead)
+                found += "overhead " + std::to_string(result.overhead->slices.size()) + " " +
+                         std::to_string(std::lround(result.overhead->percent())) + "\n";
             for (const auto& [event, count] : observer.fired_)
                 found += "fired " + event + " " + std::to_string(count) + "\n";
         } catch (const Error& error) {
@@ -128,6 +139,7 @@ class RunTest : public testing::Test {
     }
 
     fs::path directory_;
+    bool live_ = false;  // there is a live property
 };
 
 TEST_F(RunTest, ACommandOfTheUsersRunsOnItsHostAndIsToldWhereTheServerIs) {
@@ -320,6 +332,22 @@ TEST_F(RunTest, AClientThatIsDownWhenTheWorkIsOverIsNotStartedAgain) {
     EXPECT_THAT(found, HasSubstr("verdict ok\nclients 2\n"));
     EXPECT_THAT(found, HasSubstr("fault kill of client1, over\n"));
     EXPECT_FALSE(fs::exists(directory_ / "client1.2.out"));
+}
+
+// Clients that are told to wait for a listener make fewer calls.
+TEST_F(RunTest, TheOverheadOfLiveTracingIsMeasuredInTurnsAfterTheJudgement) {
+    const std::string client =
+        R"(echo lock_client ready; read x; calls=100; case "$*" in *--wait-for-listener*) calls=75;; esac; )"
+        R"(echo "10 0 5:$calls" > $LOCKSTEP_CALL_TIMES; )"
+        R"(echo '{"reads":1,"events":{},"oracle_failures":0,"errors":[]}')";
+    RunOptions made = options(good_server, client);
+    made.measure_overhead = true;
+    EXPECT_THAT(run(made), HasSubstr("remark the overhead of live tracing is not measured"));
+    live_ = true;
+    const std::string found = run(made);
+    EXPECT_THAT(found, HasSubstr("verdict ok"));
+    EXPECT_THAT(found, HasSubstr("overhead 6 25\n"));
+    EXPECT_THAT(found, HasSubstr(";end;untraced;traced;traced;untraced;untraced;traced;untraced;\n"));
 }
 
 TEST_F(RunTest, AFaultOfTheScenarioThatNeverStruckIsAProblem) {

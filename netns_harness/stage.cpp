@@ -294,6 +294,35 @@ void Stage::end_commands() {
     }
 }
 
+bool Stage::makes_timed_calls() const {
+    return std::ranges::any_of(clients_, [this](const Program& client) {
+        return !client.is_command() && scenario_.workload(client.client->workload).kind != dlm_locks;
+    });
+}
+
+double Stage::work_unjudged(milliseconds duration) {
+    ++unjudged_lives_;
+    const AddressOf address = [this](const std::string& host) { return find(host).host->address; };
+    std::vector<std::unique_ptr<Process>> processes;
+    for (const Program& client : clients_) {
+        if (client.is_command()) continue;
+        const Start start{static_cast<unsigned>(client.lives.size()) + unjudged_lives_, duration};
+        const Command command = client_command(options_, observer_, *client.client, client.number, address, start);
+        processes.push_back(std::make_unique<Process>(command, *client.host, options_.logs));
+        processes.back()->wait_for_line(ready_line(client), Clock::now() + options_.start_limit);
+    }
+    for (const auto& process : processes) process->open_gate();
+    const auto deadline = Clock::now() + duration + options_.client_end_limit;
+    CallIntervals calls;
+    for (const auto& process : processes) {
+        if (!process->wait(deadline)) throw Error(process->name() + " did not end in time: overhead can't be measured");
+        add_calls(calls, call_times_file(options_, process->name()));
+    }
+    std::uint64_t answered = 0;
+    for (const auto& [interval, histogram] : calls) answered += histogram.answered;
+    return static_cast<double>(answered) * 1000 / static_cast<double>(duration.count());
+}
+
 void Stage::stop_clients(bool excused) {
     for (const Program& client : clients_) {
         if (!client.runs()) continue;

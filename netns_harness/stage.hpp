@@ -78,6 +78,11 @@ class Stage {
     void keep_clients_away() { clients_stay_away_ = true; }
     // Ends the commands that go on although the work is over: they have done what they were asked to.
     void end_commands();
+    // Whether the clients write down how long their calls take.
+    bool makes_timed_calls() const;
+    // The clients of workloads work once more, for so long; returns how many calls a second were answered. What they
+    // find is not looked at. Throws Error when one does not begin or end.
+    double work_unjudged(milliseconds duration);
     // Ends clients that have not ended by themselves. `excused`: something else stopped the run.
     void stop_clients(bool excused);
     void stop_servers();
@@ -121,6 +126,7 @@ class Stage {
     std::vector<Program> servers_;
     std::vector<Program> clients_;
     workloads::Random random_;
+    unsigned unjudged_lives_ = 0;
     bool clients_stay_away_ = false;
     std::optional<Clock::time_point> opened_;  // when the gates were
 };
