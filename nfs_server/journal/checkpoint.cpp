@@ -13,6 +13,10 @@ Fault install_early{"install_early", "the installer writes blocks home before th
 // Blocks that one write to the disk gathers at most.
 constexpr size_t run_limit_blocks = 256;
 
+// A checkpoint is due when one of so many parts of the log is in use. The parts left take what comes meanwhile; small
+// ones are freed one after the other, so that under a stream of large writes nobody waits for long.
+constexpr uint64_t log_parts = 8;
+
 // The blocks from the front on that are neighbours on disk.
 std::span<const DirtyBlock> run_at_front(std::span<const DirtyBlock> blocks) {
     size_t length = 1;
@@ -120,7 +124,7 @@ bool Journal::checkpoint_is_due() const {
     // A record that is in the log and not yet in the cache holds the tail: trying again before it is there is for
     // nothing.
     const bool frees_log = applied_sequence_ > checkpointed_sequence_;
-    const bool needs_log = head_position_ - tail_position_ > log_.size_blocks() / 2 ||
+    const bool needs_log = head_position_ - tail_position_ > log_.size_blocks() / log_parts ||
                            (!waiting_.empty() && !has_room_for(waiting_.front()));
     return frees_blocks || (frees_log && needs_log);
 }
