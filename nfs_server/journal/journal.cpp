@@ -62,7 +62,6 @@ uint64_t Journal::max_record_bytes() const {
 }
 
 Sequence Journal::last_sequence() const {
-    std::lock_guard hold(mutex_);
     return {last_sequence_};
 }
 

@@ -21,6 +21,7 @@
 // Disk: two superblock slots, the log, the data blocks (FORMAT.md).
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -187,7 +188,8 @@ class Journal {
     uint64_t barriers_ended_ = 0;             // that have left barriers_, ever
     bool wedged_ = false;                     // the log's disk failed: nothing becomes durable any more
     bool stopping_ = false;
-    uint64_t last_sequence_ = 0;     // of the newest record
+    // Of the newest record. Changed under mutex_; whoever only reads, reads it without.
+    std::atomic<uint64_t> last_sequence_{0};
     uint64_t written_sequence_ = 0;  // handed to the disk
     uint64_t durable_sequence_ = 0;
     uint64_t checkpointed_sequence_ = 0;  // the last checkpoint looked at all up to it
