@@ -8,11 +8,11 @@ using namespace test;
 
 TEST_F(ClientHostTest, AClientIsRememberedBeforeItsFirstLock) {
     start();
-    storage_.is_broken = true;
+    storage_.break_down(true);
     EXPECT_EQ(lock(1), NLM4_DENIED_NOLOCKS);
-    storage_.is_broken = false;
+    storage_.break_down(false);
     EXPECT_EQ(lock(1), NLM4_GRANTED);
-    EXPECT_NE(storage_.text.find("client 127.0.0.1 4 host"), std::string::npos) << storage_.text;
+    EXPECT_TRUE(storage_.has("client 127.0.0.1 4 host")) << storage_.text();
 }
 
 TEST_F(ClientHostTest, ARestartedServerTellsItsClientsAndGrantsReclaimsOnly) {
@@ -103,7 +103,7 @@ TEST_F(ClientHostTest, WhoWatchesAHostIsToldOfItsRestart) {
     notify(15, "192.0.2.67");
     EXPECT_EQ(host_.next(), "192.0.2.67 is in state 15, cookie") << "what is watched outlives the server";
     call({SM_PROG, 1, SM_UNMON_ALL}, xdr_my_id, my_id_, xdr_sm_stat);
-    EXPECT_EQ(storage_.text.find("watch"), std::string::npos) << storage_.text;
+    EXPECT_FALSE(storage_.has("watch")) << storage_.text();
 }
 
 TEST_F(ClientHostTest, HostsThatAreWatchedHearOfABootAndOfNoLesserRestart) {
@@ -113,10 +113,10 @@ TEST_F(ClientHostTest, HostsThatAreWatchedHearOfABootAndOfNoLesserRestart) {
     boot_id_ = "second";
     start();
     EXPECT_EQ(host_.next(), "notify 3") << "once: the host's second state";
-    for (int tries = 0; tries < 1000 && storage_.text.find("owed") != std::string::npos; ++tries)
+    for (int tries = 0; tries < 1000 && storage_.has("owed"); ++tries)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    EXPECT_EQ(storage_.text.find("owed"), std::string::npos) << storage_.text;
-    EXPECT_EQ(storage_.text.find("watch"), std::string::npos) << "whoever watched is gone, too";
+    EXPECT_FALSE(storage_.has("owed")) << storage_.text();
+    EXPECT_FALSE(storage_.has("watch")) << "whoever watched is gone, too";
     EXPECT_EQ(watch("127.0.0.1").state, 3);
     call({SM_PROG, 1, SM_SIMU_CRASH}, rpc::xdr_no_value, NoValue{}, rpc::xdr_no_value);
     EXPECT_EQ(host_.next(), "notify 5");

@@ -33,14 +33,27 @@ class OneFile final : public FileResolver {
 
 class TextInMemory final : public StableText {
  public:
-    Result<std::string, std::string> read() override { return text; }
+    Result<std::string, std::string> read() override { return text(); }
     Result<void, std::string> write(const std::string& written) override {
-        if (is_broken) return fail(std::string("broken"));
-        text = written;
+        const std::lock_guard hold(mutex_);
+        if (is_broken_) return fail(std::string("broken"));
+        text_ = written;
         return {};
     }
-    std::string text;
-    bool is_broken = false;
+    std::string text() const {
+        const std::lock_guard hold(mutex_);
+        return text_;
+    }
+    bool has(const char* part) const { return text().find(part) != std::string::npos; }
+    void break_down(bool is_broken) {
+        const std::lock_guard hold(mutex_);
+        is_broken_ = is_broken;
+    }
+
+ private:
+    mutable std::mutex mutex_;
+    std::string text_;
+    bool is_broken_ = false;
 };
 
 struct GetPort {
