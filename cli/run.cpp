@@ -140,6 +140,8 @@ int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunO
     options.on_progress = [&line](const harness::RunProgress& progress) { line.show(progress); };
     harness::RunResult result = harness::run_scenario(options, observer, sandbox);
     line.clear();
+    if (const std::string calls = observer.recorded_calls(); !calls.empty())
+        harness::write_file(results.path() / "calls", calls);
     results.store(result, options.scenario, observer.traces());
     const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
     std::fputs(

@@ -95,6 +95,9 @@ std::vector<std::string> RunObserver::begin() {
     }
     for (const harness::FaultPlan& fault : scenario_.faults)
         if (!fault.after.empty()) triggers_.push_back(fault.after);
+    if (scenario_.record_calls)
+        for (const char* event : {"txn:committed", "txn:aborted", "nfs3:operation_recorded"})
+            triggers_.emplace_back(event);
     return live.empty() && triggers_.empty() ? std::vector<std::string>{} : start_live(live);
 }
 
@@ -133,6 +136,11 @@ monitors::LiveSessionOptions RunObserver::live_options() const {
     options.live_timer = std::chrono::milliseconds(5);
     options.buffer_bytes = 64 << 10;
     options.buffer_count = 128;
+    if (scenario_.record_calls) {  // a call with its data is one event
+        options.buffer_bytes = 1 << 20;
+        options.buffer_count = 16;
+        options.keep_trace = true;
+    }
     return options;
 }
 
@@ -365,11 +373,39 @@ PropertyResult RunObserver::result_of(Property& property, const std::vector<std:
     return property.monitor ? live_result(property, live_doubts) : in_process_result(property);
 }
 
+// By the reference model of NFS.
+PropertyResult RunObserver::judge_calls(const std::vector<std::string>& live_doubts) {
+    PropertyResult result;
+    result.name = "nfs3";
+    result.attached = "recorded calls";
+    if (traces_.size() != 1) {
+        result.reasons.push_back("there is no trace of the calls");
+        return result;
+    }
+    monitors::NfsModelResult judged = monitors::judge_nfs_replies(traces_.front());
+    result.events = judged.judged;
+    result.lost = judged.reading.lost;
+    result.verdict = verdict_of(monitors::to_string(judged.verdict));
+    result.reasons = judged.reasons;
+    result.violation_count = judged.difference.empty() ? 0 : 1;
+    if (!judged.difference.empty()) result.reasons.push_back(judged.difference);
+    doubt(result, live_doubts);
+    if (result.verdict == Verdict::ok) calls_ = std::move(judged.calls);
+    return result;
+}
+
+std::string RunObserver::recorded_calls() const {
+    std::string text;
+    for (const monitors::RecordedNfsCall& call : calls_) text += call.call + "\t" + call.reply + "\n";
+    return text;
+}
+
 std::vector<PropertyResult> RunObserver::end(const harness::FiredCounts& fired, harness::Counting counting) {
     const std::vector<std::string> live_doubts = finish_live(fired, counting);
     traces_ = traces_below(trace_);
     std::vector<PropertyResult> results;
     for (Property& property : properties_) results.push_back(result_of(property, live_doubts));
+    if (scenario_.record_calls) results.push_back(judge_calls(live_doubts));
     return results;
 }
 

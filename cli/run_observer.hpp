@@ -13,6 +13,7 @@
 #include "monitors/agent/agent_client.hpp"
 #include "monitors/live/live_verifier.hpp"
 #include "monitors/lttng/private_lttng.hpp"
+#include "monitors/nfs_model/judge_nfs_trace.hpp"
 #include "monitors/runtime/monitor.hpp"
 #include "netns_harness/observer.hpp"
 
@@ -38,6 +39,8 @@ class RunObserver : public harness::Observer {
     const std::vector<std::filesystem::path>& traces() const { return traces_; }
     bool listens_to_clients() const override { return live_ != nullptr || unjudged_.verifier != nullptr; }
     void trace_unjudged(bool on) override;
+    // The calls that were recorded and judged ok, a line each: call, tab, reply; for the workload recorded_run.
+    std::string recorded_calls() const;
     harness::ObservedProgress progress() override;
     std::vector<harness::PropertyResult> end(const harness::FiredCounts& fired, harness::Counting counting) override;
 
@@ -73,6 +76,7 @@ class RunObserver : public harness::Observer {
     harness::PropertyResult result_of(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult live_result(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult in_process_result(const Property& property);
+    harness::PropertyResult judge_calls(const std::vector<std::string>& live_doubts);
     void add_life(harness::PropertyResult& result, const nlohmann::json& status) const;
 
     const harness::Scenario& scenario_;
@@ -81,6 +85,7 @@ class RunObserver : public harness::Observer {
     std::map<std::string, std::filesystem::path> thread_locks_library_;  // of servers whose threads' locks are judged
     std::filesystem::path trace_;
     std::vector<std::filesystem::path> traces_;
+    std::vector<monitors::RecordedNfsCall> calls_;
     std::vector<Property> properties_;
     std::vector<std::string> triggers_;  // tracepoints that faults wait for
     std::unique_ptr<monitors::PrivateLttng> lttng_;

@@ -116,6 +116,8 @@ Command file_command(const RunOptions& options, Observer& observer, const Client
                          "--duration-ms", std::to_string(start.remaining.count())};
     if (!options.scenario.faults.empty())
         command.arguments.insert(command.arguments.end(), {"--patient", "--call-limit-ms", "800"});
+    if (!workload.recording.empty())
+        command.arguments.insert(command.arguments.end(), {"--recording", workload.recording});
     if (disk_may_fail(options.scenario, workload.server)) command.arguments.push_back("--disk-may-fail");
     return command;
 }

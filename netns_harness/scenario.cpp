@@ -31,6 +31,10 @@ class ScenarioReader {
         scenario_.duration = read_duration();
         if (const auto seed = root_.optional_integer("seed", 0, INT64_MAX))
             scenario_.seed = static_cast<std::uint64_t>(*seed);
+        const std::string record = root_.text("record", "");
+        scenario_.record_calls = record == "calls";
+        if (root_.has("record") && !scenario_.record_calls)
+            root_.complain("record", "'" + record + "' can't be recorded; allowed: calls");
         root_.table("network", [this](TableReader& table) { scenario_.subnet = table.text("subnet", "10.77.0.0/24"); });
         root_.tables("server", 0, [this](TableReader& table) { read_server(table); });
         root_.tables("workload", 0, [this](TableReader& table) { read_workload(table); });
@@ -93,6 +97,7 @@ class ScenarioReader {
         const auto known = std::ranges::find(workload_kinds(), workload.kind, &WorkloadKind::name);
         const bool on_files = known != workload_kinds().end() && known->on_files;
         if (!on_files) workload.wait_ms = static_cast<unsigned>(table.integer("wait_ms", 0, 0, 60'000));
+        if (workload.kind == recorded_run) workload.recording = table.required_text("recording");
         if (on_files)
             read_server_of(table, workload);
         else if (workload.kind == dlm_locks)
@@ -236,7 +241,8 @@ const std::vector<WorkloadKind>& workload_kinds() {
         {"close_to_open", "what was committed before is seen by those who open afterwards", true},
         {"small_files", "a file holds what was written to it, across lost unstable writes", true},
         {"large_files", "so does a large one; what is cut off is gone", true},
-        {"metadata_mix", "names and sizes are what they were set to", true}};
+        {"metadata_mix", "names and sizes are what they were set to", true},
+        {recorded_run, "the calls of a run that was recorded are answered as they were then", true}};
     return kinds;
 }
 
@@ -271,7 +277,15 @@ Scenario parse_scenario(const std::string& text, const std::string& file_name) {
 
 Scenario read_scenario(const std::filesystem::path& file) {
     if (std::filesystem::is_directory(file)) throw Error("cannot read " + file.string() + ": it is a directory");
-    return parse_scenario(read_file(file), file.string());
+    Scenario scenario = parse_scenario(read_file(file), file.string());
+    for (LockWorkloadPlan& workload : scenario.workloads) {
+        if (workload.recording.empty()) continue;
+        workload.recording = std::filesystem::absolute(file).parent_path() / workload.recording;
+        if (!std::filesystem::is_regular_file(workload.recording))
+            throw Error(file.string() + ": workload '" + workload.name + "': there is no recording " +
+                        workload.recording);
+    }
+    return scenario;
 }
 
 milliseconds parse_duration(const std::string& text) {

@@ -33,6 +33,7 @@ struct LockWorkloadPlan {
     unsigned region = 0;         // bytes
     unsigned longest_range = 0;  // bytes
     unsigned wait_ms = 0;        // for a lock that others have
+    std::string recording = {};  // of recorded_run: a file of calls
     unsigned leak_check_ms = 0;  // afterwards every file must be lockable whole within so long; 0: not checked
 };
 
@@ -47,7 +48,8 @@ const std::vector<WorkloadKind>& workload_kinds();
 // Throws Error when there is no such kind.
 const WorkloadKind& workload_kind(const std::string& name);
 
-inline constexpr const char* dlm_locks = "dlm_locks";  // the one kind whose clients serve each other
+inline constexpr const char* recorded_run = "recorded_run";  // the one kind that needs a recording
+inline constexpr const char* dlm_locks = "dlm_locks";        // the one kind whose clients serve each other
 
 // One client on a host of its own.
 struct ClientPlan {
@@ -75,6 +77,7 @@ struct Scenario {
     milliseconds duration{0};
     std::optional<std::uint64_t> seed;
     std::string subnet;
+    bool record_calls = false;  // the server's NFS calls and replies are recorded, judged, and kept to be repeated
     std::vector<ServerPlan> servers;
     std::vector<ClientPlan> clients;
     std::vector<LockWorkloadPlan> workloads;

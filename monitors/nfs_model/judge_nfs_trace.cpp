@@ -74,6 +74,8 @@ class Judge final : public TraceJudge {
                           : !result_.difference.empty() ? Verdict::violated
                                                         : Verdict::ok;
         result_.reading = std::move(reading_);
+        for (RecordedCall& call : calls_)
+            result_.calls.push_back({call.uid, std::move(call.call), std::move(call.reply)});
         return std::move(result_);
     }
 

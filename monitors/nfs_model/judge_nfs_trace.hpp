@@ -12,13 +12,21 @@
 
 namespace lockstep::monitors {
 
+// As nfs_server/model/README.md writes them.
+struct RecordedNfsCall {
+    std::uint32_t uid = 0;
+    std::string call;
+    std::string reply;
+};
+
 struct NfsModelResult {
     OfflineResult reading;
     Verdict verdict = Verdict::inconclusive;
-    std::vector<std::string> reasons;  // why it is inconclusive
-    std::uint64_t judged = 0;          // calls that were compared with the model
-    std::uint64_t skipped = 0;         // calls that the model says nothing of
-    std::string difference;            // the first reply that is not the model's; empty when there is none
+    std::vector<std::string> reasons;    // why it is inconclusive
+    std::uint64_t judged = 0;            // calls that were compared with the model
+    std::uint64_t skipped = 0;           // calls that the model says nothing of
+    std::string difference;              // the first reply that is not the model's; empty when there is none
+    std::vector<RecordedNfsCall> calls;  // all of them, in the order that was judged
 };
 
 // Needs nfs3:operation_recorded, txn:committed and txn:aborted of one server process from its start on an empty file

@@ -22,6 +22,7 @@ struct Options {
     std::uint32_t call_limit_ms = 5000;
     bool patient = false;
     bool disk_may_fail = false;
+    std::string recording;
     bool list = false;
 };
 
@@ -42,6 +43,7 @@ void declare(CLI::App& app, Options& options) {
     app.add_flag("--patient", options.patient, "go on when a server that did not answer answers again");
     app.add_flag("--disk-may-fail", options.disk_may_fail,
                  "answers that the server's disk failed, or is full, are no errors");
+    app.add_option("--recording", options.recording, "of recorded_run: the calls that a run's --out directory keeps");
     app.add_flag("--list", options.list, "the kinds there are, and end");
 }
 
@@ -75,8 +77,13 @@ class Workers {
 
     void work(unsigned index, const FileWorkloadKind& kind) {
         Worker worker{options_.host + "-" + std::to_string(index + 1), Random(options_.seed, index + 1),
-                      [this](const std::string& what) { note_failure(what); }};
-        const auto workload = kind.make(worker);
+                      [this](const std::string& what) { note_failure(what); }, options_.recording};
+        std::unique_ptr<FileWorkload> workload;
+        try {
+            workload = kind.make(worker);
+        } catch (const std::exception& error) {
+            return note_error(worker.name + ": " + error.what());
+        }
         std::unique_ptr<RemoteTree> tree;
         std::uint64_t turns = 0, interruptions = 0;
         while (!over()) {

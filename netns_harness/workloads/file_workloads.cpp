@@ -229,7 +229,8 @@ const std::vector<FileWorkloadKind>& file_workload_kinds() {
         {"close_to_open", "what was committed before is seen by those who open afterwards", made<CloseToOpen>},
         {"small_files", "a file holds what was written to it, across lost unstable writes", make_small_files},
         {"large_files", "so does a large one; what is cut off is gone", make_large_files},
-        {"metadata_mix", "names and sizes are what they were set to", make_metadata_mix}};
+        {"metadata_mix", "names and sizes are what they were set to", make_metadata_mix},
+        {"recorded_run", "the calls of a run that was recorded are answered as they were then", make_recorded_run}};
     return kinds;
 }
 

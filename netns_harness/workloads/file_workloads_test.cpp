@@ -2,8 +2,11 @@
 #include "netns_harness/workloads/file_workloads.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -168,12 +171,34 @@ const FileWorkloadKind& kind_of(const std::string& name) {
     return *std::ranges::find_if(kinds, [&](const auto& kind) { return kind.name == name; });
 }
 
+constexpr const char* good_recording =
+    "start\t1\nmkdir 2.1 d mode=777\t0 file=3.1 attr=2,777,2,0\ncreate 3.1 a guarded mode=666\t0 file=5.1\n"
+    "create 3.1 a guarded mode=666\t17\nwrite 5.1 0 4 01020304\t0 count=4\nread 5.1 0 9\t0 count=4 eof=1 "
+    "data=01020304\n"
+    "getattr 5.1\t0 attr=1,666,1,4\nother\t0\nrename 3.1 a 3.1 b%20c\t0\nlookup 3.1 a\t2\nlookup 3.1 b%20c\t0 "
+    "file=5.1\n"
+    "readdir 3.1 0\t0 eof=1 names=.,..,b%20c,\nsetattr 5.1 size=2\t0\ngetattr 5.1\t0 attr=1,666,1,2\n"
+    "create 3.1 n guarded mode=666\t13\nremove 3.1 b%20c\t0\nremove 3.1 b%20c\t2\n";
+
+// A file with that text, as long as it lives.
+class RecordingFile {
+ public:
+    explicit RecordingFile(const std::string& text) { std::ofstream(path_) << text; }
+    ~RecordingFile() { std::filesystem::remove(path_); }
+    const std::string& path() const { return path_; }
+
+ private:
+    std::string path_ = testing::TempDir() + "/recording." + std::to_string(getpid());
+};
+
 // What two workers that take turns find wrong.
-std::vector<std::string> findings(const std::string& kind, const Wrongs& wrongs, int turns = 400) {
+std::vector<std::string> findings(const std::string& kind, const Wrongs& wrongs, int turns = 400,
+                                  const std::string& recorded = good_recording) {
+    const RecordingFile recording(recorded);
     MemoryTree tree(wrongs);
     std::vector<std::string> found;
     const auto note = [&found](const std::string& what) { found.push_back(what); };
-    Worker one{"a-1", Random(1, 1), note}, other{"b-1", Random(1, 2), note};
+    Worker one{"a-1", Random(1, 1), note, recording.path()}, other{"b-1", Random(1, 2), note, recording.path()};
     const auto first = kind_of(kind).make(one), second = kind_of(kind).make(other);
     for (int turn = 0; turn < turns; ++turn) {
         first->take_turn(tree);
@@ -216,6 +241,38 @@ TEST(FileWorkloads, ALogThatIsGoneTooEarlyIsSeenAndOneThatIsOldIsNot) {
 
 TEST(FileWorkloads, ACallThatIsDoneTwiceIsSeen) {
     EXPECT_FALSE(findings("retransmissions", {.forgets_replies = true}).empty());
+}
+
+// The recording with one part of it put in the place of another.
+std::string altered(const std::string& from, const std::string& to) {
+    std::string text = good_recording;
+    const std::size_t place = text.find(from);
+    if (place == std::string::npos) throw std::runtime_error("the recording has no " + from);
+    return text.replace(place, from.size(), to);
+}
+
+TEST(FileWorkloads, ARecordedCallThatIsAnsweredOtherwiseIsSeen) {
+    const std::pair<const char*, const char*> changes[] = {
+        {"\t17", "\t0"},
+        {"data=01020304", "data=01020305"},
+        {"attr=1,666,1,4", "attr=1,666,1,5"},
+        {"b%20c,\n", "b,\n"},
+        {"lookup 3.1 a\t2", "lookup 3.1 a\t0 file=5.1"},
+        {"b%20c\t2", "b%20c\t0"},
+        {"lookup 3.1 b%20c\t0 file=5.1", "lookup 3.1 b%20c\t0 file=3.1"}};
+    for (const auto& [from, to] : changes)
+        EXPECT_FALSE(findings("recorded_run", {}, 40, altered(from, to)).empty()) << to;
+    EXPECT_FALSE(findings("recorded_run", {.ignores_sizes = true}).empty());
+}
+
+TEST(FileWorkloads, ARecordingThatCannotBeRepeatedIsRefused) {
+    const std::string refused[] = {
+        "",      "start\t1\n",       "symlink 2.1 a b\t0\n",    "read 2.1\n", "read 2.1 0 4\tok\n",
+        "\t0\n", "readdir 2.1\t0\n", "write 2.1 0 99999 -\t0\n"};
+    for (const std::string& text : refused)
+        EXPECT_THROW(findings("recorded_run", {}, 1, text), std::runtime_error) << text;
+    EXPECT_THROW(findings("recorded_run", {}, 40, altered("read 5.1", "read 9.1")), CallError);
+    EXPECT_THROW(findings("recorded_run", {}, 40, altered("read 5.1 0 9", "read 5.1 0")), CallError);
 }
 
 TEST(FileWorkloads, ADirectoryThatListsANameTwiceOrKeepsOneIsSeen) {

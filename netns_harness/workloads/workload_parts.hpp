@@ -96,15 +96,14 @@ class OwnDirectory : public WorkloadBase {
  protected:
     virtual void take_sure_turn(RemoteTree& tree) = 0;
     virtual void forget() = 0;
-    Handle directory_;
-
- private:
     void start_anew(RemoteTree& tree) {
         const std::string name = worker_.name + "-" + std::to_string(worker_.random.next() % 1'000'000'000);
         expect("MKDIR", tree.make_directory(tree.root(), name, directory_));
         forget();
     }
+    Handle directory_;
 
+ private:
     bool unsure_ = true;
 };
 
@@ -119,5 +118,7 @@ std::unique_ptr<FileWorkload> make_retransmissions(Worker& worker);
 std::unique_ptr<FileWorkload> make_small_files(Worker& worker);
 std::unique_ptr<FileWorkload> make_large_files(Worker& worker);
 std::unique_ptr<FileWorkload> make_metadata_mix(Worker& worker);
+// Throws std::runtime_error when the recording can't be read or holds what can't be repeated.
+std::unique_ptr<FileWorkload> make_recorded_run(Worker& worker);
 
 }  // namespace lockstep::workloads
