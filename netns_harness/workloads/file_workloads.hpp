@@ -18,7 +18,7 @@ struct Worker {
     std::string name;  // unique in the run: "client1-2"
     Random random;
     std::function<void(const std::string&)> failed;  // the oracle's finding, a sentence
-    std::string recording = {};  // of recorded_run: the file of calls
+    std::string recording = {};                      // of recorded_run: the file of calls
     std::uint64_t reads = 0;
     std::uint64_t writes = 0;
 };
