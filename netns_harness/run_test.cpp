@@ -155,6 +155,18 @@ TEST_F(RunTest, ACommandOfTheUsersRunsOnItsHostAndIsToldWhereTheServerIs) {
               "teller nfs://10.77.0.1/export?version=3&nfsport=2049&mountport=2049 50\n");
 }
 
+TEST_F(RunTest, ACommandThatDoesNotEndWhenItIsAskedToIsAProblem) {
+    RunOptions made = options(good_server, good_client);
+    made.stop_grace = milliseconds(100);
+    made.scenario = parse_scenario(std::string(scenario_text) +
+                                       "[[client]]\nname = \"deaf\"\n"
+                                       "command = 'trap \"\" TERM; while :; do sleep 0.01; done'\n",
+                                   "test.toml");
+    const std::string found = run(made);
+    EXPECT_THAT(found, HasSubstr("verdict inconclusive"));
+    EXPECT_THAT(found, HasSubstr("problem deaf did not end when it was asked to, and was killed"));
+}
+
 TEST_F(RunTest, ACommandThatFailsIsAProblem) {
     RunOptions made = options(good_server, good_client);
     made.scenario = parse_scenario(

@@ -289,8 +289,9 @@ bool Stage::clients_are_done(bool nobody_comes_back) const {
 void Stage::end_commands() {
     for (Program& client : clients_) {
         if (!client.is_command() || !client.runs()) continue;
-        client.process().stop(options_.stop_grace);
+        const Ended how = client.process().stop(options_.stop_grace);
         client.lives.back().ended_on_purpose = true;
+        if (how.signal == SIGKILL) add_problem(client.name + " did not end when it was asked to, and was killed");
     }
 }
 
