@@ -154,7 +154,13 @@ class Generator {
     Generator(const Model& model, std::uint64_t seed) : model_(model), values_(model), random_(seed) {
         for (const Parameter& parameter : model.parameters)
             if (!parameter.value) throw std::invalid_argument("parameter " + parameter.name + " has no value");
-        for (std::uint32_t i = 0; i < model.edges.size(); ++i) open_edges_.insert(i);
+        edges_from_.resize(model.states.size());
+        open_edges_from_.resize(model.states.size());
+        for (std::uint32_t i = 0; i < model.edges.size(); ++i) {
+            open_edges_.insert(i);
+            edges_from_[model.edges[i].source].push_back(i);
+            ++open_edges_from_[model.edges[i].source];
+        }
         for (std::uint32_t state = 0; state < model.states.size(); ++state) {
             if (!is_waited_in(state)) continue;
             for (std::uint32_t event = 0; event < model.events.size(); ++event)
@@ -188,14 +194,14 @@ class Generator {
     };
 
     bool has_edge(std::uint32_t state, std::uint32_t event) const {
-        return std::ranges::any_of(model_.edges,
-                                   [&](const Edge& edge) { return edge.source == state && edge.event == event; });
+        return std::ranges::any_of(edges_from_[state],
+                                   [&](std::uint32_t edge) { return model_.edges[edge].event == event; });
     }
 
     // Every edge has guards: perhaps none of them holds.
     bool may_be_refused(std::uint32_t state, std::uint32_t event) const {
-        return std::ranges::none_of(model_.edges, [&](const Edge& edge) {
-            return edge.source == state && edge.event == event && edge.guards.empty();
+        return std::ranges::none_of(edges_from_[state], [&](std::uint32_t edge) {
+            return model_.edges[edge].event == event && model_.edges[edge].guards.empty();
         });
     }
 
@@ -219,9 +225,7 @@ class Generator {
         return std::ranges::any_of(moment.interpreter.contexts(), [&](const auto& each) {
             const std::uint32_t state = each.second.state;
             const auto forbidden = open_forbidden_.lower_bound({state, 0});
-            return (forbidden != open_forbidden_.end() && forbidden->state == state) ||
-                   std::ranges::any_of(open_edges_,
-                                       [&](std::uint32_t edge) { return model_.edges[edge].source == state; });
+            return (forbidden != open_forbidden_.end() && forbidden->state == state) || open_edges_from_[state] > 0;
         });
     }
 
@@ -240,6 +244,7 @@ class Generator {
             return false;
         bool progress = false;
         if (*outcome == Outcome::moved && open_edges_.erase(*moment.interpreter.last_edge()) > 0) {
+            --open_edges_from_[model_.edges[*moment.interpreter.last_edge()].source];
             add_run(moment, false);
             progress = true;
         }
@@ -314,6 +319,8 @@ class Generator {
     const Model& model_;
     Values values_;
     std::mt19937_64 random_;
+    std::vector<std::vector<std::uint32_t>> edges_from_;  // of each state
+    std::vector<std::size_t> open_edges_from_;            // how many of these are still to be taken
     std::set<std::uint32_t> open_edges_;
     std::set<ForbiddenEvent> open_forbidden_;
     std::set<ForbiddenEvent> open_refused_;  // by guards, if that can be
