@@ -13,6 +13,9 @@ fail() {
 "$explorer" --workload ace:2 --states 300 --seed 3 | grep -q 'every state recovered to a legal one' || fail "ace:2"
 "$explorer" --workload random --states 300 --seed 3 --json | grep -q '"verdict": "ok"' || fail "random"
 
+# Before the restart the write is lost, and it would have written what was there already: only its reply tells.
+"$explorer" --workload 'steps:link A/foo A/bar; write foo 0 100 unstable; restart' >/dev/null || fail "a write that changes nothing"
+
 # A fault: 1, and a command that shows the same again, with the fault and not without it.
 status=0
 found=$("$explorer" --workload ace:2 --states 20000 --seed 1 --fault skip_barrier 2>/dev/null) || status=$?
