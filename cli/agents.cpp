@@ -23,7 +23,8 @@ int to_pid(const std::string& text) {
 
 CLI::Option* add_process_option(CLI::App& app, std::string& process) {
     return app.add_option("--in-process", process,
-                          "The watched process: its number, or the path of its agent's socket (LOCKSTEP_AGENT_SOCKET)");
+                          "The watched process, or the `lockstep attach` that watches it from outside: its number, or "
+                          "the path of its socket (LOCKSTEP_AGENT_SOCKET)");
 }
 
 std::unique_ptr<monitors::AgentClient> connect_to(const std::string& process) {

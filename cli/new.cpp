@@ -50,7 +50,9 @@ bool is_name(const std::string& name) {
 Command::Run declare(CLI::App& app) {
     auto name = std::make_shared<std::string>();
     app.add_option("name", *name, "The property's name: letters, digits and _")->required();
-    app.footer("Writes NAME.dot into the current folder; never over an existing file.");
+    app.footer(
+        "Writes NAME.dot into the current folder; never over an existing file.\n"
+        "Exit status: 0 written, 2 it was not.");
     return [name] {
         if (!is_name(*name)) throw std::runtime_error("a property's name has letters, digits and _ only: " + *name);
         const std::filesystem::path path = *name + ".dot";

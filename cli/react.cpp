@@ -6,11 +6,14 @@
 namespace lockstep::cli {
 namespace {
 
+constexpr const char* exit_statuses = "Exit status: 0 done; 2 there is no agent, no such property, or it refused.";
+
 Command::Run declare_react(CLI::App& app) {
     const auto options = declare_property_command(app);
     auto reactors = std::make_shared<std::vector<std::string>>();
     app.add_option("reactors", *reactors,
                    "The reactors from now on; none: only count. " + reactors::reactors_in_one_line());
+    app.footer(exit_statuses);
     return [options, reactors] {
         const auto agent = connect_to(options->process);
         for (const std::string& name : attached_properties(*agent, options->property)) agent->react(name, *reactors);
@@ -20,6 +23,7 @@ Command::Run declare_react(CLI::App& app) {
 
 Command::Run declare_pause(CLI::App& app) {
     const auto options = declare_property_command(app);
+    app.footer(exit_statuses);
     return [options] {
         const auto agent = connect_to(options->process);
         for (const std::string& name : attached_properties(*agent, options->property)) agent->pause(name);
@@ -29,6 +33,7 @@ Command::Run declare_pause(CLI::App& app) {
 
 Command::Run declare_resume(CLI::App& app) {
     const auto options = declare_property_command(app);
+    app.footer(exit_statuses);
     return [options] {
         const auto agent = connect_to(options->process);
         for (const std::string& name : attached_properties(*agent, options->property)) agent->resume(name);

@@ -137,6 +137,10 @@ const Command command(
         app.add_option("--contexts", options->contexts, "Contexts alive at once, for each property")
             ->capture_default_str();
         app.add_flag("--json", options->as_json, "The result as one JSON object on standard output");
+        app.footer(
+            "What LTTng lost, a trace that is cut off or damaged, and a property that saw nothing are inconclusive.\n"
+            "Exit status: the worst verdict: 0 ok, 1 violated, 3 inconclusive; 2 there is no trace, or a property has "
+            "errors.");
         return [options] {
             if (!options->model.empty()) return verify_by_model(options->model, options->trace, options->as_json);
             if (options->properties.empty()) throw std::runtime_error("verify needs a property or --model");

@@ -14,6 +14,10 @@ grep -q 'a command is missing' err
 expect 2 "$lockstep" chekc "$root"/dot/mutual_exclusion.dot
 grep -q 'there is no command `chekc`' err
 expect 0 "$lockstep" --version
+for command in check simulate test draw new compile events attach status detach react pause resume verify run-program; do
+    expect 0 "$lockstep" $command --help
+    grep -q 'Exit status' out || { echo "the help of $command does not say its exit statuses" >&2; exit 1; }
+done
 
 expect 0 "$lockstep" check "$root"/dot/*.dot
 expect 0 "$lockstep" test --interpret-only "$root"/dot/*.dot
