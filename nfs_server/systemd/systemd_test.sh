@@ -33,22 +33,28 @@ if [ "$2" = boot ]; then
     mount --make-rprivate /
     mount -t proc proc /proc
     mount --bind "$3" /mnt
-    for directory in /run /tmp /srv /etc/systemd; do mount -t tmpfs -o mode=755 tmpfs $directory; done
+    mount -t tmpfs -o mode=755 tmpfs /run
+    # What is run is copied, for the units hide /home and /tmp, and this tree may lie there.
+    mkdir -p /run/units /run/lockstep/lib
+    here=$(dirname "$0")
+    cp "$0" "$1" "$here/nfs_server.socket" "$here/nfs_server.service" /run/lockstep
+    ldd "$1" | awk '/liblockstep/ { print $3 }' | xargs -r cp -t /run/lockstep/lib
+    for directory in /tmp /srv /etc/systemd; do mount -t tmpfs -o mode=755 tmpfs $directory; done
     umount -R /sys/fs/cgroup 2>/dev/null || true
     mount -t cgroup2 cgroup2 /sys/fs/cgroup || { echo "cgroups can't be mounted here"; exit 77; }
     ip link set lo up
-    mkdir -p /run/units /run/lockstep
-    here=$(dirname "$0")
-    cp "$here/nfs_server.socket" /run/units
-    # As installed, but for where the program and its settings lie.
-    sed "s|/usr/bin/nfs_server --config /etc/lockstep/|$1 --config /run/lockstep/|" "$here/nfs_server.service" >/run/units/nfs_server.service
+    cp /run/lockstep/nfs_server.socket /run/units
+    # As installed, but for where the program, its libraries and its settings lie.
+    sed -e 's|/usr/bin/nfs_server --config /etc/lockstep/|/run/lockstep/nfs_server --config /run/lockstep/|' \
+        -e 's|^\[Service\]|&\nEnvironment=LD_LIBRARY_PATH=/run/lockstep/lib|' /run/lockstep/nfs_server.service >/run/units/nfs_server.service
     for target in basic sysinit sockets shutdown network multi-user; do printf '[Unit]\nDefaultDependencies=no\n' >/run/units/$target.target; done
     cat >/run/units/test.service <<EOF
 [Unit]
 DefaultDependencies=no
 [Service]
 Type=oneshot
-ExecStart=$(realpath "$0") $1 check
+Environment=LD_LIBRARY_PATH=/run/lockstep/lib
+ExecStart=/run/lockstep/$(basename "$0") /run/lockstep/nfs_server check
 StandardOutput=append:/mnt/said
 StandardError=inherit
 EOF
