@@ -127,6 +127,7 @@ harness::RunOptions options_of(const RunArguments& arguments) {
     options.faults = arguments.faults;
     options.measure_overhead = arguments.measure_overhead;
     options.programs = harness::Programs::beside_us();
+    options.programs.require_for(options.scenario);
     harness::require_guests(options.scenario);
     return options;
 }

@@ -201,12 +201,19 @@ class Run {
 
 Programs Programs::beside_us() {
     const auto directory = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-    Programs programs{directory / "nfs_server", directory / "lock_client", directory / "dlm_node",
-                      directory / "file_client", directory.parent_path() / "lib" / "liblockstep_shim.so"};
-    for (const auto& program :
-         {programs.nfs_server, programs.lock_client, programs.dlm_node, programs.file_client, programs.shim})
+    return {directory / "nfs_server", directory / "lock_client", directory / "dlm_node", directory / "file_client",
+            directory.parent_path() / "lib" / "liblockstep_shim.so"};
+}
+
+void Programs::require_for(const Scenario& scenario) const {
+    std::vector<std::filesystem::path> needed;
+    if (!scenario.servers.empty()) needed = {nfs_server, shim};
+    for (const LockWorkloadPlan& workload : scenario.workloads)
+        needed.push_back(workload_kind(workload.kind).on_files ? file_client
+                         : workload.kind == dlm_locks          ? dlm_node
+                                                               : lock_client);
+    for (const auto& program : needed)
         if (!std::filesystem::exists(program)) throw Error("program " + program.string() + " is missing");
-    return programs;
 }
 
 RunResult run_scenario(const RunOptions& options, Observer& observer, const Sandbox& sandbox) {

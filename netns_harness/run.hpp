@@ -20,8 +20,10 @@ struct Programs {
     std::filesystem::path file_client{};
     std::filesystem::path shim{};  // the library
 
-    // Beside the running program. Throws Error naming what is missing.
+    // Beside the running program; whether they are there is not looked at.
     static Programs beside_us();
+    // Throws Error naming one that the scenario needs and that is missing.
+    void require_for(const Scenario& scenario) const;
 };
 
 // What to show while a run goes on.
