@@ -288,7 +288,10 @@ int main(int argc, char** argv) {
     declare(app, options);
     return run_program(app, argc, argv, [&] {
         options.server.call_limit = std::chrono::milliseconds(options.call_limit_ms);
-        if (options.patient) options.server.grace_wait = std::chrono::milliseconds(options.duration_ms);
+        // A server that came back at the end of the work is still to give back and to be asked for leaks.
+        constexpr auto longest_grace_period = std::chrono::seconds(60);
+        if (options.patient)
+            options.server.grace_wait = std::chrono::milliseconds(options.duration_ms) + longest_grace_period;
         return run(options);
     });
 }
