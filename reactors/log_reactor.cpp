@@ -8,27 +8,32 @@
 namespace lockstep::reactors {
 namespace {
 
-class LogReactor final : public Reactor {
- public:
-    // A logger of its own, not in spdlog's registry: the watched process may use spdlog too.
-    explicit LogReactor(const std::string& file) : logger_("lockstep", make_sink(file)) {
-        logger_.set_pattern("%Y-%m-%dT%H:%M:%S.%f %n %l: %v");
-        logger_.flush_on(spdlog::level::err);
-    }
-
-    void react(const Report& report) override { logger_.error("{}", to_text(report)); }
-
- private:
-    static spdlog::sink_ptr make_sink(const std::string& file) {
+// A logger of its own, not in spdlog's registry: the watched process may use spdlog too.
+spdlog::logger make_logger(const std::string& file) {
+    const auto sink = [&file]() -> spdlog::sink_ptr {
         if (file.empty()) return std::make_shared<spdlog::sinks::stderr_sink_mt>();
         try {
             return std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
         } catch (const spdlog::spdlog_ex& error) {
             throw ReactorError("log cannot write to " + file + ": " + error.what());
         }
-    }
+    };
+    spdlog::logger logger("lockstep", sink());
+    logger.set_pattern("%Y-%m-%dT%H:%M:%S.%f %n %l: %v");
+    logger.flush_on(spdlog::level::err);
+    return logger;
+}
 
-    spdlog::logger logger_;
+// Between two reports the file is not held open: no descriptor of ours lies in the watched process's table, and whoever
+// rotates logs may move the file away.
+class LogReactor final : public Reactor {
+ public:
+    explicit LogReactor(std::string file) : file_(std::move(file)) { make_logger(file_); }
+
+    void react(const Report& report) override { make_logger(file_).error("{}", to_text(report)); }
+
+ private:
+    std::string file_;
 };
 
 }  // namespace

@@ -34,6 +34,17 @@ TEST_F(Reactors, LogAppendsTheWholeReportToItsFile) {
     EXPECT_NE(text.find("violated"), text.rfind("violated"));
 }
 
+TEST_F(Reactors, LogDoesNotHoldItsFileSoThatItCanBeRotated) {
+    const auto log = make_reactor("log:" + (folder_ / "log").string());
+    log->react(a_report());
+    std::filesystem::rename(folder_ / "log", folder_ / "log.1");
+    log->react(a_report());
+    EXPECT_THAT(content(folder_ / "log"), HasSubstr("some_property violated"));
+    std::filesystem::remove(folder_ / "log");
+    std::filesystem::create_directory(folder_ / "log");
+    EXPECT_THROW(log->react(a_report()), ReactorError);
+}
+
 TEST_F(Reactors, LogWritesToStandardErrorWithoutAFile) {
     ::testing::internal::CaptureStderr();
     make_reactor("log")->react(a_report());
