@@ -37,6 +37,9 @@ class BlockBuffer {
     /// A new buffer that begins with `bytes` (at most 4096) and is zero behind them.
     static BlockBuffer copy_of(std::span<const std::byte> bytes);
 
+    /// Blocks that the process has memory for, in use or free. It only grows, with what is in use at one time.
+    static uint64_t allocated_blocks();
+
     explicit operator bool() const { return control_ != nullptr; }
 
     /// The 4096 bytes. Precondition: not empty.

@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "nfs_server/disk/disk_spec.hpp"
 #include "nfs_server/disk/faulty_disk.hpp"
@@ -72,6 +75,39 @@ void expect_behaves_as_a_disk(Disk& disk) {
     EXPECT_EQ(StorageError::out_of_range, disk.write(disk.size_blocks() - 2, pieces).error());
     EXPECT_EQ(StorageError::out_of_range, disk.read_block(disk.size_blocks()).error());
     EXPECT_EQ(StorageError::out_of_range, disk.read_block(UINT64_MAX).error());
+}
+
+// As a worker takes what the installer or the log's writer gives back.
+TEST(BlockBuffer, WhatOthersGaveBackIsUsedBeforeMemoryIsTaken) {
+    constexpr size_t at_a_time = 1000;
+    uint64_t after_the_first = 0;
+    for (int round = 0; round < 50; ++round) {
+        std::vector<BlockBuffer> taken;
+        for (size_t i = 0; i < at_a_time; ++i) taken.push_back(BlockBuffer::uninitialised());
+        std::thread([given = std::move(taken)]() mutable { given.clear(); }).join();
+        if (round == 0) after_the_first = BlockBuffer::allocated_blocks();
+    }
+    EXPECT_EQ(after_the_first, BlockBuffer::allocated_blocks());
+}
+
+TEST(BlockBuffer, NoTwoThreadsHoldOneBlock) {
+    std::vector<std::thread> threads;
+    std::atomic<int> overwritten{0};
+    for (int thread = 0; thread < 4; ++thread)
+        threads.emplace_back([&overwritten, thread] {
+            for (int round = 0; round < 200; ++round) {
+                std::vector<BlockBuffer> taken;
+                for (int i = 0; i < 64; ++i) {
+                    taken.push_back(BlockBuffer::uninitialised());
+                    std::memcpy(taken.back().mutable_data(), &thread, sizeof thread);
+                }
+                for (const BlockBuffer& block : taken)
+                    if (std::memcmp(block.data(), &thread, sizeof thread) != 0) ++overwritten;
+                if (round % 2 == 0) std::thread([given = std::move(taken)]() mutable { given.clear(); }).join();
+            }
+        });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(0, overwritten);
 }
 
 TEST(MemoryDisk, BehavesAsADisk) {
