@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <regex>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -93,6 +94,44 @@ TEST(ServiceManager, GivesTheSocketsThatAreServed) {
     EXPECT_THAT(content_of(output), HasSubstr("nfs=127.0.0.1:" + std::to_string(port)));
 }
 
+// What is wrong with a text in Prometheus' form (version 0.0.4), a sentence each: the head of a metric comes once and
+// before its samples, a counter's name ends in _total, no sample comes twice, and every line is a whole one.
+std::vector<std::string> problems_of_metrics(const std::string& text) {
+    static const std::regex help("# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) .+");
+    static const std::regex type("# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge)");
+    static const std::string label = "[a-zA-Z_][a-zA-Z0-9_]*=\"([^\"\\\\\\n]|\\\\[\\\\n\"])*\"";
+    static const std::regex sample("(([a-zA-Z_:][a-zA-Z0-9_:]*)(\\{" + label + "(," + label +
+                                   ")*\\})?) -?[0-9]+(\\.[0-9]+)?");
+    std::vector<std::string> problems;
+    std::set<std::string> typed, sampled;
+    std::string current;  // the metric whose samples may come
+    if (!text.ends_with('\n')) problems.push_back("the last line does not end");
+    std::istringstream lines(text.substr(0, text.rfind('\n') + 1));
+    std::smatch parts;
+    for (std::string line; std::getline(lines, line);) {
+        if (std::regex_match(line, parts, help)) continue;
+        if (std::regex_match(line, parts, type)) {
+            current = parts[1];
+            if (!typed.insert(current).second)
+                problems.push_back("a second head: " + line);
+            else if (parts[2] == "counter" && !current.ends_with("_total"))
+                problems.push_back("no _total: " + line);
+        } else if (std::regex_match(line, parts, sample)) {
+            if (parts[2] != current)
+                problems.push_back("not below its head: " + line);
+            else if (!sampled.insert(parts[1]).second)
+                problems.push_back("a second sample: " + line);
+        } else {
+            problems.push_back("no line of metrics: " + line);
+        }
+    }
+    return problems;
+}
+
+std::string body_of(const std::string& reply) {
+    return reply.substr(reply.find("\r\n\r\n") + 4);
+}
+
 class Metrics : public testing::Test {
  protected:
     static std::string get(uint16_t port, const std::string& path) {
@@ -129,12 +168,40 @@ TEST_F(Metrics, CountWhatWasDoneInPrometheusForm) {
     EXPECT_THAT(reply, HasSubstr("nfs_server_operations_total{procedure=\"CREATE\",result=\"error\"} 1\n"));
     EXPECT_THAT(reply, HasSubstr("nfs_server_replays_total 1\n"));
     EXPECT_THAT(reply, HasSubstr("# TYPE nfs_server_connections gauge\nnfs_server_connections 1\n"));
-    // Each line of the body is a comment or a sample.
-    const std::regex line(
-        "(# (HELP|TYPE) [a-z_]+ .*|[a-z_]+(\\{[a-z]+=\"[A-Za-z0-9]+\"(,[a-z]+=\"[a-z]+\")?\\})? [0-9]+)");
-    std::istringstream body(reply.substr(reply.find("\r\n\r\n") + 4));
-    for (std::string text; std::getline(body, text);) EXPECT_TRUE(std::regex_match(text, line)) << text;
+    EXPECT_THAT(problems_of_metrics(body_of(reply)), testing::IsEmpty());
     EXPECT_THAT(get(metrics_port(server), "/other"), HasSubstr("HTTP/1.1 404"));
+}
+
+TEST(MetricsCheck, SeesWhatPrometheusWouldRefuse) {
+    const std::string sound = "# HELP a_total Help.\n# TYPE a_total counter\na_total{x=\"1\"} 1\na_total{x=\"2\"} 1\n";
+    EXPECT_THAT(problems_of_metrics(sound), testing::IsEmpty());
+    for (const char* line : {"a_total{x=\"1\"} 1\n", "b 1\n", "a_total 1 2 3\n", "a_total{x=1} 1\n", "a_total one\n",
+                             "# TYPE a_total counter\n", "# TYPE b sum\n", "# TYPE b counter\n", "a_total{x=\"3\"} 1"})
+        EXPECT_EQ(problems_of_metrics(sound + line).size(), 1u) << line;
+}
+
+uint64_t value_of(const std::string& metrics, const std::string& name) {
+    const auto at = metrics.find("\n" + name + " ");
+    return at == std::string::npos ? UINT64_MAX : std::stoull(metrics.substr(at + name.size() + 2));
+}
+
+// Three times what may be kept is written and read; what was changed and is on its way to the disk comes on top.
+TEST_F(Metrics, TheCacheStaysWithinItsLimit) {
+    constexpr uint64_t limit = 8u << 20, written = 3 * limit;
+    const ServerProcess server(directory_.path(), "memory:256M", {"--metrics", "0", "--cache", "8M"});
+    RawClient client(server.port());
+    const auto file = created_handle(client.exchange(create_call(1, client.mount(), "a")));
+    const std::string data(1 << 20, 'x');
+    uint32_t xid = 2;
+    for (uint64_t offset = 0; offset < written; offset += data.size())
+        ASSERT_EQ(status_of(client.exchange(write_call(xid++, file, data, wire::FILE_SYNC, offset))), wire::NFS3_OK);
+    const std::string metrics = body_of(get(metrics_port(server), "/metrics"));
+    EXPECT_EQ(value_of(metrics, "nfs_server_cache_limit_bytes"), limit);
+    EXPECT_GT(value_of(metrics, "nfs_server_cache_bytes"), limit / 2);
+    EXPECT_LE(value_of(metrics, "nfs_server_cache_bytes"), 2 * limit);
+    EXPECT_LE(value_of(metrics, "nfs_server_cache_changed_bytes"), limit);
+    EXPECT_GE(value_of(metrics, "nfs_server_block_memory_bytes"), value_of(metrics, "nfs_server_cache_bytes"));
+    EXPECT_GT(value_of(metrics, "process_resident_memory_bytes"), limit);
 }
 
 TEST_F(Metrics, AreServedOnTheLoopbackInterfaceOnly) {

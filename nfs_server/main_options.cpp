@@ -47,6 +47,12 @@ void declare(CLI::App& app, Options& options, std::vector<std::string>& exports,
         ->transform(CLI::AsSizeValue(false))
         ->check(CLI::Range(Options::least_memory_bytes, UINT64_MAX))
         ->capture_default_str();
+    app.add_option("--cache", options.cache_bytes,
+                   "Bytes of the disk's blocks kept in memory, more only while what was changed is on its way to the "
+                   "disk. Suffixes: K, M, G")
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::Range(Options::least_cache_bytes, UINT64_MAX))
+        ->capture_default_str();
     app.add_option("--max-in-flight", options.max_in_flight,
                    "Requests of one connection that are read but not yet answered")
         ->check(CLI::Range(1u, Options::max_max_in_flight))

@@ -18,6 +18,7 @@ struct Options {
     static constexpr uint32_t least_request_bytes = 40u << 10;
     static constexpr uint32_t largest_request_bytes = (1u << 20) + (8u << 10);
     static constexpr uint64_t least_memory_bytes = uint64_t{4} << 20;
+    static constexpr uint64_t least_cache_bytes = uint64_t{4} << 20;
     static constexpr uint32_t max_max_in_flight = 65536;
 
     std::string config;  // the file that the rest was read from; empty: none
@@ -36,6 +37,7 @@ struct Options {
     std::string metrics;       // PORT or ADDRESS:PORT; empty: none
     uint32_t max_request_bytes = (1u << 20) + (8u << 10);
     uint64_t max_memory_bytes = uint64_t{512} << 20;
+    uint64_t cache_bytes = uint64_t{256} << 20;
     uint32_t max_in_flight = 128;
     std::vector<std::string> faults;
     uint64_t fault_seed = 1;

@@ -1,9 +1,11 @@
 #include "nfs_server/main_service.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -135,19 +137,30 @@ uint32_t max_write_bytes(const Options& options) {
     return (options.max_request_bytes - head_bytes) / 4096 * 4096;
 }
 
+// Of this process; 0 where the system does not tell.
+uint64_t resident_bytes() {
+    uint64_t pages = 0, resident_pages = 0;
+    std::ifstream("/proc/self/statm") >> pages >> resident_pages;
+    return resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 // Opens the log, making an empty one on a disk on which there is nothing at all.
-Result<std::unique_ptr<journal::Journal>, StorageFailure> open_or_format(disk::Disk& disk) {
-    auto opened = journal::Journal::open(disk);
+Result<std::unique_ptr<journal::Journal>, StorageFailure> open_or_format(disk::Disk& disk, uint64_t cache_bytes) {
+    journal::JournalOptions options;
+    options.cache_blocks = cache_bytes / block_size_bytes;
+    options.dirty_blocks_limit = options.cache_blocks / 2;
+    auto opened = journal::Journal::open(disk, options);
     if (opened || opened.error().code != StorageError::blank) return opened;
     LOCKSTEP_TRY(disk::expect_blank(disk));
     LOCKSTEP_TRY(journal::Journal::format(disk));
-    return journal::Journal::open(disk);
+    return journal::Journal::open(disk, options);
 }
 
 }  // namespace
 
 // In the order in which they are made; each uses those above it and ends before them.
 struct Service::Parts {
+    uint64_t cache_bytes = 0;
     std::unique_ptr<disk::Disk> disk;
     std::unique_ptr<journal::Journal> journal;
     std::unique_ptr<txn::TransactionManager> transactions;
@@ -261,6 +274,15 @@ std::string Service::Parts::metrics_text() const {
         .single("nfs_server_log_written_bytes_total", "counter", "Bytes of the log.", log.log_blocks_written * 4096)
         .single("nfs_server_checkpoints_total", "counter", "Checkpoints, which free the log.", log.checkpoints)
         .single("nfs_server_blocks_installed_total", "counter", "Blocks brought home.", log.blocks_installed);
+    auto& cache = journal->cache();
+    text.single("nfs_server_cache_bytes", "gauge", "Blocks of the disk in memory.",
+                cache.cached_blocks() * block_size_bytes)
+        .single("nfs_server_cache_changed_bytes", "gauge", "Those of them that are not on their way to the disk yet.",
+                cache.dirty_blocks() * block_size_bytes)
+        .single("nfs_server_cache_limit_bytes", "gauge", "Blocks that are kept.", cache_bytes)
+        .single("nfs_server_block_memory_bytes", "gauge", "Memory for blocks: of the cache, the log, and free.",
+                BlockBuffer::allocated_blocks() * block_size_bytes)
+        .single("process_resident_memory_bytes", "gauge", "Memory of the process.", resident_bytes());
     const auto usage = file_system->usage();
     text.single("nfs_server_file_system_damaged", "gauge", "1: damage was found, and nothing is changed any more.",
                 file_system->is_damaged() ? 1 : 0);
@@ -273,10 +295,11 @@ std::string Service::Parts::metrics_text() const {
 
 Result<void, std::string> Service::Parts::open_storage(const Options& options) {
     const auto failed = [&](const StorageFailure& failure) { return fail(failure.message); };
+    cache_bytes = options.cache_bytes;
     auto opened_disk = disk::open_disk(options.disk);
     if (!opened_disk) return failed(opened_disk.error());
     disk = std::move(*opened_disk);
-    auto opened_journal = open_or_format(*disk);
+    auto opened_journal = open_or_format(*disk, options.cache_bytes);
     if (!opened_journal) return failed(opened_journal.error());
     journal = std::move(*opened_journal);
     transactions = std::make_unique<txn::TransactionManager>(*journal);

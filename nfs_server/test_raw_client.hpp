@@ -37,8 +37,9 @@ inline rpc::test::Bytes remove_call(uint32_t xid, const Handle& directory, const
     const wire::REMOVE3args args{where(directory, name)};
     return rpc::test::call_message(xid, nfs(NFSPROC3_REMOVE), wire::xdr_REMOVE3args, args, 0u);
 }
-inline rpc::test::Bytes write_call(uint32_t xid, const Handle& file, const std::string& data, wire::stable_how stable) {
-    wire::WRITE3args args{fh(file), 0, static_cast<uint32_t>(data.size()), stable, {}};
+inline rpc::test::Bytes write_call(uint32_t xid, const Handle& file, const std::string& data, wire::stable_how stable,
+                                   uint64_t offset = 0) {
+    wire::WRITE3args args{fh(file), offset, static_cast<uint32_t>(data.size()), stable, {}};
     args.data.data_len = static_cast<u_int>(data.size());
     args.data.data_val = const_cast<char*>(data.data());
     return rpc::test::call_message(xid, nfs(NFSPROC3_WRITE), wire::xdr_WRITE3args, args, 0u);

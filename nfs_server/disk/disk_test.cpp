@@ -77,14 +77,16 @@ void expect_behaves_as_a_disk(Disk& disk) {
     EXPECT_EQ(StorageError::out_of_range, disk.read_block(UINT64_MAX).error());
 }
 
-// As a worker takes what the installer or the log's writer gives back.
+// As a worker takes what the installer or the log's writer gives back. Several give, since threads share lists.
 TEST(BlockBuffer, WhatOthersGaveBackIsUsedBeforeMemoryIsTaken) {
-    constexpr size_t at_a_time = 1000;
     uint64_t after_the_first = 0;
     for (int round = 0; round < 50; ++round) {
-        std::vector<BlockBuffer> taken;
-        for (size_t i = 0; i < at_a_time; ++i) taken.push_back(BlockBuffer::uninitialised());
-        std::thread([given = std::move(taken)]() mutable { given.clear(); }).join();
+        std::vector<std::vector<BlockBuffer>> taken(8);
+        for (auto& part : taken)
+            for (int i = 0; i < 128; ++i) part.push_back(BlockBuffer::uninitialised());
+        std::vector<std::thread> givers;
+        for (auto& part : taken) givers.emplace_back([&part] { part.clear(); });
+        for (auto& giver : givers) giver.join();
         if (round == 0) after_the_first = BlockBuffer::allocated_blocks();
     }
     EXPECT_EQ(after_the_first, BlockBuffer::allocated_blocks());
