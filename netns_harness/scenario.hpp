@@ -34,7 +34,7 @@ struct LockWorkloadPlan {
     unsigned longest_range = 0;  // bytes
     unsigned wait_ms = 0;        // for a lock that others have
     std::string recording = {};  // of recorded_run: a file of calls
-    unsigned leak_check_ms = 0;  // afterwards every file must be lockable whole within so long; 0: not checked
+    unsigned leak_check_ms = 0;  // afterwards every file must be lockable whole, after so long of denials; 0: not checked
 };
 
 // A `kind` of workload, and what its clients do.

@@ -63,7 +63,8 @@ void declare(CLI::App& app, Options& options) {
         "an owner whose call fails waits for the server and reclaims its locks; those that it does not get back "
         "it gives up, and goes on");
     app.add_option("--leak-check-ms", options.leak_check_ms,
-                   "afterwards the whole of each file must be lockable within so long: nobody holds anything any more");
+                   "afterwards the whole of each file must be lockable, after so long of denials at most: nobody holds "
+                   "anything any more");
     app.add_flag("--bury", options.bury,
                  "only say that the owners of --host hold nothing any more: before a host that is dead is fenced");
     app.add_option("--life", options.life,
@@ -138,16 +139,20 @@ class Owners {
  private:
     std::uint64_t oracle_failures() const { return counts_.oracle_failures + reclaims_.refused + unlockable_.size(); }
 
-    // Everybody gives up everything at the end, and the queue is fair: each gets each file in its turn.
+    // Everybody gives up everything at the end, and the queue is fair: each gets each file in its turn. Patience is
+    // counted in denials: a server that does not answer has denied nothing, and a machine that stood still has not
+    // made anybody wait. Whoever is never answered is ended by the limit of the run, without a verdict.
     void check_leaks() {
-        deadline_ = Clock::now() + std::chrono::milliseconds(options_.leak_check_ms);
+        using std::chrono::milliseconds;
+        deadline_ = Clock::now() + milliseconds(options_.leak_check_ms) + options_.server.grace_wait;
+        auto denials = milliseconds(options_.leak_check_ms) / denial_pause;
         for (std::size_t file = 0; file < event_names_.size(); ++file)
-            if (!can_lock_whole(file)) unlockable_.push_back(event_names_[file]);
+            if (!can_lock_whole(file, denials)) unlockable_.push_back(event_names_[file]);
     }
 
-    bool can_lock_whole(std::size_t file) {
+    bool can_lock_whole(std::size_t file, std::chrono::milliseconds::rep& denials) {
         constexpr Range whole{0, UINT64_MAX};
-        while (Clock::now() < deadline_) {
+        while (denials > 0 && Clock::now() < deadline_) {
             try {
                 if (connections_[0] == nullptr) throw NoAnswer("there is no connection");
                 TracedLocks locks(*connections_[0], event_names_, owner_name(0), counts_.events);
@@ -155,7 +160,8 @@ class Owners {
                     locks.release(file, whole);
                     return true;
                 }
-                std::this_thread::sleep_for(std::chrono::milliseconds(5));
+                --denials;
+                std::this_thread::sleep_for(denial_pause);
             } catch (const NoAnswer&) {
                 give_up_all(0);
                 if (!options_.patient || !start_again(0, deadline_)) return false;
@@ -252,6 +258,7 @@ class Owners {
     }
 
     static constexpr std::chrono::milliseconds settling_time{300};
+    static constexpr std::chrono::milliseconds denial_pause{5};
 
     const Options& options_;
     std::vector<std::string> file_names_;
