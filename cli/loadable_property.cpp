@@ -36,6 +36,11 @@ std::vector<GroupMember> expand_groups(const std::vector<std::string>& propertie
             if (extension == ".so" || extension == ".dot" || extension == ".ltl")
                 members.push_back(entry.path().string());
         }
+        // An automaton beside its compiled property is what that was compiled from.
+        std::erase_if(members, [&none](const std::string& member) {
+            const fs::path compiled = fs::path(member).replace_extension(".so");
+            return compiled != member && fs::exists(compiled, none);
+        });
         if (members.empty()) throw std::runtime_error("the group " + folder.string() + " has no property in it");
         std::ranges::sort(members);
         const std::string group = fs::canonical(folder).filename();

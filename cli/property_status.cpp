@@ -33,6 +33,7 @@ void explain(const json& property) {
     tell("", joined(property.at("reasons"), "; "));
     tell("of the group ", property.at("group"));
     if (property.at("paused").get<bool>()) tell("", "paused");
+    tell("judged as it was when it was attached; it was changed since: ", property.at("changed_source"));
     const std::uint64_t taken = edges_taken(property), edges = property.at("edges").size();
     if (taken < edges) tell("", fmt::format("{} of {} edges taken", taken, edges));
     tell("never seen: ", joined(property.at("unseen_events"), ", "));
@@ -102,6 +103,8 @@ std::string to_prometheus(const std::vector<json>& properties) {
                [](const json& property) { return property.at("unseen_events").size(); });
     add_metric(text, properties, "paused", "gauge",
                [](const json& property) { return property.at("paused").get<bool>() ? 1 : 0; });
+    add_metric(text, properties, "source_changed", "gauge",
+               [](const json& property) { return property.at("changed_source") == "" ? 0 : 1; });
     for (const char* verdict : {"ok", "violated", "inconclusive"})
         add_metric(text, properties, std::string("verdict_") + verdict, "gauge",
                    [verdict](const json& property) { return property.at("verdict") == verdict ? 1 : 0; });
@@ -120,7 +123,7 @@ void print_loss(std::uint64_t lost, std::uint64_t losses, std::uint64_t first_ev
 }
 
 ExitStatus exit_status_of(const std::vector<json>& properties) {
-    ExitStatus worst = exit_ok;
+    ExitStatus worst = properties.empty() ? exit_inconclusive : exit_ok;
     for (const json& property : properties) {
         if (property.at("verdict") == "violated") return exit_violated;
         if (property.at("verdict") == "inconclusive") worst = exit_inconclusive;

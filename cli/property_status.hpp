@@ -22,7 +22,7 @@ std::string to_prometheus(const std::vector<nlohmann::json>& properties);
 // unknown. `losses`: separate reports, of which some may not know their number.
 void print_loss(std::uint64_t lost, std::uint64_t losses, std::uint64_t first_event_ns, std::uint64_t lost_since_ns);
 
-// The worst verdict: violated before inconclusive before ok.
+// The worst verdict: violated before inconclusive before ok. Where nothing is attached, nothing is known: inconclusive.
 ExitStatus exit_status_of(const std::vector<nlohmann::json>& properties);
 
 }  // namespace lockstep::cli

@@ -1,7 +1,8 @@
 // `lockstep run SCENARIO`: runs a scenario in a sandbox with its properties attached, and prints the verdict.
-#include <sys/ioctl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <random>
@@ -11,6 +12,7 @@
 #include "cli/run_repeated.hpp"
 #include "cli/run_report.hpp"
 #include "cli/run_shrink.hpp"
+#include "cli/terminal.hpp"
 #include "netns_harness/kernel_clients.hpp"
 #include "netns_harness/run.hpp"
 #include "netns_harness/sandbox.hpp"
@@ -48,29 +50,29 @@ std::uint64_t random_seed() {
     return device() % 1'000'000'000U;  // short enough to be typed again
 }
 
-unsigned terminal_columns() {
-    winsize size{};
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60 ? size.ws_col : 120;
+unsigned report_columns() {
+    constexpr std::size_t elsewhere = 120, narrowest = 60;
+    const auto terminal = terminal_size(STDOUT_FILENO);
+    return static_cast<unsigned>(terminal ? std::max(terminal->columns, narrowest) : elsewhere);
 }
 
 // One line on the terminal that is written over again and again; nothing where there is no terminal.
 class ProgressLine {
  public:
     void show(const harness::RunProgress& progress) {
-        if (!is_terminal_) return;
-        std::fprintf(stderr, "\r\033[K%s %s · %llu events · %llu contexts · %llu violations", progress.phase,
-                     harness::to_text(progress.worked).c_str(),
-                     static_cast<unsigned long long>(progress.observed.events),
-                     static_cast<unsigned long long>(progress.observed.contexts),
-                     static_cast<unsigned long long>(progress.observed.violations));
-        for (const std::string& fault : progress.faults_in_force) std::fprintf(stderr, " · %s", fault.c_str());
+        const auto terminal = terminal_size(STDERR_FILENO);
+        if (!terminal) return;
+        std::string text = fmt::format("{} {} · {} events · {} contexts · {} violations", progress.phase,
+                                       harness::to_text(progress.worked), progress.observed.events,
+                                       progress.observed.contexts, progress.observed.violations);
+        for (const std::string& fault : progress.faults_in_force) text += " · " + fault;
+        // A line as wide as the terminal would wrap, and could not be written over.
+        fmt::print(stderr, "\r\033[K{}", fitted(text, std::max<std::size_t>(terminal->columns, 2) - 1));
+        std::fflush(stderr);
     }
     void clear() const {
-        if (is_terminal_) std::fprintf(stderr, "\r\033[K");
+        if (terminal_size(STDERR_FILENO)) fmt::print(stderr, "\r\033[K");
     }
-
- private:
-    bool is_terminal_ = isatty(STDERR_FILENO) != 0;
 };
 
 // Where logs and results go: the directory asked for, or one in memory that is copied out when the run was not ok.
@@ -144,9 +146,9 @@ int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunO
     if (const std::string calls = observer.recorded_calls(); !calls.empty())
         harness::write_file(results.path() / "calls", calls);
     results.store(result, options.scenario, observer.traces());
-    const bool colour = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+    const bool colour = colours_are_wanted(STDOUT_FILENO);
     std::fputs(
-        (arguments.json ? harness::to_json(result) : harness::to_report(result, terminal_columns(), colour)).c_str(),
+        (arguments.json ? harness::to_json(result) : harness::to_report(result, report_columns(), colour)).c_str(),
         stdout);
     return exit_status(result.verdict());
 }
@@ -233,6 +235,8 @@ int run(const RunArguments& arguments) {
     if (arguments.list_faults) return list_faults();
     if (arguments.list_workloads) return list_workloads();
     if (arguments.scenario.empty()) throw std::runtime_error("which scenario? `lockstep run SCENARIO` (see --help)");
+    if (arguments.jobs > 1 && arguments.repeat == 0 && !arguments.until_violation)
+        throw std::runtime_error("--jobs is about several runs: --repeat N, or --until-violation");
     if ((arguments.repeat > 0 || arguments.until_violation) && !arguments.check) return run_many(arguments);
     if (arguments.shrink && !arguments.check) return shrink(arguments);
     harness::RunOptions options = options_of(arguments);
@@ -265,7 +269,7 @@ Command::Run declare(CLI::App& app) {
     app.add_flag("--check", arguments->check, "only check the scenario and that all it names is there");
     app.add_option("--repeat", arguments->repeat, "so many runs, with the seed and those that follow")
         ->check(CLI::Range(1, 1'000'000));
-    app.add_option("--jobs", arguments->jobs, "with --repeat: so many at a time")
+    app.add_option("--jobs", arguments->jobs, "with --repeat or --until-violation: so many at a time")
         ->check(CLI::Range(1, 64))
         ->capture_default_str();
     app.add_flag("--until-violation", arguments->until_violation,

@@ -43,9 +43,8 @@ void add(harness::ObservedProgress& sum, const json& counters) {
 }
 
 // Whether it listens to what a library that is preloaded tells of a program's own locks.
-bool is_about_threads(const std::filesystem::path& property) {
-    const auto monitor = monitors::Monitor::load(property);
-    return std::ranges::any_of(monitor->bindings(), [](const monitors::BindingDescriptor& binding) {
+bool is_about_threads(const monitors::Monitor& monitor) {
+    return std::ranges::any_of(monitor.bindings(), [](const monitors::BindingDescriptor& binding) {
         return std::string_view(binding.provider) == "thread_locks";
     });
 }
@@ -77,13 +76,16 @@ Verdict joined(Verdict one, Verdict other, bool one_saw, bool other_saw) {
 RunObserver::RunObserver(const harness::Scenario& scenario, std::filesystem::path scratch)
     : scenario_(scenario), scratch_(std::move(scratch)) {
     for (const harness::PropertyPlan& plan : scenario.properties)
-        properties_.push_back({plan, monitors::find_monitor(plan.name), nullptr});
+        properties_.push_back({plan, monitors::find_monitor(plan.name)});
     const bool needs_agent =
         std::ranges::any_of(scenario.properties, [](const auto& plan) { return plan.attach == Attach::in_process; });
     if (needs_agent) agent_library_ = library_beside_us("liblockstep_agent.so");
-    for (const Property& property : properties_)
-        if (property.plan.attach == Attach::in_process && is_about_threads(property.file))
+    for (Property& property : properties_) {
+        const auto monitor = monitors::Monitor::load(property.file);
+        property.automaton = monitor->dot_source();
+        if (property.plan.attach == Attach::in_process && is_about_threads(*monitor))
             thread_locks_library_[property.plan.to] = library_beside_us("liblockstep_thread_locks.so");
+    }
 }
 
 std::vector<std::string> RunObserver::begin() {
@@ -354,7 +356,7 @@ PropertyResult RunObserver::in_process_result(const Property& property) {
         result = agent->former.at(property.plan.name);
     result.name = property.plan.name;
     result.attached = "in-process: " + property.plan.to;
-    result.automaton = monitors::Monitor::load(property.file)->dot_source();
+    result.automaton = property.automaton;
     if (agent == agents_.end()) {
         result.reasons.push_back(property.plan.to + " was never started");
         return result;

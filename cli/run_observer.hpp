@@ -48,7 +48,8 @@ class RunObserver : public harness::Observer {
     struct Property {
         const harness::PropertyPlan& plan;
         std::filesystem::path file;
-        std::unique_ptr<monitors::Monitor> monitor;  // live ones only, from begin() on
+        std::string automaton{};                       // its text
+        std::unique_ptr<monitors::Monitor> monitor{};  // live ones only, from begin() on
     };
     // A server's agent, and what those of its former lives said last, added up: a long run has many.
     struct Agent {

@@ -34,8 +34,16 @@ int run(const Options& options) {
     const std::vector<std::string> agents = options.process.empty() ? known_agents() : std::vector{options.process};
     if (agents.empty()) fmt::print(stderr, "no agent is running in the default place; name one with --in-process\n");
     std::vector<nlohmann::json> all;
+    bool all_answered = true;
     for (const std::string& agent : agents) {
-        const nlohmann::json status = connect_to(agent)->status();
+        nlohmann::json status;
+        try {
+            status = connect_to(agent)->status();
+        } catch (const monitors::AgentError& error) {
+            fmt::print(stderr, "lockstep: {}\n", error.what());  // the others are told nevertheless
+            all_answered = false;
+            continue;
+        }
         auto properties = status.at("properties").get<std::vector<nlohmann::json>>();
         for (nlohmann::json& property : properties) property["pid"] = status.at("pid");
         if (!options.prometheus && options.textfile.empty() && !options.json) {
@@ -47,7 +55,7 @@ int run(const Options& options) {
     if (options.json) print_properties(all, true);
     if (options.prometheus) fmt::print("{}", to_prometheus(all));
     if (!options.textfile.empty()) write_whole(options.textfile, to_prometheus(all));
-    return exit_status_of(all);
+    return all_answered ? exit_status_of(all) : exit_could_not_run;
 }
 
 Command::Run declare(CLI::App& app) {
@@ -60,7 +68,8 @@ Command::Run declare(CLI::App& app) {
         ->excludes("--json");
     app.footer(
         "Without --in-process: every agent of this user in the default place.\n"
-        "Exit status: the worst verdict: 0 ok, 1 violated, 3 inconclusive; 2 an agent does not answer.");
+        "Exit status: the worst verdict: 0 ok, 1 violated, 3 inconclusive, also when nothing is attached; 2 an agent\n"
+        "does not answer.");
     return [options] { return run(*options); };
 }
 

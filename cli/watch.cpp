@@ -2,87 +2,85 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/agents.hpp"
 #include "cli/command.hpp"
 #include "cli/property_status.hpp"
+#include "cli/terminal.hpp"
+#include "cli/watch_view.hpp"
 
 namespace lockstep::cli {
 namespace {
 
 using nlohmann::json;
-using Clock = std::chrono::steady_clock;
+using Clock = WatchView::Clock;
 
 struct Options {
     std::string process;
     double interval_s = 1;
     std::uint64_t count = 0;  // 0: until it is ended
+    bool json = false;
 };
 
 volatile sig_atomic_t stopped = 0;
+volatile sig_atomic_t resized = 0;
 
-void note_stop(int) {
-    stopped = 1;
-}
+// While this lives, signals to stop or to draw anew arrive in wait() and nowhere else: none is missed, and a look is
+// never interrupted.
+class Signals {
+ public:
+    Signals() {
+        sigset_t ours;
+        sigemptyset(&ours);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) {
+            struct sigaction action {};
+            action.sa_handler = signal == SIGWINCH ? [](int) { resized = 1; } : [](int) { stopped = 1; };
+            sigaction(signal, &action, nullptr);
+            sigaddset(&ours, signal);
+        }
+        sigprocmask(SIG_BLOCK, &ours, &before_);
+    }
 
-// What a line needs of the former look: counters, and when.
-struct Look {
-    std::map<std::string, std::uint64_t> counters;
-    std::map<std::string, std::uint64_t> edges;
-    Clock::time_point at;
+    // Until the time, or a signal.
+    void wait(Clock::time_point until) const {
+        const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - Clock::now()).count();
+        if (left < 0) return;
+        const timespec time{left / 1'000'000'000, left % 1'000'000'000};
+        ppoll(nullptr, 0, &time, &before_);
+    }
+
+ private:
+    sigset_t before_;
 };
-
-std::string edge_name(const json& edge) {
-    return fmt::format("{} -{}-> {}", edge.at("from_state").get<std::string>(), edge.at("event").get<std::string>(),
-                       edge.at("to_state").get<std::string>());
-}
-
-Look look_of(const json& property) {
-    Look look;
-    look.at = Clock::now();
-    for (const auto& [name, value] : property.at("counters").items()) look.counters[name] = value;
-    for (const json& edge : property.at("edges")) look.edges[edge_name(edge)] += edge.at("taken").get<std::uint64_t>();
-    return look;
-}
-
-std::string short_number(double value) {
-    if (value < 10'000) return fmt::format("{:.0f}", value);
-    if (value < 10'000'000) return fmt::format("{:.1f} k", value / 1000);
-    return fmt::format("{:.1f} M", value / 1'000'000);
-}
 
 class Watch {
  public:
     explicit Watch(const Options& options)
         : options_(options),
-          is_terminal_(isatty(STDOUT_FILENO) != 0),
-          colour_(is_terminal_ && std::getenv("NO_COLOR") == nullptr) {}
+          is_terminal_(isatty(STDOUT_FILENO) != 0 && !options.json),
+          colour_(is_terminal_ && colours_are_wanted(STDOUT_FILENO)) {}
 
     ExitStatus run() {
-        for (const int signal : {SIGINT, SIGTERM}) {
-            struct sigaction action {};
-            action.sa_handler = note_stop;
-            sigaction(signal, &action, nullptr);
-        }
-        std::vector<json> last;
+        const Signals signals;
         for (std::uint64_t round = 0; stopped == 0; ++round) {
-            if (round > 0) poll(nullptr, 0, static_cast<int>(options_.interval_s * 1000));
-            if (stopped != 0) break;
-            last = look();
-            show(last);
+            view_.look(look(), Clock::now());
+            show();
             if (options_.count > 0 && round + 1 >= options_.count) break;
+            const auto next = Clock::now() + std::chrono::milliseconds(std::lround(options_.interval_s * 1000));
+            while (stopped == 0 && Clock::now() < next) {
+                signals.wait(next);
+                if (resized != 0) show();
+            }
         }
-        return exit_status_of(last);
+        return exit_status_of(view_.all());
     }
 
  private:
@@ -98,72 +96,38 @@ class Watch {
                     all.push_back(std::move(property));
                 }
             } catch (const monitors::AgentError&) {
-                if (!options_.process.empty() && former_.empty()) throw;
+                if (!options_.process.empty() && view_.all().empty()) throw;
             }
         }
         return all;
     }
 
-    void show(const std::vector<json>& properties) {
-        std::string text =
-            fmt::format("{:>8} {:<24} {:<13} {:>10} {:>10} {:>10} {:>10} {:>11}\n", "process", "property", "verdict",
-                        "events/s", "events", "contexts", "pending", "violations");
-        std::map<std::string, Look> looks;
-        for (const json& property : properties) {
-            const std::string name =
-                fmt::format("{}/{}", property.at("pid").get<int>(), property.at("name").get<std::string>());
-            Look look = look_of(property);
-            const auto before = former_.find(name);
-            text += line_of(property, look, before == former_.end() ? nullptr : &before->second);
-            looks[name] = std::move(look);
+    // On a terminal each line replaces the one that was there, so that nothing flickers, and the cursor stays on the
+    // last one: nothing scrolls, and what comes after us begins below.
+    void show() {
+        resized = 0;
+        if (options_.json) {
+            fmt::print("{}\n", json(view_.all()).dump(-1, ' ', false, json::error_handler_t::replace));
+        } else if (!is_terminal_) {
+            for (const std::string& line : view_.lines({}, false, false)) fmt::print("{}\n", line);
+        } else {
+            std::string text = "\033[H";
+            for (const std::string& line : view_.lines(size(), true, colour_)) text += line + "\033[K\n";
+            fmt::print("{}\033[J", text);
         }
-        if (properties.empty()) text += "no property is attached anywhere\n";
-        former_ = std::move(looks);
-        fmt::print("{}{}", is_terminal_ ? "\033[H\033[J" : "", text);
         std::fflush(stdout);
     }
 
-    std::string line_of(const json& property, const Look& look, const Look* before) const {
-        const auto rate = [&](std::uint64_t now, std::uint64_t then) {
-            const double seconds = std::chrono::duration<double>(look.at - before->at).count();
-            return static_cast<double>(now - std::min(now, then)) / std::max(seconds, 1e-3);
-        };
-        const auto counter = [&](const char* name) { return static_cast<double>(look.counters.at(name)); };
-        const auto verdict = property.at("verdict").get<std::string>();
-        const char* code = verdict == "ok" ? "\033[32m" : verdict == "violated" ? "\033[1;31m" : "\033[33m";
-        std::string text = fmt::format(
-            "{:>8} {:<24} {}{:<13}{} {:>10} {:>10} {:>10} {:>10} {:>11}\n", property.at("pid").get<int>(),
-            property.at("name").get<std::string>(), colour_ ? code : "", verdict, colour_ ? "\033[0m" : "",
-            before == nullptr ? "" : short_number(rate(look.counters.at("events"), before->counters.at("events"))),
-            short_number(counter("events")), short_number(counter("contexts_alive")),
-            short_number(counter("contexts_pending")), short_number(counter("violations")));
-        if (before != nullptr && is_terminal_) text += busiest_edges(look, *before, rate);
-        if (!property.at("reports").empty()) text += last_violation(property.at("reports").back());
-        return text;
-    }
-
-    template <class Rate>
-    static std::string busiest_edges(const Look& look, const Look& before, Rate rate) {
-        std::vector<std::pair<double, std::string>> rates;
-        for (const auto& [edge, taken] : look.edges)
-            if (const auto then = before.edges.find(edge); then != before.edges.end() && taken > then->second)
-                rates.emplace_back(rate(taken, then->second), edge);
-        std::ranges::sort(rates, std::greater());
-        std::string text;
-        for (std::size_t i = 0; i < std::min<std::size_t>(rates.size(), 3); ++i)
-            text += fmt::format("{:>8}   {:>8}/s  {}\n", "", short_number(rates[i].first), rates[i].second);
-        return text;
-    }
-
-    static std::string last_violation(const json& report) {
-        return fmt::format("{:>8}   last violation:{} in state {}, event {}\n", "", keys_text(report),
-                           report.at("state").get<std::string>(), report.at("event").get<std::string>());
+    // The last row stays free for the cursor.
+    static ViewSize size() {
+        const TerminalSize window = terminal_size(STDOUT_FILENO).value_or(TerminalSize{80, 24});
+        return {window.columns, std::max<std::size_t>(window.rows, 3) - 1};
     }
 
     const Options& options_;
     bool is_terminal_;
     bool colour_;
-    std::map<std::string, Look> former_;
+    WatchView view_;
 };
 
 Command::Run declare(CLI::App& app) {
@@ -173,10 +137,13 @@ Command::Run declare(CLI::App& app) {
         ->check(CLI::Range(0.05, 3600.0))
         ->capture_default_str();
     app.add_option("--count", options->count, "So many looks; without: until Ctrl-C");
+    app.add_flag("--json", options->json, "A line a look: an array of the properties, as status --json has them");
     app.footer(
         "Without --in-process: every agent of this user in the default place. On a terminal the view is redrawn and\n"
-        "shows the busiest edges; elsewhere it is a line a property and look.\n"
-        "Exit status: the worst verdict of the last look: 0 ok, 1 violated, 3 inconclusive; 2 there is no such agent.");
+        "shows contexts by state, the busiest edges and the last violation; elsewhere it is a line a property and\n"
+        "look, and the last violation. Colours only on a terminal, and not where NO_COLOR is set.\n"
+        "Exit status: the worst of what was last seen of each property: 0 ok, 1 violated, 3 inconclusive, also when\n"
+        "there was none; 2 there is no such agent.");
     return [options] { return Watch(*options).run(); };
 }
 

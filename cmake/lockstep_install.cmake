@@ -5,7 +5,8 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS lockstep nfs_server lock_client file_client dlm_node lockstep_live_marker RUNTIME DESTINATION bin)
 install(TARGETS lockstep_agent lockstep_shim lockstep_thread_locks lockstep_file_locks lockstep_tracepoints lockstep_outside_events LIBRARY DESTINATION lib)
-install(DIRECTORY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/lockstep DESTINATION lib USE_SOURCE_PERMISSIONS)
+install(DIRECTORY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/lockstep DESTINATION lib USE_SOURCE_PERMISSIONS
+    PATTERN "monitors/*.dot" EXCLUDE PATTERN "monitors/*.ltl" EXCLUDE)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/dot DESTINATION share/lockstep FILES_MATCHING PATTERN "*.dot" PATTERN "*.ltl" PATTERN "bad" EXCLUDE)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/netns_harness/scenarios DESTINATION share/lockstep)
 

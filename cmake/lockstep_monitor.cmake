@@ -28,6 +28,10 @@ function(lockstep_add_monitor dot_file)
         COMMENT "Generating the monitor of ${name}" VERBATIM)
 
     add_library(${ARG_TARGET} MODULE ${source})
+    # Beside it lies what it was compiled from: whoever loads it notices when that has changed since.
+    get_filename_component(file_name ${dot_file} NAME)
+    add_custom_command(TARGET ${ARG_TARGET} POST_BUILD
+        COMMAND ${CMAKE_COMMAND} -E create_symlink ${dot_file} ${ARG_DESTINATION}/${file_name})
     set_target_properties(${ARG_TARGET} PROPERTIES
         PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY ${ARG_DESTINATION}
         CXX_STANDARD 17 CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)

@@ -52,9 +52,9 @@ class AgentClient {
     // Replaces the reactors of an attached property.
     void react(const std::string& property, const std::vector<std::string>& reactors);
 
-    // {"pid", "properties": [{"name", "verdict", "reasons", "counters": {…}, "edges": […], "unseen_events", "pending",
-    //  "reactors", "paused", "group", "reports": [report…]}]}; "reports" are the last violations (at most 16) of each
-    //  property.
+    // {"pid", "properties": [{"name", "verdict", "reasons", "counters": {…}, "edges": […], "states": […],
+    //  "unseen_events", "pending", "reactors", "paused", "group", "changed_source", "reports": [report…]}]}; "reports"
+    //  are the last violations (at most 16) of each property.
     nlohmann::json status();
 
     // For a process that is about to be killed: no thread of it gets past a tracepoint of an attached property any

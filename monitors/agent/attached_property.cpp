@@ -73,6 +73,7 @@ void AttachedProperty::detach() {
 nlohmann::json AttachedProperty::status() const {
     nlohmann::json status = to_json(monitor_->summary());
     status["group"] = group_;
+    status["changed_source"] = monitor_->changed_source().string();
     status["paused"] = monitor_->instance()->paused();
     status["absent_tracepoints"] = probes_ ? probes_->absent() : std::vector<std::string>{};
     status["reactors"] = reactors_.load(std::memory_order_acquire)->specifications;

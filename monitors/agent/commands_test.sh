@@ -73,8 +73,22 @@ tell "grant /a y 0 9 5"
 tell "grant /a z 0 9 5"
 told "violated file=/a" "$lockstep" status "${at[@]}"
 expect 1 "violated file=/a" "$lockstep" status "${at[@]}"
-expect 1 "last violation: file=/a" "$lockstep" watch "${at[@]}" --count 2 --interval 0.05
+tell "grant /b y 0 9 5"
+expect 1 "of file=/a" "$lockstep" watch "${at[@]}" --count 2 --interval 0.05
 expect 2 "there is no agent at" "$lockstep" watch --in-process "$scratch/nowhere" --count 1
+expect 1 '"states":[{"contexts":' "$lockstep" watch "${at[@]}" --count 1 --json
+# On a terminal: lines as wide as it is, colours unless they are forbidden, an end by Ctrl-C that gives the verdict.
+on_terminal() { : >"$scratch/typescript" && script -fqec "stty cols $1 rows $2; $3" "$scratch/typescript" </dev/null >/dev/null || true; }
+on_terminal 60 10 "$lockstep watch ${at[*]} --count 2 --interval 0.05"
+grep -q $'\033\[1;31mviolated' "$scratch/typescript" || fail "no colour on a terminal: $(cat -v "$scratch/typescript")"
+grep -q 'contexts  *.*held 1' "$scratch/typescript" || fail "no contexts by state: $(cat -v "$scratch/typescript")"
+[ "$(grep -v '^Script ' "$scratch/typescript" | sed $'s/\033\\[[0-9;]*[A-Za-z]//g; s/\r//' | wc -L)" -le 60 ] ||
+    fail "a line is wider than the terminal: $(cat -v "$scratch/typescript")"
+NO_COLOR=1 on_terminal 80 24 "$lockstep watch ${at[*]} --count 1"
+if grep -q $'\033\[[0-9;]*m' "$scratch/typescript"; then fail "colours although NO_COLOR is set"; fi
+on_terminal 80 24 "$lockstep watch ${at[*]} --interval 3600 & until grep -q violations '$scratch/typescript'; do sleep 0.02; done
+    kill -INT \$!; wait \$!; echo exit status \$?"
+grep -q 'exit status 1' "$scratch/typescript" || fail "Ctrl-C does not end watch with the verdict: $(cat -v "$scratch/typescript")"
 expect 1 'lockstep_violations_total{pid="' "$lockstep" status "${at[@]}" --prometheus
 expect 1 "" "$lockstep" status "${at[@]}" --textfile "$scratch/lockstep.prom"
 grep -qE '^lockstep_verdict_violated\{pid="[0-9]+",property="mutual_exclusion"\} 1$' "$scratch/lockstep.prom" ||
@@ -85,6 +99,24 @@ expect 1 '"reactors": [' "$lockstep" status "${at[@]}" --json
 expect 1 "mutual_exclusion" "$lockstep" detach "${at[@]}" mutual_exclusion
 grep -q 'owner="z"' "$scratch/log" || fail "the exchanged reactor wrote nothing"
 expect 2 "no property named" "$lockstep" detach "${at[@]}" mutual_exclusion
+
+# A compiled property is not judged by another text than its author can read, and says so when that changes meanwhile.
+mkdir "$scratch/changing"
+cp "$source_dir/dot/mutual_exclusion.dot" "$scratch/compiled.so" "$scratch/changing"
+expect 0 "mutual_exclusion is attached" "$lockstep" attach "${at[@]}" "$scratch/changing/compiled.so"
+expect 3 '"changed_source": ""' "$lockstep" status "${at[@]}" --json
+echo "// another text" >>"$scratch/changing/mutual_exclusion.dot"
+expect 3 "it was changed since: $scratch/changing/mutual_exclusion.dot" "$lockstep" status "${at[@]}"
+expect 3 'property="mutual_exclusion"} 1' "$lockstep" status "${at[@]}" --prometheus
+grep -q '^lockstep_source_changed{.*} 1$' "$scratch/out" || fail "no metric tells of the change: $(cat "$scratch/out")"
+expect 3 "it was changed since" "$lockstep" detach "${at[@]}" mutual_exclusion
+expect 2 "was compiled from another text than $scratch/changing/mutual_exclusion.dot has now: compile it again" \
+    "$lockstep" attach "${at[@]}" "$scratch/changing/compiled.so"
+expect 0 "" "$lockstep" compile "$scratch/changing/mutual_exclusion.dot" -o "$scratch/changing/mutual_exclusion.so"
+rm "$scratch/changing/compiled.so"
+# As a group it is one property, not two.
+expect 0 "mutual_exclusion is attached" "$lockstep" attach "${at[@]}" "$scratch/changing"
+expect 3 "" "$lockstep" detach "${at[@]}" mutual_exclusion
 
 # A group is a folder of properties.
 mkdir "$scratch/group" "$scratch/empty"

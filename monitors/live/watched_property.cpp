@@ -42,6 +42,7 @@ void WatchedProperty::set_absent_tracepoints(std::vector<std::string> names) {
 nlohmann::json WatchedProperty::status() const {
     nlohmann::json status = to_json(monitor_->summary());
     status["group"] = group_;
+    status["changed_source"] = monitor_->changed_source().string();
     status["paused"] = !detached() && monitor_->instance()->paused();
     reactions_.add_to(status);
     const std::lock_guard hold(mutex_);

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "monitors/runtime/report_builder.hpp"
 
@@ -31,6 +33,23 @@ Verdict judge(const Counters& counters) {
     return reasons_for_doubt(counters).empty() ? Verdict::ok : Verdict::inconclusive;
 }
 
+// Whether the file is there and says something else than `text`.
+bool says_otherwise(const std::filesystem::path& file, std::string_view text) {
+    std::ifstream stream(file, std::ios::binary);
+    if (!stream) return false;
+    const std::string read{std::istreambuf_iterator<char>(stream), {}};
+    return !stream.bad() && read != text;
+}
+
+std::filesystem::path changed_source_of(const std::filesystem::path& library, const MonitorDescriptor& descriptor) {
+    const auto folder = library.parent_path();
+    for (const auto& beside : {folder, folder / "../../../share/lockstep/dot"}) {
+        const auto file = beside / descriptor.dot_file;
+        if (says_otherwise(file, descriptor.dot_source)) return file.lexically_normal();
+    }
+    return {};
+}
+
 }  // namespace
 
 std::string_view to_string(Verdict verdict) {
@@ -47,16 +66,17 @@ std::string_view to_string(Verdict verdict) {
 
 // The loaded shared object: closed when the last monitor made from it is gone.
 struct Monitor::Library {
-    explicit Library(const std::filesystem::path& file)
+    explicit Library(const std::filesystem::path& given)
         // A path with a slash: dlopen then looks nowhere else.
-        : handle(dlopen(std::filesystem::absolute(file).c_str(), RTLD_NOW | RTLD_LOCAL)) {
+        : file(std::filesystem::absolute(given)), handle(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) {
         if (handle == nullptr)
-            throw MonitorError(fmt::format("cannot load the property {}: {}", file.string(), dlerror()));
+            throw MonitorError(fmt::format("cannot load the property {}: {}", given.string(), dlerror()));
     }
     ~Library() { dlclose(handle); }
     Library(const Library&) = delete;
     Library& operator=(const Library&) = delete;
 
+    std::filesystem::path file;
     void* handle;
 };
 
@@ -68,6 +88,9 @@ std::unique_ptr<Monitor> Monitor::load(const std::filesystem::path& file, const 
         throw MonitorError(
             fmt::format("{} was compiled for version {} of the monitor interface, this is {}: compile it again",
                         file.string(), descriptor->abi, abi_version));
+    if (const auto changed = changed_source_of(library->file, *descriptor); !changed.empty())
+        throw MonitorError(fmt::format("{} was compiled from another text than {} has now: compile it again",
+                                       file.string(), changed.string()));
     MonitorInstance* instance = descriptor->create(options);
     if (instance == nullptr)
         throw MonitorError(fmt::format("no memory for {} contexts of {}", options.contexts, descriptor->name));
@@ -79,6 +102,10 @@ Monitor::Monitor(std::shared_ptr<Library> library, const MonitorDescriptor* desc
 
 Monitor::~Monitor() {
     descriptor_->destroy(instance_);
+}
+
+std::filesystem::path Monitor::changed_source() const {
+    return changed_source_of(library_->file, *descriptor_);
 }
 
 std::span<const BindingDescriptor> Monitor::bindings() const {
@@ -125,13 +152,15 @@ Summary Monitor::summary(std::size_t pending_limit) const {
     for (std::uint32_t i = 0; i < descriptor_->event_count; ++i)
         if (events[i] == 0) summary.unseen_events.emplace_back(descriptor_->events[i].name);
 
-    const auto add_pending = [&](const std::uint64_t* key, std::uint16_t state) {
+    for (std::uint32_t i = 0; i < descriptor_->state_count; ++i) summary.states.push_back({descriptor_->states[i]});
+    const auto add_context = [&](const std::uint64_t* key, std::uint16_t state) {
+        ++summary.states[state].contexts;
         if (descriptor_->final_states[state] != 0 || summary.pending.size() >= pending_limit) return;
         summary.pending.push_back({name_keys(*descriptor_, *instance_, key), descriptor_->states[state]});
     };
     instance_->visit_contexts([](void* data, const std::uint64_t* key,
-                                 std::uint16_t state) { (*static_cast<decltype(&add_pending)>(data))(key, state); },
-                              const_cast<void*>(static_cast<const void*>(&add_pending)));
+                                 std::uint16_t state) { (*static_cast<decltype(&add_context)>(data))(key, state); },
+                              const_cast<void*>(static_cast<const void*>(&add_context)));
     return summary;
 }
 

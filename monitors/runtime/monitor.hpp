@@ -17,7 +17,8 @@
 
 namespace lockstep::monitors {
 
-// A property that cannot be loaded: no such file, not a compiled property, another ABI version, no memory.
+// A property that cannot be loaded: no such file, not a compiled property, another ABI version, an automaton that has
+// changed since, no memory.
 class MonitorError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -40,6 +41,12 @@ struct EdgeCoverage {
     std::uint64_t taken = 0;
 };
 
+// How many contexts are in a state. A context that is not known to be in one is in none.
+struct StateCount {
+    std::string state;
+    std::uint64_t contexts = 0;
+};
+
 // Everything that a table or a JSON object about a run needs.
 struct Summary {
     std::string name;
@@ -47,6 +54,7 @@ struct Summary {
     std::vector<std::string> reasons;  // why inconclusive, in words; empty otherwise
     Counters counters;
     std::vector<EdgeCoverage> edges;
+    std::vector<StateCount> states;          // in the order of the automaton
     std::vector<std::string> unseen_events;  // a property that saw nothing proves nothing
     std::vector<PendingContext> pending;     // at most the number asked for
 };
@@ -55,7 +63,8 @@ struct Summary {
 // any time. Destroy it only when nobody delivers any more.
 class Monitor {
  public:
-    // Loads `file`, a shared object made by `lockstep compile` or lockstep_add_monitor. Throws MonitorError.
+    // Loads `file`, a shared object made by `lockstep compile` or lockstep_add_monitor. Throws MonitorError, also when
+    // changed_source() would tell of a file: what is judged is what the author can read.
     static std::unique_ptr<Monitor> load(const std::filesystem::path& file, const InstanceOptions& options = {});
 
     ~Monitor();
@@ -66,6 +75,10 @@ class Monitor {
     std::string_view name() const { return descriptor_->name; }
     // The automaton, as its author wrote it.
     std::string_view dot_source() const { return descriptor_->dot_source; }
+
+    // The automaton's file, when it now says something else than what was compiled; empty otherwise, and when there is
+    // none: beside the shared object or, for an installed one, in PREFIX/share/lockstep/dot. Reads the file.
+    std::filesystem::path changed_source() const;
 
     // The tracepoints it listens to; an index into this is the `binding` of deliver().
     std::span<const BindingDescriptor> bindings() const;

@@ -32,6 +32,9 @@ nlohmann::json to_json(const Summary& summary) {
                          {"to_state", edge.to_state},
                          {"line", edge.line},
                          {"taken", edge.taken}});
+    nlohmann::json states = nlohmann::json::array();
+    for (const StateCount& each : summary.states)
+        states.push_back({{"state", each.state}, {"contexts", each.contexts}});
     nlohmann::json pending = nlohmann::json::array();
     for (const PendingContext& context : summary.pending) {
         nlohmann::json keys = nlohmann::json::object();
@@ -43,6 +46,7 @@ nlohmann::json to_json(const Summary& summary) {
             {"reasons", summary.reasons},
             {"counters", counters_json(summary.counters)},
             {"edges", edges},
+            {"states", states},
             {"unseen_events", summary.unseen_events},
             {"pending", pending}};
 }
