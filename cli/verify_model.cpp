@@ -65,6 +65,7 @@ void print_json(const std::string& trace, const NfsModelResult& result) {
                       {"events", result.reading.events},
                       {"lost", result.reading.lost},
                       {"judged", result.judged},
+                      {"judged_procedures", result.judged_procedures},
                       {"skipped", result.skipped},
                       {"difference", result.difference},
                       {"exit_status", exit_status(result.verdict)}};

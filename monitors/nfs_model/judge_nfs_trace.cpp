@@ -67,6 +67,7 @@ class Judge final : public TraceJudge {
                     break;
                 }
         result_.judged = judge.judged();
+        result_.judged_procedures = judge.judged_procedures();
         result_.skipped = judge.skipped();
         find_reasons(judge);
         // After a file that the trace does not know, the model may be wrong.

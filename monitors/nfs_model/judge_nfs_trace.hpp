@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,10 @@ struct RecordedNfsCall {
 struct NfsModelResult {
     OfflineResult reading;
     Verdict verdict = Verdict::inconclusive;
-    std::vector<std::string> reasons;    // why it is inconclusive
-    std::uint64_t judged = 0;            // calls that were compared with the model
-    std::uint64_t skipped = 0;           // calls that the model says nothing of
+    std::vector<std::string> reasons;                        // why it is inconclusive
+    std::uint64_t judged = 0;                                // calls that were compared with the model
+    std::map<std::string, std::uint64_t> judged_procedures;  // the same by procedure, named as in the recorded text
+    std::uint64_t skipped = 0;                               // calls that the model says nothing of
     std::string difference;              // the first reply that is not the model's; empty when there is none
     std::vector<RecordedNfsCall> calls;  // all of them, in the order that was judged
 };

@@ -43,6 +43,14 @@ std::string from_hex(std::string_view text) {
     return result;
 }
 
+// The text up to `end`, taken off its front with the end.
+std::string cut_off(std::string& text, char end) {
+    const std::size_t size = std::min(text.find(end), text.size());
+    std::string front = text.substr(0, size);
+    text.erase(0, size + 1);
+    return front;
+}
+
 // What the model has no reason for; the server may have one, and then nothing has changed.
 bool is_beyond_the_model(nfsstat3 status) {
     constexpr std::array beyond{NFS3ERR_IO,        NFS3ERR_NOSPC,       NFS3ERR_ROFS,       NFS3ERR_DQUOT,
@@ -70,8 +78,8 @@ struct CallJudge::Words {
         }
     }
     static bool is_key(std::string_view text) {
-        constexpr std::array<std::string_view, 9> keys{"mode", "size", "file", "attr", "count",
-                                                       "eof",  "data", "text", "names"};
+        constexpr std::array<std::string_view, 11> keys{"mode", "size", "file",  "attr",  "count", "eof",
+                                                        "data", "text", "names", "files", "rights"};
         return std::ranges::find(keys, text) != keys.end();
     }
     std::string word(std::size_t index) const { return index < words.size() ? words[index] : std::string(); }
@@ -130,7 +138,10 @@ std::optional<std::string> CallJudge::judge(std::uint32_t uid, std::string_view 
         return std::nullopt;
     }
     ++judged_;
-    std::string problem = compare(expected, reply, uid);
+    ++judged_procedures_[call.word(0)];
+    std::string problem = compare(expected, reply);
+    if (problem.empty() && status == NFS3_OK && call.word(0) == "access" && uid == 0)
+        problem = compare_rights(expected.node, number_of<std::uint32_t>(call.word(2)), reply);
     if (problem.empty()) return std::nullopt;
     return fmt::format("\"{}\" was answered \"{}\": {}", call_text.substr(0, 200), reply_text.substr(0, 200), problem);
 }
@@ -171,7 +182,9 @@ CallJudge::Expected CallJudge::expect(const Words& call, const Words& reply) {
     if (verb == "write") return expect_write(call, reply);
     if (verb == "read") return expect_read(call, reply);
     Expected expected{.node = *node};
-    if (verb == "getattr" || verb == "setattr") {
+    static const std::set<std::string> of_attributes{"getattr", "setattr", "access",  "commit",
+                                                     "fsstat",  "fsinfo",  "pathconf"};
+    if (of_attributes.contains(verb)) {
         ReferenceModel::Attributes ignored{};
         if (size) expected.status = model_.set_size(*node, *size);
         if (expected.status == NFS3_OK && call.has("mode")) expected.status = model_.set_mode(*node, mode(0));
@@ -180,10 +193,11 @@ CallJudge::Expected CallJudge::expect(const Words& call, const Words& reply) {
         std::string text;
         expected.status = model_.readlink(*node, text);
         if (status == NFS3_OK && text != unquoted(reply.value("text"))) expected.problem = "the link holds " + text;
-    } else if (verb == "readdir") {
+    } else if (verb == "readdir" || verb == "readdirplus") {
         std::map<std::string, Node> names;
         expected.status = model_.readdir(*node, names);
         if (status == NFS3_OK && expected.status == NFS3_OK) expected.problem = compare_names(*node, call, reply);
+        if (status == NFS3_OK && expected.problem.empty()) expected.problem = compare_entries(*node, reply);
     } else {
         expected.is_known = false;
     }
@@ -244,7 +258,31 @@ std::string CallJudge::compare_names(Node directory, const Words& call, const Wo
     return {};
 }
 
-std::string CallJudge::compare(const Expected& expected, const Words& reply, std::uint32_t) {
+// READDIRPLUS: what is said of each name is true of the file that has it at this moment.
+std::string CallJudge::compare_entries(Node directory, const Words& reply) {
+    std::string names = reply.value("names"), files = reply.value("files");
+    while (!names.empty() && !files.empty()) {
+        const std::string name = unquoted(cut_off(names, ','));
+        std::string about = cut_off(files, '/');
+        const std::string file = cut_off(about, ':');
+        const Node node = model_.lookup(directory, name).node;
+        std::string problem = file == "-" ? std::string() : compare_file(node, file);
+        if (problem.empty() && !about.empty()) problem = compare_attributes(node, about);
+        if (!problem.empty()) return fmt::format("of \"{}\": {}", name, problem);
+    }
+    return {};
+}
+
+// A read-only export, of which the model knows nothing, takes away all rights to change something.
+std::string CallJudge::compare_rights(Node node, std::uint32_t asked, const Words& reply) const {
+    constexpr std::uint32_t changes = ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_DELETE;
+    std::uint32_t rights = 0;
+    model_.access(node, asked, rights);
+    const auto told = number_of<std::uint32_t>(reply.value("rights"));
+    return told == rights || told == (rights & ~changes) ? std::string() : fmt::format("the rights are {}", rights);
+}
+
+std::string CallJudge::compare(const Expected& expected, const Words& reply) {
     if (expected.status != reply.status())
         return fmt::format("the model answers {}", static_cast<int>(expected.status));
     if (!expected.problem.empty() || expected.status != NFS3_OK) return expected.problem;

@@ -30,6 +30,8 @@ class CallJudge {
 
     /// Calls that were compared with the model.
     std::uint64_t judged() const { return judged_; }
+    /// The same by procedure, named as in the recorded text.
+    const std::map<std::string, std::uint64_t>& judged_procedures() const { return judged_procedures_; }
     /// Calls of which the model says nothing: of other procedures, or refused for reasons that it does not have (no
     /// space, permissions of others than the superuser).
     std::uint64_t skipped() const { return skipped_; }
@@ -44,10 +46,12 @@ class CallJudge {
 
     std::optional<Node> find(const std::string& file, wire::nfsstat3 status);
     Expected expect(const Words& call, const Words& reply);
-    std::string compare(const Expected& expected, const Words& reply, std::uint32_t uid);
+    std::string compare(const Expected& expected, const Words& reply);
     std::string compare_file(Node node, const std::string& file);
     std::string compare_attributes(Node node, const std::string& text) const;
     std::string compare_names(Node directory, const Words& call, const Words& reply) const;
+    std::string compare_entries(Node directory, const Words& reply);
+    std::string compare_rights(Node node, std::uint32_t asked, const Words& reply) const;
     Expected expect_write(const Words& call, const Words& reply);
     Expected expect_read(const Words& call, const Words& reply);
 
@@ -58,6 +62,7 @@ class CallJudge {
     std::uint32_t compared_mode_ = 07777;
     bool has_begun_ = false;  // with an empty file system
     std::uint64_t judged_ = 0;
+    std::map<std::string, std::uint64_t> judged_procedures_;
     std::uint64_t skipped_ = 0;
     std::set<std::string> doubts_;
 };

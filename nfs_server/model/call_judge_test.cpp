@@ -63,6 +63,40 @@ TEST_F(Judged, OtherAttributesAreTold) {
     EXPECT_THAT(judge("getattr 7.1", "0 attr=1,4644,1,5"), HasSubstr("the mode is 644"));
 }
 
+TEST_F(Judged, RightsThatTheSuperuserHasNotAreTold) {
+    make_file();
+    EXPECT_EQ("", judge("access 7.1 63", "0 rights=13 attr=1,644,1,5"));
+    EXPECT_EQ("", judge("access 2.1 63", "0 rights=31"));
+    EXPECT_EQ("", judge("access 7.1 63", "0 rights=1")) << "through a read-only export";
+    EXPECT_EQ("", judge("access 7.1 63", "0 rights=0", 10)) << "another user's are not known";
+    EXPECT_THAT(judge("access 7.1 63", "0 rights=45"), HasSubstr("the rights are 13"));
+}
+
+TEST_F(Judged, WhatIsSaidOfANameInAListingIsTold) {
+    make_file();
+    EXPECT_EQ("", judge("readdirplus 2.1 0", "0 eof=1 names=.,..,a, files=2.1:2,755,2,0/-/7.1:1,644,1,5/"));
+    EXPECT_THAT(judge("readdirplus 2.1 0", "0 eof=1 names=a,.,.., files=7.1:1,644,1,6/-/-/"),
+                HasSubstr("of \"a\": the size is 5"));
+}
+
+TEST_F(Judged, AHandleOfAnotherFileInAListingIsTold) {
+    make_file();
+    EXPECT_EQ("", judge("create 2.1 b guarded", "0 file=8.1"));
+    EXPECT_THAT(judge("readdirplus 2.1 0", "0 eof=1 names=.,..,a,b, files=-/-/8.1/8.1/"),
+                HasSubstr("of \"a\": the model finds 7.1"));
+}
+
+TEST_F(Judged, AttributesBesideOtherRepliesAreTold) {
+    for (const char* verb : {"commit", "fsstat", "fsinfo", "pathconf"}) {
+        CallJudge judge;
+        judge.judge(0, "start", "1");
+        const std::string call = std::string(verb) + " 2.1";
+        EXPECT_EQ(judge.judge(0, call, "0 attr=2,755,2,0"), std::nullopt);
+        EXPECT_THAT(judge.judge(0, call, "0 attr=2,755,3,0").value_or(""), HasSubstr("there are 2 links")) << verb;
+        EXPECT_EQ(judge.judged_procedures().at(verb), 2u);
+    }
+}
+
 TEST_F(Judged, AnotherFilesHandleIsTold) {
     make_file();
     EXPECT_EQ("", judge("create 2.1 b guarded mode=644", "0 file=8.1 attr=1,644,1,0"));

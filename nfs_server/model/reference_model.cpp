@@ -217,6 +217,15 @@ nfsstat3 ReferenceModel::getattr(Node file, Attributes& attributes) const {
     return NFS3_OK;
 }
 
+nfsstat3 ReferenceModel::access(Node file, std::uint32_t asked, std::uint32_t& rights) const {
+    if (!is_alive(file)) return NFS3ERR_STALE;
+    const bool may_execute = (at(file).mode & 0111) != 0;
+    rights = asked & (at(file).type == NF3DIR
+                          ? ACCESS3_READ | ACCESS3_LOOKUP | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_DELETE
+                          : ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND | (may_execute ? ACCESS3_EXECUTE : 0));
+    return NFS3_OK;
+}
+
 nfsstat3 ReferenceModel::readdir(Node directory, std::map<std::string, Node>& names) const {
     if (auto status = judge_directory(directory); status != NFS3_OK) return status;
     names = at(directory).names;

@@ -52,6 +52,8 @@ class ReferenceModel {
     wire::nfsstat3 read(Node file, std::uint64_t offset, std::uint32_t count, std::string& data) const;
     wire::nfsstat3 readlink(Node link, std::string& text) const;
     wire::nfsstat3 getattr(Node file, Attributes& attributes) const;
+    /// Of the rights that are asked for (ACCESS3_*), those that the superuser has.
+    wire::nfsstat3 access(Node file, std::uint32_t asked, std::uint32_t& rights) const;
     wire::nfsstat3 readdir(Node directory, std::map<std::string, Node>& names) const;
 
     /// Nodes made so far, dead ones included.

@@ -59,8 +59,11 @@ std::string set(const sattr3& attributes) {
     return text;
 }
 
+std::string attribute_list(const fattr3& found) {
+    return fmt::format("{},{:o},{},{}", static_cast<int>(found.type), found.mode, found.nlink, found.size);
+}
 std::string attributes(const fattr3& found) {
-    return fmt::format(" attr={},{:o},{},{}", static_cast<int>(found.type), found.mode, found.nlink, found.size);
+    return " attr=" + attribute_list(found);
 }
 std::string attributes(const post_op_attr& found) {
     return found.attributes_follow ? attributes(found.post_op_attr_u.attributes) : std::string();
@@ -84,6 +87,9 @@ std::string describe(const SETATTR3args& args) {
 }
 std::string describe(const LOOKUP3args& args) {
     return "lookup " + place(args.what);
+}
+std::string describe(const ACCESS3args& args) {
+    return fmt::format("access {} {}", file(args.object), args.access);
 }
 std::string describe(const READLINK3args& args) {
     return "readlink " + file(args.symlink);
@@ -131,6 +137,21 @@ std::string describe(const LINK3args& args) {
 std::string describe(const READDIR3args& args) {
     return fmt::format("readdir {} {}", file(args.dir), args.cookie);
 }
+std::string describe(const READDIRPLUS3args& args) {
+    return fmt::format("readdirplus {} {}", file(args.dir), args.cookie);
+}
+std::string describe(const FSSTAT3args& args) {
+    return "fsstat " + file(args.fsroot);
+}
+std::string describe(const FSINFO3args& args) {
+    return "fsinfo " + file(args.fsroot);
+}
+std::string describe(const PATHCONF3args& args) {
+    return "pathconf " + file(args.object);
+}
+std::string describe(const COMMIT3args& args) {
+    return "commit " + file(args.file);
+}
 
 std::string describe(const GETATTR3res& res) {
     return "0" + attributes(res.GETATTR3res_u.resok.obj_attributes);
@@ -141,6 +162,10 @@ std::string describe(const SETATTR3res& res) {
 std::string describe(const LOOKUP3res& res) {
     const auto& ok = res.LOOKUP3res_u.resok;
     return "0 file=" + file(ok.object) + attributes(ok.obj_attributes);
+}
+std::string describe(const ACCESS3res& res) {
+    const auto& ok = res.ACCESS3res_u.resok;
+    return fmt::format("0 rights={}{}", ok.access, attributes(ok.obj_attributes));
 }
 std::string describe(const READLINK3res& res) {
     return "0 text=" + quoted(res.READLINK3res_u.resok.data);
@@ -175,6 +200,30 @@ std::string describe(const READDIR3res& res) {
     for (const entry3* entry = ok.reply.entries; entry != nullptr; entry = entry->nextentry)
         text += quoted(entry->name) + ",";
     return text;
+}
+std::string describe(const READDIRPLUS3res& res) {
+    const auto& ok = res.READDIRPLUS3res_u.resok;
+    std::string names, files;
+    for (const entryplus3* entry = ok.reply.entries; entry != nullptr; entry = entry->nextentry) {
+        names += quoted(entry->name) + ",";
+        files += entry->name_handle.handle_follows ? file(entry->name_handle.post_op_fh3_u.handle) : "-";
+        if (const post_op_attr& found = entry->name_attributes; found.attributes_follow)
+            files += ":" + attribute_list(found.post_op_attr_u.attributes);
+        files += "/";
+    }
+    return fmt::format("0 eof={} names={} files={}", ok.reply.eof ? 1 : 0, names, files);
+}
+std::string describe(const FSSTAT3res& res) {
+    return "0" + attributes(res.FSSTAT3res_u.resok.obj_attributes);
+}
+std::string describe(const FSINFO3res& res) {
+    return "0" + attributes(res.FSINFO3res_u.resok.obj_attributes);
+}
+std::string describe(const PATHCONF3res& res) {
+    return "0" + attributes(res.PATHCONF3res_u.resok.obj_attributes);
+}
+std::string describe(const COMMIT3res& res) {
+    return "0" + attributes(res.COMMIT3res_u.resok.file_wcc.after);
 }
 
 }  // namespace lockstep::server::ops

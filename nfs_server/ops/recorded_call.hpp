@@ -14,6 +14,7 @@ constexpr std::uint32_t max_recorded_bytes = 64 * 1024;
 std::string describe(const wire::GETATTR3args&);
 std::string describe(const wire::SETATTR3args&);
 std::string describe(const wire::LOOKUP3args&);
+std::string describe(const wire::ACCESS3args&);
 std::string describe(const wire::READLINK3args&);
 std::string describe(const wire::READ3args&);
 std::string describe(const wire::WRITE3args&);
@@ -26,10 +27,16 @@ std::string describe(const wire::RMDIR3args&);
 std::string describe(const wire::RENAME3args&);
 std::string describe(const wire::LINK3args&);
 std::string describe(const wire::READDIR3args&);
+std::string describe(const wire::READDIRPLUS3args&);
+std::string describe(const wire::FSSTAT3args&);
+std::string describe(const wire::FSINFO3args&);
+std::string describe(const wire::PATHCONF3args&);
+std::string describe(const wire::COMMIT3args&);
 
 std::string describe(const wire::GETATTR3res&);
 std::string describe(const wire::SETATTR3res&);
 std::string describe(const wire::LOOKUP3res&);
+std::string describe(const wire::ACCESS3res&);
 std::string describe(const wire::READLINK3res&);
 std::string describe(const wire::READ3res&);
 std::string describe(const wire::WRITE3res&);
@@ -39,6 +46,11 @@ std::string describe(const wire::SYMLINK3res&);
 std::string describe(const wire::MKNOD3res&);
 std::string describe(const wire::LINK3res&);
 std::string describe(const wire::READDIR3res&);
+std::string describe(const wire::READDIRPLUS3res&);
+std::string describe(const wire::FSSTAT3res&);
+std::string describe(const wire::FSINFO3res&);
+std::string describe(const wire::PATHCONF3res&);
+std::string describe(const wire::COMMIT3res&);
 
 /// Calls that the model says nothing of.
 template <class Args>
