@@ -52,6 +52,9 @@ class CallQueue {
         return task;
     }
 
+    // A moment's view.
+    bool is_empty() const { return size_ == 0; }
+
     // The thread is about to wait. False: there is a call, it shall not wait. Followed by leave_idle() if true.
     bool enter_idle() {
         ++idle_threads_;

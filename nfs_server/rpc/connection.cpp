@@ -1,5 +1,6 @@
 #include "nfs_server/rpc/connection.hpp"
 
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@ namespace lockstep::server::rpc {
 namespace {
 
 constexpr int64_t ns_per_ms = 1'000'000;
+// How long a thread sleeps at the socket of one client that pauses.
+constexpr timeval longest_wait{.tv_sec = 0, .tv_usec = 2000};
 
 }  // namespace
 
@@ -23,10 +26,12 @@ Connection::Connection(int socket, uint64_t id, const PeerAddress& peer, const D
       peer_(peer),
       dispatcher_(dispatcher),
       environment_(environment),
+      watch_(environment.epoll, socket, id),
       reader_(environment.limits.max_record_bytes, environment.budget),
       output_(socket, environment.budget),
       last_activity_ns_(environment.clock.monotonic_ns()),
       written_change_ns_(last_activity_ns_) {
+    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &longest_wait, sizeof longest_wait);
     lttng_ust_tracepoint(rpc, connection_opened, id_, peer_.to_string().c_str());
 }
 
@@ -48,6 +53,10 @@ void Connection::writable(Calls& calls) {
 
 void Connection::read_turn(Calls& calls) {
     if (read_turns_.fetch_add(1) != 0) return;  // the thread that reads will look again
+    finish_read_turn(calls);
+}
+
+void Connection::finish_read_turn(Calls& calls) {
     uint32_t seen = 1;
     do {
         seen = read_turns_.load();
@@ -68,33 +77,74 @@ bool Connection::may_read() {
 
 void Connection::read_until_empty(Calls& calls) {
     while (may_read()) {
-        const auto room = reader_.room();
-        size_t room_bytes = 0;
-        for (const iovec& piece : room) room_bytes += piece.iov_len;
-        msghdr message{};
-        message.msg_iov = room.data();
-        message.msg_iovlen = room.size();
-        const ssize_t size_bytes = recvmsg(socket_, &message, MSG_DONTWAIT);
-        if (size_bytes > 0) {
-            received(static_cast<size_t>(size_bytes), calls);
-            // A short read emptied the socket: its next byte brings a new event. Its end may have come without one.
-            if (static_cast<size_t>(size_bytes) < room_bytes && !hang_up_) return;
-        } else if (size_bytes == 0) {
-            input_ended_ = true;
-            close_if_done();
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return;
-        } else if (errno != EINTR) {
-            close();
-        }
+        const Read found = read_some(MSG_DONTWAIT, calls);
+        if (found == Read::emptied || found == Read::nothing) return;
     }
+}
+
+Connection::Read Connection::read_some(int flags, Calls& calls) {
+    const auto room = reader_.room();
+    size_t room_bytes = 0;
+    for (const iovec& piece : room) room_bytes += piece.iov_len;
+    msghdr message{};
+    message.msg_iov = room.data();
+    message.msg_iovlen = room.size();
+    const ssize_t size_bytes = recvmsg(socket_, &message, flags);
+    if (size_bytes > 0) {
+        received(static_cast<size_t>(size_bytes), calls);
+        // A short read emptied the socket: its next byte brings a new event. Its end may have come without one.
+        return static_cast<size_t>(size_bytes) < room_bytes && !hang_up_ ? Read::emptied : Read::more;
+    }
+    if (size_bytes == 0) {
+        input_ended_ = true;
+        close_if_done();
+        return Read::ended;
+    }
+    if (errno == EINTR) return Read::more;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return Read::nothing;
+    close();
+    return Read::ended;
+}
+
+bool Connection::wait_for_requests(Patience& patience, Calls& calls) {
+    if (in_flight_ != 0 || output_.queued_bytes() != 0) return false;
+    if (read_turns_.fetch_add(1) != 0) return false;
+    Read found = Read::nothing;
+    if (may_read()) {
+        found = poll_for_input(patience, calls);
+        if (found == Read::nothing) found = read_some(0, calls);
+    }
+    // A reading that emptied the socket and that nobody was told of meanwhile need not be repeated.
+    uint32_t only_this = 1;
+    const bool is_done = found == Read::emptied || found == Read::nothing;
+    if (!is_done || !read_turns_.compare_exchange_strong(only_this, 0)) finish_read_turn(calls);
+    return found != Read::nothing || !calls.empty();
+}
+
+// Others who want this processor go first, each time.
+Connection::Read Connection::poll_for_input(Patience& patience, Calls& calls) {
+    const uint32_t polls = patience.polls();
+    for (uint32_t i = 0; i < polls; ++i) {
+        const Read found = read_some(MSG_DONTWAIT, calls);
+        if (found != Read::nothing) {
+            patience.was_answered();
+            return found;
+        }
+        patience.begin_yield();
+        sched_yield();
+        if (!patience.end_yield()) return read_some(MSG_DONTWAIT, calls);
+    }
+    if (polls != 0) patience.was_in_vain();
+    return Read::nothing;
 }
 
 void Connection::received(size_t size_bytes, Calls& calls) {
     const int64_t now_ns = environment_.clock.monotonic_ns();
-    last_activity_ns_ = now_ns;
     records_.clear();
     if (const auto taken = reader_.take(size_bytes, records_); !taken) return close_because(to_string(taken.error()));
+    const bool came_alone = records_.size() == 1 && in_flight_ == 0 && !reader_.is_inside_record();
+    briskness_.request(now_ns - last_activity_ns_, came_alone, environment_.work_found);
+    last_activity_ns_ = now_ns;
     for (Record& record : records_) calls.push_back(std::make_unique<Call>(std::move(record)));
     in_flight_ += static_cast<uint32_t>(records_.size());
     if (!reader_.is_inside_record()) {

@@ -15,12 +15,15 @@
 #include <vector>
 
 #include "nfs_server/base/clock.hpp"
+#include "nfs_server/rpc/briskness.hpp"
 #include "nfs_server/rpc/call.hpp"
 #include "nfs_server/rpc/dispatcher.hpp"
 #include "nfs_server/rpc/limits.hpp"
 #include "nfs_server/rpc/output_queue.hpp"
+#include "nfs_server/rpc/patience.hpp"
 #include "nfs_server/rpc/peer_address.hpp"
 #include "nfs_server/rpc/record_reader.hpp"
+#include "nfs_server/rpc/socket_watch.hpp"
 
 namespace lockstep::server::rpc {
 
@@ -29,11 +32,13 @@ struct ConnectionEnvironment {
     const Limits& limits;
     const Clock& clock;
     MemoryBudget& budget;
+    int epoll;                                // the set that tells of input and of room for output
+    const std::atomic<uint64_t>& work_found;  // how often the crew has found some
 };
 
 class Connection {
  public:
-    // Takes the socket, which is non-blocking, over. Fires rpc:connection_opened; the destructor rpc:connection_closed.
+    // Takes the socket over. Fires rpc:connection_opened; the destructor rpc:connection_closed.
     Connection(int socket, uint64_t id, const PeerAddress& peer, const Dispatcher& dispatcher,
                const ConnectionEnvironment& environment);
     ~Connection();
@@ -45,6 +50,10 @@ class Connection {
     // The socket may hold input; hang_up: the client has ended its side, or the connection broke. Appends requests that
     // have come whole; run() takes each of them exactly once. Any thread.
     void readable(bool hang_up, Calls& calls);
+    // Waits at the socket for input, for a short while, and reads as readable() does. False: none came, or there is
+    // something else to wait for; the sockets' events tell of it once the watch is resumed. Of a thread that has
+    // suspended the watch.
+    bool wait_for_requests(Patience& patience, Calls& calls);
     // The socket may take output. Appends as readable() does. Any thread.
     void writable(Calls& calls);
     // Runs a request and sends its reply. Appends as readable() does: its end may let the connection be read on. Any
@@ -58,6 +67,13 @@ class Connection {
     // No event of the socket matters any more; whoever holds the connection in a table lets go of it.
     bool is_closed() const { return closed_; }
 
+    const Briskness& briskness() const { return briskness_; }
+    // Told by the thread that stays with it: the crew serves it no more, or again.
+    void begin_stay() { briskness_.change_hands(); }
+    void end_stay() { briskness_.forget(); }
+    // Whether the threads that wait for all sockets are told of this one.
+    SocketWatch& watch() { return watch_; }
+
     // Why the connection should be closed now, nullptr if it need not. One thread at a time.
     const char* expired(int64_t now_ns);
     // How long there has been nothing under way; -1: there is something.
@@ -68,8 +84,18 @@ class Connection {
     int socket() const { return socket_; }
 
  private:
+    // What one receiving call found.
+    enum class Read {
+        more,     // as much as it could take, or it was interrupted: ask again
+        emptied,  // something, and nothing is left
+        nothing,  // so far
+        ended,    // the end of the input
+    };
     void read_turn(Calls& calls);
+    void finish_read_turn(Calls& calls);
     void read_until_empty(Calls& calls);
+    Read read_some(int flags, Calls& calls);
+    Read poll_for_input(Patience& patience, Calls& calls);
     bool may_read();
     void received(size_t size_bytes, Calls& calls);
     bool client_is_slow() const;
@@ -85,6 +111,8 @@ class Connection {
     const Dispatcher& dispatcher_;
     const ConnectionEnvironment environment_;
 
+    SocketWatch watch_;
+    Briskness briskness_;                  // told by the thread whose turn it is to read
     std::atomic<uint32_t> read_turns_{0};  // asked for and not yet finished; who raises it from 0 reads
     std::atomic<bool> hang_up_{false};
     std::atomic<bool> paused_{false};  // unread input waits for a request or reply to go

@@ -15,14 +15,26 @@ thread_local uint64_t looks_at_last_work = 0;
 
 }  // namespace
 
-Crew::Crew(uint32_t places, const std::atomic<uint32_t>& idle_threads)
-    : places_(places), idle_threads_(idle_threads), granted_(places), lookout_([this] { look_out(); }) {
+Crew::Crew(uint32_t places, const std::atomic<uint32_t>& idle_threads, std::function<bool()> each_look)
+    : places_(places),
+      idle_threads_(idle_threads),
+      each_look_(std::move(each_look)),
+      granted_(places),
+      lookout_([this] { look_out(); }) {
     pthread_setname_np(lookout_.native_handle(), "rpc-lookout");
 }
 
 Crew::~Crew() {
     stop();
     lookout_.join();
+}
+
+bool Crew::is_at_work() {
+    return has_place;
+}
+
+void Crew::look_out_for_more() {
+    if (lookout_sleeps_) wake_lookout();
 }
 
 void Crew::stop() {
@@ -96,6 +108,8 @@ void Crew::look_out() {
 // Under the mutex.
 void Crew::look(uint64_t& work_seen) {
     ++looks_;
+    const auto wants_more = [this] { return each_look_ && each_look_(); };
+    const bool wanted_more = wants_more();
     const uint64_t work_found = work_found_;
     const bool is_quiet = work_found == work_seen;
     work_seen = work_found;
@@ -105,9 +119,10 @@ void Crew::look(uint64_t& work_seen) {
         place_free_.notify_one();
         return;
     }
-    // Whoever finds work from now on sees that the lookout sleeps, or is seen here.
+    if (wanted_more) return;
+    // Whoever finds work, or wants looks, from now on sees that the lookout sleeps, or is seen here.
     lookout_sleeps_ = true;
-    if (work_found_ != work_found) lookout_sleeps_ = false;
+    if (work_found_ != work_found || wants_more()) lookout_sleeps_ = false;
 }
 
 }  // namespace lockstep::server::rpc

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -22,8 +23,9 @@ namespace lockstep::server::rpc {
 
 class Crew final : public WaitObserver {
  public:
-    // places: how many may be at work, at least 1. idle_threads: how many of those are waiting for sockets.
-    Crew(uint32_t places, const std::atomic<uint32_t>& idle_threads);
+    // places: how many may be at work, at least 1. idle_threads: how many of those are waiting for sockets. each_look:
+    // is called by the lookout, every few milliseconds while there is work or it says that it wants to be.
+    Crew(uint32_t places, const std::atomic<uint32_t>& idle_threads, std::function<bool()> each_look = {});
     // No thread is in it any more.
     ~Crew();
 
@@ -33,6 +35,13 @@ class Crew final : public WaitObserver {
     void found_work();
     // The thread leaves its place. Wakes another when nobody looks at the sockets.
     void about_to_wait() override;
+
+    // How often work was found so far.
+    const std::atomic<uint64_t>& work_found() const { return work_found_; }
+    // each_look wants to be called from now on.
+    void look_out_for_more();
+    // The calling thread has a place.
+    static bool is_at_work();
 
     // Lets join() return false. Any thread.
     void stop();
@@ -46,6 +55,7 @@ class Crew final : public WaitObserver {
 
     const uint32_t places_;
     const std::atomic<uint32_t>& idle_threads_;
+    const std::function<bool()> each_look_;
 
     std::atomic<uint64_t> work_found_{0};
     std::atomic<uint64_t> looks_{0};  // of the lookout

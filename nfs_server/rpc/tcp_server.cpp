@@ -40,13 +40,12 @@ FileDescriptor opened(int number, const char* what) {
     return FileDescriptor(number);
 }
 
-// How many threads shall be at work: as many as this process can run at a time, and one that is ready when one of them
-// is held up for a moment.
-uint32_t places_at_work() {
+// That this process can use at a time.
+uint32_t processors() {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 2;
-    return static_cast<uint32_t>(CPU_COUNT(&allowed)) + 1;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
+    return static_cast<uint32_t>(CPU_COUNT(&allowed));
 }
 
 FileDescriptor open_reserve() {
@@ -67,7 +66,9 @@ TcpServer::TcpServer(const Limits& limits, const Clock& clock)
       timer_(opened(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "timerfd_create")),
       stop_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       reserve_(open_reserve()),
-      crew_(places_at_work(), queue_.idle_threads()) {
+      attendants_(processors()),
+      // One more at work than there are processors: it is ready when one of them is held up for a moment.
+      crew_(processors() + 1, queue_.idle_threads(), [this] { return attendants_.look(); }) {
     const timespec period{.tv_sec = 0, .tv_nsec = time_limits_period_ms * 1'000'000};
     const itimerspec repeated{.it_interval = period, .it_value = period};
     timerfd_settime(timer_.get(), 0, &repeated, nullptr);
@@ -164,6 +165,32 @@ void TcpServer::handle_connection(uint64_t id, uint32_t events) {
     const bool hang_up = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     if (hang_up || (events & EPOLLIN)) connection->readable(hang_up, calls);
     serve_first(connection, calls);
+    if (connection->briskness().is_brisk() && crew_.is_at_work() && is_at_leisure(*connection)) attend(connection);
+}
+
+// A thread can stay with the connection: its client and the others like it are no more than there are processors, no
+// request waits for a thread, and somebody looks at the sockets.
+bool TcpServer::is_at_leisure(const Connection& connection) const {
+    return connection.briskness().clients_of_crew() + attendants_.count() <= attendants_.most() && queue_.is_empty() &&
+           queue_.idle_threads() > 0 && !stopping_;
+}
+
+// Serves one connection until its client is brisk no more, or a thread is needed elsewhere.
+void TcpServer::attend(const std::shared_ptr<Connection>& connection) {
+    Attendants::Stay stay(attendants_, connection);
+    if (!stay.has_begun()) return;
+    crew_.look_out_for_more();
+    crew_.about_to_wait();
+    Patience patience(limits_.polls_of_brisk_client, clock_);
+    Connection::Calls calls;
+    while (stay.goes_on() && connection->briskness().is_brisk() && is_at_leisure(*connection) &&
+           connection->wait_for_requests(patience, calls)) {
+        stay.begin_turn();
+        serve_first(connection, calls);
+        stay.end_turn();
+    }
+    connection->end_stay();
+    forget_if_closed(connection);
 }
 
 void TcpServer::serve_first(const std::shared_ptr<Connection>& connection, Connection::Calls& calls) {
@@ -192,7 +219,7 @@ void TcpServer::accept_all(Listener& listener) {
         sockaddr_storage storage{};
         socklen_t size_bytes = sizeof storage;
         auto* address = reinterpret_cast<sockaddr*>(&storage);
-        const int socket = accept4(listener.socket.get(), address, &size_bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int socket = accept4(listener.socket.get(), address, &size_bytes, SOCK_CLOEXEC);
         if (socket >= 0) {
             admit(listener, socket, PeerAddress(address, size_bytes));
         } else if (errno == EMFILE || errno == ENFILE) {
@@ -223,9 +250,9 @@ void TcpServer::admit(Listener& listener, int socket, const PeerAddress& peer) {
     ++accepted_;
     const auto connection =
         std::make_shared<Connection>(owned.release(), ++last_connection_id_, peer, *listener.dispatcher,
-                                     ConnectionEnvironment{limits_, clock_, budget_});
+                                     ConnectionEnvironment{limits_, clock_, budget_, epoll_.get(), crew_.work_found()});
     connections_.add(connection);
-    watch(socket, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection->id());
+    connection->watch().begin();
 }
 
 // Closes the connection that has been idle longest. False: none has been idle long enough.
@@ -284,7 +311,7 @@ void TcpServer::stop() {
 }
 
 TcpServer::Counts TcpServer::counts() const {
-    return {accepted_, refused_, evicted_, expired_, connections_.count(), budget_.taken_bytes()};
+    return {accepted_, refused_, evicted_, expired_, connections_.count(), attendants_.count(), budget_.taken_bytes()};
 }
 
 }  // namespace lockstep::server::rpc

@@ -1,8 +1,9 @@
 // ONC RPC over TCP: listening sockets, connections, and the threads that serve them. Rpc layer.
 //
-// All threads are alike, and few of them at work (crew.hpp). Each of these waits for the next event of any socket, reads
-// what has come, runs the first request itself and leaves the others to whoever is free. So a request costs no hand-over
-// between threads, and one that waits for the disk or a lock gives its place to another thread.
+// All threads are alike, and few of them at work (crew.hpp). Each of these waits for the next event of any socket,
+// reads what has come, runs the first request itself and leaves the others to whoever is free. So a request costs no
+// hand-over between threads, and one that waits for the disk or a lock gives its place to another thread. Who is sent
+// one request after another by a brisk client stays with it for as long as nobody else needs a thread (attendants.hpp).
 #pragma once
 
 #include <atomic>
@@ -17,6 +18,7 @@
 
 #include "nfs_server/base/clock.hpp"
 #include "nfs_server/base/result.hpp"
+#include "nfs_server/rpc/attendants.hpp"
 #include "nfs_server/rpc/call_queue.hpp"
 #include "nfs_server/rpc/connection_table.hpp"
 #include "nfs_server/rpc/crew.hpp"
@@ -37,6 +39,7 @@ class TcpServer {
         uint64_t evicted_connections;  // idle ones that gave way
         uint64_t expired_connections;  // by a time limit
         size_t open_connections;
+        size_t attended_connections;  // with a thread that stays
         size_t held_bytes;  // of the memory budget
     };
 
@@ -78,6 +81,8 @@ class TcpServer {
     void accept_all(Listener& listener);
     void admit(Listener& listener, int socket, const PeerAddress& peer);
     bool make_way();
+    void attend(const std::shared_ptr<Connection>& connection);
+    bool is_at_leisure(const Connection& connection) const;
     void serve_first(const std::shared_ptr<Connection>& connection, Connection::Calls& calls);
     void run(CallQueue::Task&& task);
     void forget_if_closed(const std::shared_ptr<Connection>& connection);
@@ -93,6 +98,7 @@ class TcpServer {
     std::deque<Listener> listeners_;
     ConnectionTable connections_;
     CallQueue queue_;
+    Attendants attendants_;
     Crew crew_;
     std::vector<std::thread> threads_;
 
