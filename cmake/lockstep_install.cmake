@@ -24,6 +24,6 @@ install(CODE [[
 
 # Not under a sanitizer: its runtime does not travel with what is installed.
 if(NOT LOCKSTEP_SANITIZE)
-    lockstep_script_test(install LABELS house TIMEOUT 120
+    lockstep_script_test(install LABELS house
         COMMAND ${PROJECT_SOURCE_DIR}/cmake/install_test/run ${PROJECT_BINARY_DIR})
 endif()

@@ -27,7 +27,7 @@ function(lockstep_test name)
     endif()
     cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
     if(NOT ARG_TIMEOUT)
-        set(ARG_TIMEOUT 60)
+        set(ARG_TIMEOUT 180)
     endif()
     math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * ${lockstep_timeout_factor}")
     add_executable(${name} ${ARG_SOURCES})
@@ -42,19 +42,23 @@ function(lockstep_test name)
         PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${labels}" ENVIRONMENT "${environment}")
 endfunction()
 
-# lockstep_script_test(NAME COMMAND … [LABELS …] [TIMEOUT seconds] [SERIAL]): any command; exit status 0 passes.
+# lockstep_script_test(NAME COMMAND … [LABELS …] [TIMEOUT seconds] [SERIAL]): any command; exit status 0 passes. Scenarios, which have the
+# processors' use for themselves in mind and end many processes at once, are not run beside each other.
 function(lockstep_script_test name)
     if(NOT LOCKSTEP_TESTS)
         return()
     endif()
     cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
     if(NOT ARG_TIMEOUT)
-        set(ARG_TIMEOUT 60)
+        set(ARG_TIMEOUT 180)
     endif()
     math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * ${lockstep_timeout_factor}")
     add_test(NAME ${name} COMMAND ${ARG_COMMAND})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
         ENVIRONMENT "${LOCKSTEP_TEST_ENVIRONMENT}" RUN_SERIAL "${ARG_SERIAL}")
+    if("scenario" IN_LIST ARG_LABELS)
+        set_tests_properties(${name} PROPERTIES RESOURCE_LOCK scenario)
+    endif()
 endfunction()
 
 # lockstep_fuzz_targets(FILE_fuzz.cpp… [LIBS …]): with clang, a libFuzzer program for each. Their entry points run in tests as well.
