@@ -72,7 +72,8 @@ TEST(ExportTable, APathLiesInTheDeepestExport) {
 TEST(Export, SquashesWhoItIsToldTo) {
     const rpc::Credentials root{.is_auth_sys = true, .uid = 0, .gid = 0, .supplementary_gids = {}, .machine_name = {}};
     const std::vector<std::uint32_t> groups{10, 11};
-    const rpc::Credentials user{.is_auth_sys = true, .uid = 1000, .gid = 100, .supplementary_gids = groups, .machine_name = {}};
+    const rpc::Credentials user{
+        .is_auth_sys = true, .uid = 1000, .gid = 100, .supplementary_gids = groups, .machine_name = {}};
     Export one{.path = "/a", .anonymous_uid = 99, .anonymous_gid = 98};
     EXPECT_EQ(one.effective(root).uid, 0u);
     one.squash = Squash::root;
@@ -137,10 +138,17 @@ TEST_F(Exported, AReadOnlyExportChangesNothing) {
     EXPECT_EQ(client_->remove(directory, "file").status, wire::NFS3ERR_ROFS);
     EXPECT_EQ(client_->rename(directory, "file", directory, "new").status, wire::NFS3ERR_ROFS);
     EXPECT_EQ(client_->setattr(directory, test::with_mode(0)).status, wire::NFS3ERR_ROFS);
+    EXPECT_EQ(client_->create_exclusive(directory, "new", 1).status, wire::NFS3ERR_ROFS);
+    EXPECT_EQ(client_->mkdir(directory, "new").status, wire::NFS3ERR_ROFS);
+    EXPECT_EQ(client_->symlink(directory, "new", "x").status, wire::NFS3ERR_ROFS);
+    EXPECT_EQ(client_->mknod(directory, "new", wire::NF3FIFO).status, wire::NFS3ERR_ROFS);
+    EXPECT_EQ(client_->rmdir(directory, "file").status, wire::NFS3ERR_ROFS);
     const auto found = client_->lookup(directory, "file");
     ASSERT_EQ(found.status, wire::NFS3_OK);
     const Handle file = test::to_handle(found.LOOKUP3res_u.resok.object);
     EXPECT_EQ(client_->write(file, 0, "x").status, wire::NFS3ERR_ROFS);
+    EXPECT_EQ(client_->write(file, 0, "x", wire::UNSTABLE).status, wire::NFS3ERR_ROFS);
+    EXPECT_EQ(client_->link(file, directory, "new").status, wire::NFS3ERR_ROFS);
     EXPECT_EQ(client_->read(file, 0, 1).status, wire::NFS3_OK);
     const auto access = client_->access(file, ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND);
     EXPECT_EQ(access.ACCESS3res_u.resok.access, std::uint32_t{ACCESS3_READ});
@@ -156,6 +164,34 @@ TEST_F(Exported, TheSuperuserIsNobodyWhereItIsSquashed) {
     const auto made = client_->create(through("/a", below_), "mine");
     ASSERT_EQ(made.status, wire::NFS3_OK);
     EXPECT_EQ(client_->attributes(test::to_handle(made.CREATE3res_u.resok.obj)).uid, rpc::Credentials::nobody_id);
+}
+
+TEST_F(Exported, EverybodyIsNobodyWhereAllAreSquashed) {
+    serve({{.path = "/a", .squash = Squash::all, .anonymous_uid = 99, .anonymous_gid = 98}, {.path = "/b"}});
+    plain_.setattr(below_, test::with_mode(0777));
+    for (const test::Caller& caller : {test::Caller{0, 0}, test::Caller{1000, 100, {50, 51}}}) {
+        client_->become(caller);
+        const auto made = client_->create(through("/a", below_), std::to_string(caller.uid));
+        ASSERT_EQ(made.status, wire::NFS3_OK);
+        const auto attributes = client_->attributes(test::to_handle(made.CREATE3res_u.resok.obj));
+        EXPECT_EQ(attributes.uid, 99u);
+        EXPECT_EQ(attributes.gid, 98u);
+        const auto other = client_->create(through("/b", below_), "b" + std::to_string(caller.uid));
+        EXPECT_EQ(client_->attributes(test::to_handle(other.CREATE3res_u.resok.obj)).uid, caller.uid);
+    }
+}
+
+TEST_F(Exported, NetworksOfBothFamiliesDecide) {
+    serve({{.path = "/a", .clients = {*Network::parse("192.0.2.0/24"), *Network::parse("2001:db8::/32")}}});
+    const auto status_from = [&](const char* address) {
+        client_->move_to(peer(address));
+        return client_->getattr(through("/a", below_)).status;
+    };
+    EXPECT_EQ(status_from("192.0.2.77"), wire::NFS3_OK);
+    EXPECT_EQ(status_from("::ffff:192.0.2.77"), wire::NFS3_OK);
+    EXPECT_EQ(status_from("2001:db8:1::1"), wire::NFS3_OK);
+    EXPECT_EQ(status_from("192.0.3.77"), wire::NFS3ERR_ACCES);
+    EXPECT_EQ(status_from("2001:db9::1"), wire::NFS3ERR_ACCES);
 }
 
 TEST_F(Exported, TwoExportsAreTwoFileSystemsToLinkAndRename) {

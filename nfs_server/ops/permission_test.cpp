@@ -122,6 +122,20 @@ TEST_F(PermissionOf, ChangingADirectoryTakesWriteAndExecute) {
     EXPECT_EQ(client_.remove(directory_, "file").status, NFS3_OK);
 }
 
+TEST_F(PermissionOf, ASupplementaryGroupHasTheGroupsRights) {
+    set_directory(0750);
+    set_file(0640);
+    EXPECT_EQ(client_.lookup(directory_, "file").status, NFS3ERR_ACCES);
+    client_.become({30, 40, {7, 8, 20}});
+    EXPECT_EQ(client_.lookup(directory_, "file").status, NFS3_OK);
+    EXPECT_EQ(client_.readdir(directory_).status, NFS3_OK);
+    EXPECT_EQ(client_.read(file_, 0, 9).status, NFS3_OK);
+    EXPECT_EQ(client_.write(file_, 0, "x").status, NFS3ERR_ACCES);
+    EXPECT_EQ(client_.create(directory_, "new").status, NFS3ERR_ACCES);
+    client_.become({30, 40, {7, 8, 21}});
+    EXPECT_EQ(client_.read(file_, 0, 9).status, NFS3ERR_ACCES);
+}
+
 TEST_F(PermissionOf, DataTakesReadAndWrite) {
     set_file(0602);
     EXPECT_EQ(client_.read(file_, 0, 9).status, NFS3ERR_ACCES);
