@@ -13,6 +13,8 @@
 #include "cli/run_report.hpp"
 #include "cli/run_shrink.hpp"
 #include "cli/terminal.hpp"
+#include "cli/versions.hpp"
+#include "monitors/runtime/monitor.hpp"
 #include "netns_harness/kernel_clients.hpp"
 #include "netns_harness/run.hpp"
 #include "netns_harness/sandbox.hpp"
@@ -86,12 +88,14 @@ class ResultDirectory {
     const fs::path& path() const { return path_; }
 
     // Writes the results; `result.kept_in` says afterwards where they can be found.
-    void store(harness::RunResult& result, const harness::Scenario& scenario, const std::vector<fs::path>& traces) {
+    void store(harness::RunResult& result, const harness::Scenario& scenario, const std::vector<fs::path>& traces,
+               const std::string& versions) {
         if (keep_)
             result.kept_in = path_;
         else if (result.verdict() != Verdict::ok)
             result.kept_in = new_directory(result);
         harness::write_file(path_ / "scenario.toml", scenario.source);
+        harness::write_file(path_ / "versions.json", versions);
         if (!result.kept_in.empty()) write_results(result, path_);
         if (!result.kept_in.empty() && !traces.empty()) copy_traces(traces);
         if (!keep_ && !result.kept_in.empty()) fs::copy(path_, result.kept_in, fs::copy_options::recursive);
@@ -134,6 +138,16 @@ harness::RunOptions options_of(const RunArguments& arguments) {
     return options;
 }
 
+std::string versions_of(const harness::RunOptions& options) {
+    const harness::Programs& programs = options.programs;
+    std::vector<fs::path> files{fs::read_symlink("/proc/self/exe")};
+    for (const fs::path& program : {programs.nfs_server, programs.lock_client, programs.file_client, programs.dlm_node})
+        if (fs::exists(program)) files.push_back(program);
+    for (const harness::PropertyPlan& plan : options.scenario.properties)
+        files.push_back(monitors::find_monitor(plan.name));
+    return versions_json(files);
+}
+
 // The part of a run that happens inside the sandbox; its exit status is the command's.
 int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunObserver& observer,
                harness::Sandbox& sandbox) {
@@ -145,7 +159,7 @@ int run_inside(const RunArguments& arguments, harness::RunOptions& options, RunO
     line.clear();
     if (const std::string calls = observer.recorded_calls(); !calls.empty())
         harness::write_file(results.path() / "calls", calls);
-    results.store(result, options.scenario, observer.traces());
+    results.store(result, options.scenario, observer.traces(), versions_of(options));
     const bool colour = colours_are_wanted(STDOUT_FILENO);
     std::fputs(
         (arguments.json ? harness::to_json(result) : harness::to_report(result, report_columns(), colour)).c_str(),
