@@ -145,11 +145,54 @@ class Writer {
     pid_t pid_ = -1;
 };
 
+// True when the file system below takes O_DIRECT. tmpfs does not (before Linux 6.6).
+bool takes_direct_io(const std::filesystem::path& directory) {
+    const auto file = directory / ("direct-" + std::to_string(getpid()));
+    const int opened = open(file.c_str(), O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+    std::filesystem::remove(file);
+    if (opened < 0) return false;
+    close(opened);
+    return true;
+}
+
+// Where the disk goes: to the directory for temporary files, or, when that takes no O_DIRECT, beside the build.
+std::filesystem::path place_of_the_disk() {
+    const auto usual = std::filesystem::temp_directory_path();
+    const char* build = std::getenv("LOCKSTEP_BUILD_DIR");
+    const std::filesystem::path other = build != nullptr ? build : ".";
+    return takes_direct_io(usual) || !takes_direct_io(other) ? usual : other;
+}
+
+// The flags with which a process has a file open, as the kernel tells them; nothing when it has not.
+std::optional<unsigned> flags_of(pid_t pid, const std::filesystem::path& file) {
+    const std::filesystem::path process = "/proc/" + std::to_string(pid);
+    for (const auto& entry : std::filesystem::directory_iterator(process / "fd")) {
+        std::error_code ignored;
+        if (std::filesystem::read_symlink(entry.path(), ignored) != std::filesystem::canonical(file)) continue;
+        std::ifstream info(process / "fdinfo" / entry.path().filename());
+        for (std::string word, value; info >> word >> value;)
+            if (word == "flags:") return static_cast<unsigned>(std::stoul(value, nullptr, 8));
+    }
+    return std::nullopt;
+}
+
+// With O_DIRECT a killed process leaves nothing in the page cache: what is there afterwards was written.
+void expect_direct(const ServerProcess& server, const std::filesystem::path& disk) {
+    const auto flags = flags_of(server.pid(), disk);
+    ASSERT_TRUE(flags.has_value()) << "the server does not have " << disk << " open";
+    const bool is_direct = (*flags & O_DIRECT) != 0;
+    EXPECT_EQ(is_direct, takes_direct_io(disk.parent_path())) << "flags 0" << std::oct << *flags;
+    testing::Test::RecordProperty("direct_io", is_direct ? "yes" : "no");
+    if (!is_direct)
+        std::fprintf(stderr, "The file system of %s takes no O_DIRECT: this run tells nothing about it.\n",
+                     disk.c_str());
+}
+
 TEST(Crash, WhatWasAcknowledgedAsStableSurvivesKillNine) {
     const uint64_t seed = 5;
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937_64 random(seed);
-    TemporaryDirectory directory;
+    TemporaryDirectory directory(place_of_the_disk());
     const std::string disk = "file:" + (directory.path() / "disk").string();
     std::vector<Writer> writers;
     for (int id = 0; id < 3; ++id) writers.emplace_back(id, directory.path());
@@ -157,6 +200,7 @@ TEST(Crash, WhatWasAcknowledgedAsStableSurvivesKillNine) {
     int acknowledged = 0;
     for (int round = 0; round < 6; ++round) {
         ServerProcess server(directory.path(), round == 0 ? disk + ":64M" : disk);
+        expect_direct(server, directory.path() / "disk");
         NfsClient client(server.url());
         for (Writer& writer : writers) writer.judge(client);
         for (Writer& writer : writers) writer.start(server.url(), random());

@@ -36,6 +36,11 @@ class Configured : public testing::Test {
         }
         return lines;
     }
+    static int occurrences(const std::string& text, const std::string& part) {
+        int count = 0;
+        for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+        return count;
+    }
     // The exports once they are `wanted`, or what they are after a while.
     std::vector<std::string> exported_in_the_end(uint16_t port, const std::vector<std::string>& wanted) const {
         for (int tries = 0; tries < 5000 && exported(port) != wanted; ++tries) usleep(1000);
@@ -119,12 +124,21 @@ TEST_F(Configured, SighupReadsTheExportsAgainAndAnErrorChangesNothing) {
     EXPECT_EQ(exported_in_the_end(server.port(), both), both);
     EXPECT_EQ(status_of(client.exchange(create_call(2, root, "b"))), wire::NFS3ERR_ROFS) << "handles stay valid";
 
+    // A wrong value, no TOML at all, nothing there: each is told, and nothing changes.
+    const auto reload_in_vain = [&](int times, const char* message) {
+        kill(server.pid(), SIGHUP);
+        for (int tries = 0; tries < 5000 && occurrences(server.errors(), "stay as they are") < times; ++tries)
+            usleep(1000);
+        EXPECT_THAT(server.errors(), HasSubstr(message));
+        EXPECT_EQ(occurrences(server.errors(), "stay as they are"), times) << server.errors();
+        EXPECT_EQ(exported(server.port()), both) << message;
+    };
     write("[[export]]\npath = \"export\"\n");
-    kill(server.pid(), SIGHUP);
-    for (int tries = 0; tries < 5000 && server.errors().find("stay as they are") == std::string::npos; ++tries)
-        usleep(1000);
-    EXPECT_THAT(server.errors(), HasSubstr("server.toml:1:1: an export needs a path"));
-    EXPECT_EQ(exported(server.port()), both);
+    reload_in_vain(1, "server.toml:1:1: an export needs a path");
+    write("[[export]]\npath = \"/export\"\n[[export\n");
+    reload_in_vain(2, "server.toml:3:");
+    std::filesystem::remove(file());
+    reload_in_vain(3, "server.toml");
 
     write("[[export]]\npath = \"/more\"\n");
     kill(server.pid(), SIGHUP);

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/un.h>
 
+#include <atomic>
+#include <memory>
 #include <regex>
 #include <set>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -228,6 +231,92 @@ TEST(Logs, AreJsonObjectsWhenAskedFor) {
         messages.push_back(object.at("level").get<std::string>() + " " + object.at("message").get<std::string>());
     }
     EXPECT_THAT(messages, testing::Contains("info stopping"));
+}
+
+// What clients were told of is there after a stop under load, although nobody asked for it to be stable; and since
+// nothing was lost, the write verifier is the same.
+TEST(GracefulStop, UnderLoadLosesNothingThatWasAcknowledged) {
+    constexpr uint32_t clients_count = 4, acknowledged_before_the_stop = 200;
+    TemporaryDirectory directory;
+    const std::string disk = "file:" + (directory.path() / "disk").string();
+    ServerProcess server(directory.path(), disk + ":64M");
+    const Handle root = RawClient(server.port()).mount();
+    const auto verifier_in = [](const rpc::test::Bytes& reply) {
+        return std::string(reinterpret_cast<const char*>(reply.data()) + reply.size() - 8, 8);
+    };
+    std::vector<Handle> files(clients_count);
+    std::vector<uint64_t> acknowledged(clients_count);
+    std::vector<std::string> verifiers(clients_count);
+    std::atomic<uint32_t> acknowledged_in_all{0};
+    std::vector<std::thread> clients;
+    for (uint32_t i = 0; i < clients_count; ++i)
+        clients.emplace_back([&, i] {
+            RawClient client(server.port());
+            const uint32_t xid = (i + 1) << 20;
+            files[i] = created_handle(client.exchange(create_call(xid, root, std::to_string(i))));
+            // Each write fills the next 100 bytes with a letter of its own, until the server is gone.
+            for (;; ++acknowledged[i], ++acknowledged_in_all) {
+                const std::string data(100, static_cast<char>('a' + acknowledged[i] % 26));
+                const auto reply = client.exchange(write_call(xid + 1 + static_cast<uint32_t>(acknowledged[i]),
+                                                              files[i], data, wire::UNSTABLE, acknowledged[i] * 100));
+                if (status_of(reply) != wire::NFS3_OK) return;
+                verifiers[i] = verifier_in(reply);
+            }
+        });
+    while (acknowledged_in_all < acknowledged_before_the_stop) std::this_thread::yield();
+    EXPECT_EQ(server.stop(), 0);
+    for (auto& client : clients) client.join();
+
+    const ServerProcess next(directory.path(), disk);
+    RawClient client(next.port());
+    for (uint32_t i = 0; i < clients_count; ++i) {
+        std::string expected;
+        for (uint64_t k = 0; k < acknowledged[i]; ++k) expected += std::string(100, static_cast<char>('a' + k % 26));
+        std::string found;
+        for (bool is_end = false; !is_end;) {
+            const auto part = client.read(files[i], found.size(), 1u << 20);
+            ASSERT_TRUE(part.has_value());
+            found += *part;
+            is_end = part->empty();
+        }
+        EXPECT_EQ(found.substr(0, expected.size()), expected) << "client " << i;
+        EXPECT_EQ(verifier_in(client.exchange(write_call(7 + i, files[i], "x", wire::UNSTABLE))), verifiers[i]);
+    }
+}
+
+// The third is refused, or one of the two gives way that has done nothing for a second: this machine may be slow.
+TEST_F(Metrics, ConnectionsAreNoMoreThanTheLimit) {
+    const ServerProcess server(directory_.path(), "memory:64M", {"--metrics", "0", "--max-connections", "2"});
+    RawClient first(server.port()), second(server.port()), third(server.port());
+    const int served = !first.mount().empty() + !second.mount().empty() + !third.mount().empty();
+    EXPECT_EQ(served, 2);
+    const std::string metrics = body_of(get(metrics_port(server), "/metrics"));
+    EXPECT_EQ(value_of(metrics, "nfs_server_connections"), 2u);
+    EXPECT_EQ(value_of(metrics, "nfs_server_connections_closed_total{reason=\"limit\"}") +
+                  value_of(metrics, "nfs_server_connections_closed_total{reason=\"idle\"}"),
+              1u);
+}
+
+// Eight connections begin requests of a mebibyte and never end them; four of those are all that may be held.
+TEST_F(Metrics, RequestsThatDoNotEndAreBoundedInMemory) {
+    constexpr uint64_t limit = 4u << 20;
+    const ServerProcess server(directory_.path(), "memory:64M", {"--metrics", "0", "--max-memory", "4M"});
+    rpc::test::Bytes begun;
+    rpc::test::append_word(begun, 0x80000000u | (1u << 20));
+    begun.resize((1u << 20) - 100);
+    std::vector<std::unique_ptr<rpc::test::Client>> clients;
+    uint64_t most = 0;
+    for (int i = 0; i < 8; ++i) {
+        clients.push_back(std::make_unique<rpc::test::Client>(server.port()));
+        clients.back()->send(begun);
+        most =
+            std::max(most, value_of(body_of(get(metrics_port(server), "/metrics")), "nfs_server_request_memory_bytes"));
+    }
+    EXPECT_LE(most, limit);
+    EXPECT_GT(most, limit / 8);
+    clients.clear();
+    for (int tries = 0; tries < 1000 && RawClient(server.port()).mount().empty(); ++tries) std::this_thread::yield();
+    EXPECT_FALSE(RawClient(server.port()).mount().empty()) << "others are served";
 }
 
 TEST(LimitsOfTheServer, ALargerRequestCostsItsConnectionAndFsinfoTellsWhatFits) {

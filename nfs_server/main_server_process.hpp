@@ -20,8 +20,8 @@ namespace lockstep::server::test {
 // A new directory under the system's own for temporary files, removed with everything in it.
 class TemporaryDirectory {
  public:
-    TemporaryDirectory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "nfs_server_test.XXXXXX").string();
+    explicit TemporaryDirectory(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+        std::string pattern = (parent / "nfs_server_test.XXXXXX").string();
         if (!mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp");
         path_ = pattern;
     }

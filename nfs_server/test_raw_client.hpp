@@ -1,6 +1,7 @@
 // For tests: a client that speaks RPC itself, so that a call can be sent again: no library lets its user do that.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "nfs_server/rpc/test_client.hpp"
@@ -63,6 +64,16 @@ class RawClient {
         if (!reply || reply->fhs_status != wire::MNT3_OK) return {};
         const auto& handle = reply->mountres3_u.mountinfo.fhandle;
         return Handle(handle.fhandle3_val, handle.fhandle3_len);
+    }
+
+    // What a READ gives; nothing when it fails.
+    std::optional<std::string> read(const Handle& file, uint64_t offset, uint32_t count) {
+        Arena arena;
+        const wire::READ3args args{fh(file), offset, count};
+        const auto res = client_.call<wire::READ3args, wire::READ3res>(nfs(NFSPROC3_READ), wire::xdr_READ3args, args,
+                                                                       wire::xdr_READ3res, arena, 0u);
+        if (!res || res->status != wire::NFS3_OK) return std::nullopt;
+        return std::string(res->READ3res_u.resok.data.data_val, res->READ3res_u.resok.data.data_len);
     }
 
     // Sends a message and waits for its reply; empty when the connection is gone.
