@@ -26,8 +26,8 @@ namespace lockstep::cli {
 
 int print_judged(const RunProgramOptions& options, const std::vector<nlohmann::json>& properties, int wait_status) {
     std::fprintf(stderr, "lockstep: %s ended with %s\n", options.command[0].c_str(), text_of_end(wait_status).c_str());
-    if (!options.out.empty() && std::freopen(options.out.c_str(), "w", stdout) == nullptr)
-        throw std::runtime_error("can't write " + options.out);
+    std::fflush(stdout);
+    if (options.result_descriptor >= 0) dup2(options.result_descriptor, STDOUT_FILENO);
     print_properties(properties, options.json);
     std::fflush(stdout);
     return exit_status_of(properties);
@@ -118,7 +118,19 @@ int run_threads(const RunProgramOptions& options) {
     return print_judged(options, judged(scratch, last_status, end), end);
 }
 
+// Before the program runs: what can't be written is told at once, and a reader of JSON gets nothing else.
+void prepare_result(RunProgramOptions& options) {
+    if (!options.out.empty()) {
+        options.result_descriptor = open(options.out.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (options.result_descriptor < 0) throw std::runtime_error("can't write " + options.out);
+    } else if (options.json) {
+        options.result_descriptor = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+    }
+}
+
 int run(RunProgramOptions& options) {
+    prepare_result(options);
     if (options.properties.empty())
         options.properties = options.file_locks ? std::vector<std::string>{"mutual_exclusion"}
                                                 : std::vector<std::string>{"pthread_mutex", "lock_order"};
@@ -139,8 +151,10 @@ Command::Run declare(CLI::App& app) {
                    "What happens on a violation (repeatable): log[:FILE], dump[:FOLDER], abort; default log")
         ->allow_extra_args(false);
     app.add_option("--contexts", options->attach.instance.contexts, "Locks, or pairs of locks, alive at once");
-    app.add_option("-o,--out", options->out, "Write the result here: stdout is the program's too");
-    app.add_flag("--json", options->json, "The result as JSON");
+    app.add_option("-o,--out", options->out, "Write the result here: stdout is the program's, too");
+    app.add_flag(
+        "--json", options->json,
+        "The result as JSON; without --out the program's standard output goes to stderr, and stdout is the JSON alone");
     app.add_option("command", options->command, "-- PROGRAM ARGUMENT…")->required()->option_text(" ");
     app.positionals_at_end();
     app.footer(

@@ -15,6 +15,7 @@ struct RunProgramOptions {
     monitors::AttachOptions attach;
     std::string out;
     bool json = false;
+    int result_descriptor = -1;  // where the result goes; -1: to stdout
     bool file_locks = false;
     bool no_loss = false;
 };

@@ -42,6 +42,12 @@ expect 3 "$lockstep" run-program -- bash -c 'ls -l /proc/$$/fd >descriptors'   #
 [ "$(grep -c ' 5[0-9][0-9] -> .*\(socket\|eventfd\)' descriptors)" -ge 2 ]
 grep -E ' (1[0-9]|[0-9]) -> .*(socket|eventfd|lttng)' descriptors && exit 1
 
+# Its own output does not get between the JSON.
+"$lockstep" run-program --json -- "$target" in-order >alone.json 2>spoken
+grep -q '^done$' spoken
+[ "$(head -c 1 alone.json)" = '[' ]
+expect 2 "$lockstep" run-program --out none/result.json -- touch started
+[ ! -e started ]
 expect 1 "$lockstep" run-program --json --out result.json -- "$target" both-orders
 grep -q '"verdict": "violated"' result.json
 grep -q '^done$' out
