@@ -17,6 +17,15 @@ constexpr int64_t ns_per_ms = 1'000'000;
 // How long a thread sleeps at the socket of one client that pauses.
 constexpr timeval longest_wait{.tv_sec = 0, .tv_usec = 2000};
 
+// As recvmsg, which costs the system more for a single piece.
+ssize_t receive(int socket, std::span<iovec> room, int flags) {
+    if (room.size() == 1) return recv(socket, room[0].iov_base, room[0].iov_len, flags);
+    msghdr message{};
+    message.msg_iov = room.data();
+    message.msg_iovlen = room.size();
+    return recvmsg(socket, &message, flags);
+}
+
 }  // namespace
 
 Connection::Connection(int socket, uint64_t id, const PeerAddress& peer, const Dispatcher& dispatcher,
@@ -28,7 +37,7 @@ Connection::Connection(int socket, uint64_t id, const PeerAddress& peer, const D
       environment_(environment),
       watch_(environment.epoll, socket, id),
       reader_(environment.limits.max_record_bytes, environment.budget),
-      output_(socket, environment.budget),
+      output_(socket, environment.budget, spare_call_),
       last_activity_ns_(environment.clock.monotonic_ns()),
       written_change_ns_(last_activity_ns_) {
     setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &longest_wait, sizeof longest_wait);
@@ -86,10 +95,7 @@ Connection::Read Connection::read_some(int flags, Calls& calls) {
     const auto room = reader_.room();
     size_t room_bytes = 0;
     for (const iovec& piece : room) room_bytes += piece.iov_len;
-    msghdr message{};
-    message.msg_iov = room.data();
-    message.msg_iovlen = room.size();
-    const ssize_t size_bytes = recvmsg(socket_, &message, flags);
+    const ssize_t size_bytes = receive(socket_, room, flags);
     if (size_bytes > 0) {
         received(static_cast<size_t>(size_bytes), calls);
         // A short read emptied the socket: its next byte brings a new event. Its end may have come without one.
@@ -145,7 +151,7 @@ void Connection::received(size_t size_bytes, Calls& calls) {
     const bool came_alone = records_.size() == 1 && in_flight_ == 0 && !reader_.is_inside_record();
     briskness_.request(now_ns - last_activity_ns_, came_alone, environment_.work_found);
     last_activity_ns_ = now_ns;
-    for (Record& record : records_) calls.push_back(std::make_unique<Call>(std::move(record)));
+    for (Record& record : records_) calls.push_back(make_call(std::move(record)));
     in_flight_ += static_cast<uint32_t>(records_.size());
     if (!reader_.is_inside_record()) {
         record_began_ns_ = 0;
@@ -153,6 +159,14 @@ void Connection::received(size_t size_bytes, Calls& calls) {
         record_began_ns_ = now_ns;
     }
     records_.clear();
+}
+
+std::unique_ptr<Call> Connection::make_call(Record&& record) {
+    auto call = spare_call_.take();
+    if (!call) return std::make_unique<Call>(std::move(record));
+    reader_.reuse(std::move(call->record));
+    call->record = std::move(record);
+    return call;
 }
 
 bool Connection::client_is_slow() const {

@@ -24,6 +24,7 @@
 #include "nfs_server/rpc/peer_address.hpp"
 #include "nfs_server/rpc/record_reader.hpp"
 #include "nfs_server/rpc/socket_watch.hpp"
+#include "nfs_server/rpc/spare_call.hpp"
 
 namespace lockstep::server::rpc {
 
@@ -98,6 +99,7 @@ class Connection {
     Read poll_for_input(Patience& patience, Calls& calls);
     bool may_read();
     void received(size_t size_bytes, Calls& calls);
+    std::unique_ptr<Call> make_call(Record&& record);
     bool client_is_slow() const;
     void park(std::unique_ptr<Call> call, Calls& calls);
     void unpark(Calls& calls);
@@ -122,6 +124,7 @@ class Connection {
     std::vector<Record> records_;  // likewise
 
     std::atomic<uint32_t> in_flight_{0};  // read and not yet answered, parked ones included
+    SpareCall spare_call_;
     OutputQueue output_;
 
     std::mutex parked_mutex_;

@@ -6,12 +6,33 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace lockstep::server::rpc {
 namespace {
 
 constexpr size_t max_pieces = 64;
 constexpr uint32_t last_fragment = 0x80000000;
+// What is no more than this is copied together: one piece costs the system less than several.
+constexpr size_t copied_bytes = 1024;
+
+// Writes what the socket takes of the pieces, as sendmsg does.
+ssize_t send_pieces(int socket, std::span<iovec> pieces) {
+    constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    std::array<std::byte, copied_bytes> whole;
+    size_t size_bytes = 0;
+    for (const iovec& piece : pieces) {
+        if (piece.iov_len > whole.size() - size_bytes) {
+            msghdr message{};
+            message.msg_iov = pieces.data();
+            message.msg_iovlen = pieces.size();
+            return sendmsg(socket, &message, flags);
+        }
+        std::memcpy(whole.data() + size_bytes, piece.iov_base, piece.iov_len);
+        size_bytes += piece.iov_len;
+    }
+    return ::send(socket, whole.data(), size_bytes, flags);
+}
 
 }  // namespace
 
@@ -37,12 +58,10 @@ OutputQueue::State OutputQueue::write(std::unique_lock<std::mutex>& hold) {
     writing_ = true;
     while (!replies_.empty() && !broken_) {
         std::array<iovec, max_pieces> pieces;
-        msghdr message{};
-        message.msg_iov = pieces.data();
-        message.msg_iovlen = gather(pieces);
+        const size_t count = gather(pieces);
         writable_again_ = false;
         hold.unlock();
-        const ssize_t sent = sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent = send_pieces(socket_, std::span(pieces).first(count));
         const int error = errno;
         hold.lock();
         if (sent >= 0) {
@@ -90,7 +109,9 @@ void OutputQueue::drop_sent(size_t size_bytes) {
         front.left_bytes -= dropped;
         front.sent_bytes += dropped;
         size_bytes -= dropped;
-        if (front.left_bytes == 0) replies_.pop_front();
+        if (front.left_bytes != 0) return;
+        done_.put(std::move(front.call));
+        replies_.pop_front();
     }
 }
 

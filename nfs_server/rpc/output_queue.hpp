@@ -18,6 +18,7 @@
 
 #include "nfs_server/rpc/call.hpp"
 #include "nfs_server/rpc/memory_budget.hpp"
+#include "nfs_server/rpc/spare_call.hpp"
 
 namespace lockstep::server::rpc {
 
@@ -29,7 +30,8 @@ class OutputQueue {
         broken,  // the connection is gone, or the budget of all connections is exhausted
     };
 
-    OutputQueue(int socket, MemoryBudget& budget) : socket_(socket), share_(budget) {}
+    // Calls whose reply has left go to `done`, which must outlive the queue.
+    OutputQueue(int socket, MemoryBudget& budget, SpareCall& done) : socket_(socket), done_(done), share_(budget) {}
 
     // Queues the encoded reply in call->pieces, behind its record mark, and writes what can be written. Any thread.
     State send(std::unique_ptr<Call> call, uint32_t size_bytes);
@@ -54,6 +56,7 @@ class OutputQueue {
     void drop_sent(size_t size_bytes);
 
     const int socket_;
+    SpareCall& done_;
     std::mutex mutex_;
     std::deque<Reply> replies_;    // the front one may be partly written
     bool writing_ = false;         // a thread is in sendmsg, without the mutex

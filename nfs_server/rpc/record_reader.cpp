@@ -80,9 +80,19 @@ Result<void, RecordError> RecordReader::begin_fragment() {
     head_bytes_ = 0;
     last_fragment_ = (word >> 31) != 0;
     fragment_left_bytes_ = word & 0x7fffffff;
-    if (!record_) record_ = std::make_unique<Record>(budget_);
+    if (!record_) begin_record();
     if (fragment_left_bytes_ > max_record_bytes_ - record_->size_bytes) return fail(RecordError::too_large);
     return {};
+}
+
+void RecordReader::begin_record() {
+    if (!spare_) {
+        record_.emplace(budget_);
+        return;
+    }
+    record_.emplace(std::move(*spare_));
+    record_->size_bytes = 0;
+    spare_.reset();
 }
 
 // Makes room for some of the `size_bytes` that are still to come: for all of them if they are few, or if the connection

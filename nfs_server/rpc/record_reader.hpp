@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,8 +54,11 @@ class RecordReader {
     // Errors: too_large, out_of_memory; the reader is of no use afterwards.
     Result<void, RecordError> take(size_t size_bytes, std::vector<Record>& records);
 
+    // The memory of a record that is done serves for the next one.
+    void reuse(Record&& done) { spare_.emplace(std::move(done)); }
+
     // A record, or the head of a fragment, has begun and has not ended.
-    bool is_inside_record() const { return record_ != nullptr || head_bytes_ != 0; }
+    bool is_inside_record() const { return record_.has_value() || head_bytes_ != 0; }
 
  private:
     static constexpr size_t stage_bytes = size_t{16} << 10;
@@ -64,12 +68,14 @@ class RecordReader {
 
     Result<void, RecordError> take_staged(std::span<const std::byte> bytes, std::vector<Record>& records);
     Result<void, RecordError> begin_fragment();
+    void begin_record();
     Result<void, RecordError> make_room(size_t size_bytes);
     void end_fragment(std::vector<Record>& records);
 
     const size_t max_record_bytes_;
     MemoryBudget& budget_;
-    std::unique_ptr<Record> record_;  // the unfinished one
+    std::optional<Record> record_;  // the unfinished one
+    std::optional<Record> spare_;
     size_t fragment_left_bytes_ = 0;
     bool last_fragment_ = false;
     std::array<std::byte, 4> head_{};

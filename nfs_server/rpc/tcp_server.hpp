@@ -40,7 +40,7 @@ class TcpServer {
         uint64_t expired_connections;  // by a time limit
         size_t open_connections;
         size_t attended_connections;  // with a thread that stays
-        size_t held_bytes;  // of the memory budget
+        size_t held_bytes;            // of the memory budget
     };
 
     // The clock must outlive the server. Errors of the system at construction: std::system_error.

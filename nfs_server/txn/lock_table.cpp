@@ -15,6 +15,13 @@ Fault share_exclusive_lock{"share_exclusive_lock",
 
 }  // namespace
 
+LockTable::Lock& LockTable::lock_of(Shard& shard, LockAddress address) {
+    if (shard.spare.empty()) return shard.locks[address];
+    if (const auto found = shard.locks.find(address); found != shard.locks.end()) return found->second;
+    shard.spare.key() = address;
+    return shard.locks.insert(std::move(shard.spare)).position->second;
+}
+
 bool LockTable::compatible(const Lock& lock, LockMode mode) {
     return lock.holders.empty() || (mode == LockMode::shared && !lock.exclusive);
 }
@@ -48,7 +55,7 @@ bool LockTable::granted_at_once(Lock& lock, uint64_t txn_id, LockMode mode) {
 void LockTable::acquire(uint64_t txn_id, LockAddress address, LockMode mode) {
     Shard& shard = shard_of(address);
     std::unique_lock hold(shard.mutex);
-    Lock& lock = shard.locks[address];
+    Lock& lock = lock_of(shard, address);
     if (!granted_at_once(lock, txn_id, mode)) {
         lttng_ust_tracepoint(txn, lock_wait_began, txn_id, address.value(), mode == LockMode::exclusive);
         Waiter waiter{.txn_id = txn_id, .mode = mode};
@@ -64,7 +71,7 @@ bool LockTable::acquire_within(uint64_t txn_id, LockAddress address, LockMode mo
                                std::chrono::milliseconds longest_wait) {
     Shard& shard = shard_of(address);
     std::unique_lock hold(shard.mutex);
-    Lock& lock = shard.locks[address];
+    Lock& lock = lock_of(shard, address);
     if (!granted_at_once(lock, txn_id, mode)) {
         lttng_ust_tracepoint(txn, lock_wait_began, txn_id, address.value(), mode == LockMode::exclusive);
         Waiter waiter{.txn_id = txn_id, .mode = mode};
@@ -82,8 +89,7 @@ bool LockTable::acquire_within(uint64_t txn_id, LockAddress address, LockMode mo
 bool LockTable::try_acquire(uint64_t txn_id, LockAddress address, LockMode mode) {
     Shard& shard = shard_of(address);
     std::lock_guard hold(shard.mutex);
-    const auto [place, inserted] = shard.locks.try_emplace(address);
-    Lock& lock = place->second;
+    Lock& lock = lock_of(shard, address);
     if (!lock.waiters.empty() || !compatible(lock, mode)) return false;
     grant(lock, txn_id, mode);
     lttng_ust_tracepoint(txn, lock_acquired, txn_id, address.value(), mode == LockMode::exclusive);
@@ -114,7 +120,7 @@ void LockTable::release(uint64_t txn_id, LockAddress address) {
     lock.holders.pop_back();
     if (lock.holders.empty()) lock.exclusive = false;
     hand_on(lock);
-    if (lock.holders.empty()) shard.locks.erase(place);
+    if (lock.holders.empty()) shard.spare = shard.locks.extract(place);
 }
 
 uint64_t LockTable::size() const {

@@ -60,10 +60,13 @@ class LockTable {
     struct alignas(64) Shard {
         mutable std::mutex mutex;
         std::unordered_map<LockAddress, Lock> locks;
+        decltype(locks)::node_type spare;  // of the last lock that was given up by all: the next one takes no memory
     };
     static constexpr size_t shards_count = 256;
 
     Shard& shard_of(LockAddress address) { return shards_[std::hash<LockAddress>{}(address) % shards_count]; }
+    // The lock of the address, a new one where there is none.
+    static Lock& lock_of(Shard& shard, LockAddress address);
     static bool compatible(const Lock& lock, LockMode mode);
     static bool granted_at_once(Lock& lock, uint64_t txn_id, LockMode mode);
     static void grant(Lock& lock, uint64_t txn_id, LockMode mode);
