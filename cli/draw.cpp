@@ -1,4 +1,5 @@
-// lockstep draw FILE: the automaton as a picture, with --coverage where runs have been.
+// lockstep draw FILE: the automaton as a picture, with --coverage where runs have been; draw --violation FILE: what a
+// `dump` reactor wrote, as a picture of the path.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -25,6 +26,7 @@ struct Options {
     std::string out;
     std::string format;
     std::vector<std::string> coverage;
+    std::string violation;
     std::vector<std::string> tracepoints;
 };
 
@@ -84,8 +86,33 @@ void write_out(const std::string& content, const std::string& out) {
     if (!stream.flush()) throw std::runtime_error("can't write " + out);
 }
 
+// The automaton is the one that judged: the dump holds its text.
+ExitStatus draw_violation(const Options& options, const std::string& format) {
+    std::ifstream stream(options.violation, std::ios::binary);
+    if (!stream) throw std::runtime_error("can't read " + options.violation);
+    try {
+        const json dump = json::parse(stream);
+        codegen::ViolationPath path{{}, dump.at("state"), dump.at("event")};
+        for (const json& event : dump.at("history"))
+            path.steps.push_back({event.at("from_state"), event.at("event"), event.at("to_state")});
+        const auto reading =
+            codegen::read_model(dump.at("dot_source"), dump.at("dot_file"), load_tracepoints(options.tracepoints));
+        if (!reading.model) {
+            print_diagnostics(reading, dump.at("dot_file"));
+            return status_of(reading);
+        }
+        const std::string drawing = codegen::drawing_of(*reading.model, path);
+        write_out(format == "dot" ? drawing : codegen::render(drawing, format), options.out);
+        return exit_ok;
+    } catch (const json::exception& error) {
+        throw std::runtime_error(options.violation + " is no dump of a violation: " + error.what());
+    }
+}
+
 ExitStatus draw(const Options& options) {
     const std::string format = format_of(options);
+    if (!options.violation.empty()) return draw_violation(options, format);
+    if (options.file.empty()) throw std::runtime_error("what to draw? `lockstep draw FILE`, or --violation DUMP");
     const auto reading = codegen::read_model_file(options.file, load_tracepoints(options.tracepoints));
     print_diagnostics(reading, options.file);
     if (!reading.model) return status_of(reading);
@@ -99,8 +126,7 @@ ExitStatus draw(const Options& options) {
 
 Command::Run declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    app.add_option("file", options->file, "An automaton in DOT, or a property in linear temporal logic (.ltl)")
-        ->required();
+    app.add_option("file", options->file, "An automaton in DOT, or a property in linear temporal logic (.ltl)");
     app.add_option("-o,--out", options->out,
                    "Write the picture here; its name says what it is: .svg .png .pdf .dot. "
                    "Without: SVG on stdout");
@@ -110,6 +136,10 @@ Command::Run declare(CLI::App& app) {
                    "What `lockstep status|verify|run --json` wrote: visited states and edges are marked, with counts. "
                    "Repeatable: the sums")
         ->allow_extra_args(false);
+    app.add_option("--violation", options->violation,
+                   "Instead of a file: what the reactor `dump` wrote; the automaton that judged, and the path that led "
+                   "out of it")
+        ->excludes("file", "--coverage");
     app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")
         ->allow_extra_args(false);
     app.footer("Exit status: 0 drawn, 1 the model has errors, 2 could not draw.");

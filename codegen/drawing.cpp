@@ -14,7 +14,8 @@ namespace lockstep::codegen {
 namespace {
 
 constexpr std::string_view ink = "#1f2933", quiet = "#6b7785", accent = "#0b63b0", visited_fill = "#dff3e4",
-                           visited_ink = "#1d7a3a", unvisited_ink = "#a0a7b0";
+                           visited_ink = "#1d7a3a", unvisited_ink = "#a0a7b0", wrong_ink = "#b3261e",
+                           wrong_fill = "#fbe4e2";
 
 // What stands between the angle brackets of an HTML-like label. Bytes that are no ASCII pass when they are UTF-8;
 // Graphviz would refuse the others.
@@ -113,6 +114,7 @@ class Drawing {
     Drawing(const Model& model, const std::vector<EdgeCount>* counts) : model_(model) {
         if (counts != nullptr) take(*counts);
     }
+    Drawing(const Model& model, const ViolationPath& path) : model_(model), path_(&path) {}
 
     std::string text() {
         out_ = "digraph drawing {\n";
@@ -131,6 +133,7 @@ class Drawing {
         for (std::uint32_t state = 0; state < model_.states.size(); ++state) draw_state(state);
         line(fmt::format("initial -> {}", node_of(model_.initial)));
         draw_edges();
+        if (path_ != nullptr) draw_violation();
         return out_ + "}\n";
     }
 
@@ -173,8 +176,10 @@ class Drawing {
             label += "<BR/>" + font(quiet, "while " + escaped(invariant.text));
         std::string attributes = fmt::format("label=<{}>, peripheries={}, tooltip=\"{}\"", label, state.final ? 2 : 1,
                                              state.final ? "a run may end here" : "a state");
-        if (taken_) {
-            if (visited(number))
+        if (path_ != nullptr && state.name == path_->state) {
+            attributes += fmt::format(", fillcolor=\"{}\", color=\"{}\", penwidth=1.6", wrong_fill, wrong_ink);
+        } else if (taken_ || path_ != nullptr) {
+            if (path_ != nullptr ? on_path(state.name) : visited(number))
                 attributes += fmt::format(", fillcolor=\"{}\", color=\"{}\"", visited_fill, visited_ink);
             else
                 attributes +=
@@ -195,6 +200,39 @@ class Drawing {
         return text + "<BR ALIGN=\"LEFT\"/>";
     }
 
+    bool on_path(const std::string& state) const {
+        return std::ranges::any_of(path_->steps, [&state](const ViolationPath::Step& step) {
+            return step.from_state == state || step.to_state == state;
+        });
+    }
+
+    // "1 open, 3 close": the steps that went along this arrow. Which of two edges with one event it was, they don't
+    // say.
+    std::string steps_along(std::uint32_t source, std::uint32_t target) const {
+        constexpr std::size_t shown = 6;  // the last ones: they lie nearest to the violation
+        std::vector<std::string> steps;
+        for (std::size_t i = 0; path_ != nullptr && i < path_->steps.size(); ++i) {
+            const ViolationPath::Step& step = path_->steps[i];
+            if (step.from_state == model_.states[source].name && step.to_state == model_.states[target].name)
+                steps.push_back(fmt::format("{} {}", i + 1, step.event));
+        }
+        std::string text = steps.size() > shown ? "… " : "";
+        for (std::size_t i = steps.size() > shown ? steps.size() - shown : 0; i < steps.size(); ++i)
+            text += steps[i] + (i + 1 < steps.size() ? ", " : "");
+        return text;
+    }
+
+    void draw_violation() {
+        const auto state = std::ranges::find(model_.states, path_->state, &State::name);
+        const std::string what =
+            path_->event.empty() ? "its time is over" : fmt::format("{} {}", path_->steps.size() + 1, path_->event);
+        line(fmt::format("violation [shape=plaintext, style=\"\", label=<{}>, tooltip=\"the violation\"]",
+                         font(wrong_ink, "<B>✗</B> " + escaped(what))));
+        if (state != model_.states.end())
+            line(fmt::format("{} -> violation [color=\"{}\", penwidth=1.6, style=dashed]",
+                             node_of(static_cast<std::uint32_t>(state - model_.states.begin())), wrong_ink));
+    }
+
     void draw_edges() {
         std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::size_t>> arrows;
         std::vector<std::pair<std::uint32_t, std::uint32_t>> order;
@@ -210,8 +248,12 @@ class Drawing {
                 label += label_line(number);
                 was_taken = was_taken || (taken_ && (*taken_)[number] > 0);
             }
+            if (const std::string steps = steps_along(ends.first, ends.second); !steps.empty()) {
+                label = font(visited_ink, "<B>" + escaped(steps) + "</B>") + "<BR ALIGN=\"LEFT\"/>" + label;
+                was_taken = true;
+            }
             std::string attributes = fmt::format("label=<{}>", label);
-            if (taken_)
+            if (taken_ || path_ != nullptr)
                 attributes += was_taken ? fmt::format(", color=\"{}\", penwidth=1.6", visited_ink)
                                         : fmt::format(", color=\"{}\", style=dashed", unvisited_ink);
             line(fmt::format("{} -> {} [{}]", node_of(ends.first), node_of(ends.second), attributes));
@@ -240,6 +282,7 @@ class Drawing {
 
     const Model& model_;
     std::optional<std::vector<std::uint64_t>> taken_;  // of each edge
+    const ViolationPath* path_ = nullptr;
     std::string out_;
 };
 
@@ -251,6 +294,10 @@ std::string drawing_of(const Model& model) {
 
 std::string drawing_of(const Model& model, const std::vector<EdgeCount>& counts) {
     return Drawing(model, &counts).text();
+}
+
+std::string drawing_of(const Model& model, const ViolationPath& path) {
+    return Drawing(model, path).text();
 }
 
 }  // namespace lockstep::codegen

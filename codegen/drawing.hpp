@@ -26,6 +26,22 @@ struct EdgeCount {
 std::string drawing_of(const Model& model);
 std::string drawing_of(const Model& model, const std::vector<EdgeCount>& counts);
 
+// How a context came to a violation: the events that it took, oldest first, and the one that was not allowed.
+struct ViolationPath {
+    struct Step {
+        std::string from_state;
+        std::string event;
+        std::string to_state;
+    };
+    std::vector<Step> steps;
+    std::string state;  // that it was in
+    std::string event;  // empty: the state's time was over
+};
+
+// The model with that path: the arrows that were gone along have the steps' numbers, the rest is dashed, and from the
+// state of the violation a red arrow leads out of the automaton. A step without an arrow is ignored, as above.
+std::string drawing_of(const Model& model, const ViolationPath& path);
+
 // Graphviz could not draw; what() says why.
 class DrawingError : public std::runtime_error {
     using std::runtime_error::runtime_error;

@@ -51,6 +51,23 @@ TEST(Drawing, CountsSayWhereARunHasBeen) {
     EXPECT_THAT(drawing, Not(HasSubstr("×5")));
 }
 
+TEST(Drawing, AViolationIsDrawnWithThePathThatLedThere) {
+    const std::string drawing = drawing_of(
+        door(),
+        ViolationPath{{{"idle", "open", "ajar"}, {"ajar", "close", "idle"}, {"idle", "open", "ajar"}}, "ajar", "open"});
+    EXPECT_THAT(drawing, HasSubstr("<B>1 open, 3 open</B>"));
+    EXPECT_THAT(drawing, HasSubstr("<B>2 close</B>"));
+    EXPECT_THAT(drawing, HasSubstr("<B>✗</B> 4 open"));
+    EXPECT_THAT(drawing, HasSubstr("state1 -> violation"));
+    EXPECT_THAT(drawing, HasSubstr("style=dashed"));  // idle -> idle was not gone along
+    EXPECT_THAT(render(drawing, "svg"), HasSubstr("4 open"));
+
+    EXPECT_THAT(drawing_of(door(), ViolationPath{{}, "idle", ""}), HasSubstr("its time is over"));
+    std::vector<ViolationPath::Step> round(20, {"idle", "close", "idle"});
+    EXPECT_THAT(drawing_of(door(), ViolationPath{round, "idle", "close"}), HasSubstr("<B>… 15 close, 16 close,"));
+    EXPECT_THAT(drawing_of(door(), ViolationPath{{}, "nowhere", "open"}), Not(HasSubstr("-> violation")));
+}
+
 TEST(Drawing, EveryPropertyOfOursIsDrawn) {
     TracepointDeclarations tracepoints;
     ASSERT_TRUE(tracepoints.read_folder(root() / "tracepoints").empty());

@@ -1,16 +1,39 @@
-// dump: one JSON file a violation: the report, with the context's registers, its last events and the automaton. Drawing
-// it is for another process: `lockstep draw`.
+// dump: one JSON file a violation: the report, with the context's registers, its last events and the automaton; and
+// beside it the automaton with the path, as SVG. Drawing takes Graphviz, whose global state and appetite are nothing
+// for a watched process: another one does it, `lockstep draw --violation`.
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <system_error>
 
+#include "reactors/child_process.hpp"
 #include "reactors/reactor.hpp"
 
 namespace lockstep::reactors {
 namespace {
+
+// Where one violation follows another, pictures of the first ones do; the others' can be drawn later.
+constexpr unsigned pictures_at_most = 16;
+constexpr std::chrono::seconds drawing_limit{10};
+
+// bin/lockstep beside the folder of the library (or program) that this code is in; empty when there is none.
+std::string drawing_program() {
+    Dl_info info{};
+    if (dladdr(reinterpret_cast<const void*>(&drawing_program), &info) == 0 || info.dli_fname == nullptr) return {};
+    // A program's own name there is how it was called.
+    const bool is_path = info.dli_fname[0] == '/';
+    std::error_code error;
+    const auto ours = std::filesystem::canonical(is_path ? info.dli_fname : "/proc/self/exe", error);
+    if (error) return {};
+    const auto program = ours.parent_path().parent_path() / "bin" / "lockstep";
+    return access(program.c_str(), X_OK) == 0 ? program.string() : std::string();
+}
 
 class DumpReactor final : public Reactor {
  public:
@@ -29,10 +52,29 @@ class DumpReactor final : public Reactor {
         stream.close();
         if (!stream) throw ReactorError("dump could not write " + unfinished.string());
         std::filesystem::rename(unfinished, file);
+        if (count_ <= pictures_at_most && !report.dot_source.empty()) draw(file);
     }
 
  private:
+    // The dump is there already: that it could not be drawn is told, and no failure of the reactor.
+    void draw(const std::filesystem::path& dump) const {
+        if (program_.empty()) return;
+        auto picture = dump;
+        picture.replace_extension(".svg");
+        const auto unfinished = std::filesystem::path(picture).concat(".part");
+        try {
+            run_command({"\"$1\" draw --violation \"$2\" --format svg -o \"$3\" && mv \"$3\" \"$4\"",
+                         {program_, dump.string(), unfinished.string(), picture.string()},
+                         "",
+                         {}},
+                        drawing_limit);
+        } catch (const ReactorError& error) {
+            fmt::print(stderr, "lockstep: {} is not drawn: {}\n", dump.string(), error.what());
+        }
+    }
+
     std::filesystem::path folder_;
+    std::string program_ = drawing_program();
     unsigned count_ = 0;
 };
 
@@ -45,6 +87,6 @@ std::unique_ptr<Reactor> make_dump(const std::string& argument) {
 
 extern const ReactorKind dump_reactor;
 const ReactorKind dump_reactor{
-    "dump", "write PROPERTY-PID-NUMBER.json into the folder after the colon, or the current one", make_dump};
+    "dump", "write PROPERTY-PID-NUMBER.json, and .svg, into the folder after the colon, or the current one", make_dump};
 
 }  // namespace lockstep::reactors

@@ -100,6 +100,18 @@ expect 1 "mutual_exclusion" "$lockstep" detach "${at[@]}" mutual_exclusion
 grep -q 'owner="z"' "$scratch/log" || fail "the exchanged reactor wrote nothing"
 expect 2 "no property named" "$lockstep" detach "${at[@]}" mutual_exclusion
 
+# A dump has the automaton drawn with the path.
+expect 0 "" "$lockstep" attach "${at[@]}" mutual_exclusion --reactor "dump:$scratch/dumps"
+tell "grant /d x 0 9 5"
+tell "grant /d y 0 9 5"
+told '"verdict": "violated"' "$lockstep" status "${at[@]}" --json
+expect 1 "" "$lockstep" detach "${at[@]}" mutual_exclusion
+dump=$(echo "$scratch"/dumps/*.json)
+grep -q '2 grant' "${dump%.json}.svg" || fail "no picture of the violation beside $dump: $(cat "$scratch/errors")"
+expect 0 "1 grant" "$lockstep" draw --violation "$dump" --format dot
+expect 2 "is no dump of a violation" "$lockstep" draw --violation "$scratch/lockstep.prom" -o "$scratch/x.svg"
+expect 2 "what to draw" "$lockstep" draw -o "$scratch/x.svg"
+
 # A compiled property is not judged by another text than its author can read, and says so when that changes meanwhile.
 mkdir "$scratch/changing"
 cp "$source_dir/dot/mutual_exclusion.dot" "$scratch/compiled.so" "$scratch/changing"
