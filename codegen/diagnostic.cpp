@@ -48,9 +48,10 @@ Excerpt excerpt(std::string_view line, std::uint32_t column) {
     Excerpt shown{line, std::min<std::size_t>(column - 1, line.size())};
     if (line.size() <= longest_line_shown) return shown;
     std::size_t first = shown.begin > longest_line_shown / 2 ? shown.begin - longest_line_shown / 2 : 0;
-    while (first > 0 && continues_character(line[first])) --first;
+    // No character is cut; in bytes that are no UTF-8 none continues for longer than one can be.
+    for (int i = 0; i < 3 && first > 0 && continues_character(line[first]); ++i) --first;
     std::size_t end = std::min(line.size(), first + longest_line_shown);
-    while (end < line.size() && continues_character(line[end])) ++end;
+    for (int i = 0; i < 3 && end < line.size() && continues_character(line[end]); ++i) ++end;
     return {line.substr(first, end - first), shown.begin - first, first > 0, end < line.size()};
 }
 

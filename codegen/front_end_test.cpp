@@ -225,6 +225,18 @@ TEST(Diagnostics, ShowAWindowOfALongLine) {
     EXPECT_EQ(mark + std::string("…").size() - 1, y);
 }
 
+TEST(Diagnostics, ShowAWindowOfALongLineThatIsNoUtf8) {
+    for (const char byte : {'\x80', '\xbf', '\xff'}) {
+        const std::string source = "begin " + std::string(5000, byte) + " end";
+        for (const std::uint32_t column : {1U, 150U, 250U, 2500U, 5006U, 5011U, 6000U}) {
+            const std::string text =
+                format_diagnostic({Severity::error, "code", {1, column}, 9, "message", ""}, "f", source, false);
+            EXPECT_NE(text.find('^'), std::string::npos) << column;
+            EXPECT_LT(text.size(), 700U) << column;
+        }
+    }
+}
+
 TEST(Diagnostics, AreColouredOnlyWhenAsked) {
     const Diagnostic diagnostic{Severity::warning, "code", {1, 1}, 1, "message", ""};
     EXPECT_EQ(format_diagnostic(diagnostic, "f", "x", false).find('\033'), std::string::npos);
