@@ -1,7 +1,5 @@
 #include "nfs_server/wire/xdr_encoder.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -49,22 +47,11 @@ void XdrEncoder::end_piece() {
     piece_start_ = used_;
 }
 
-std::byte* XdrEncoder::room(size_t size_bytes) {
-    if (used_ + size_bytes > capacity_) {
-        end_piece();
-        capacity_ = std::max(size_bytes, std::clamp(capacity_ * 2, first_block_bytes, max_block_bytes));
-        block_ = arena_.bytes(capacity_).data();
-        used_ = piece_start_ = 0;
-    }
-    std::byte* start = block_ + used_;
-    used_ += size_bytes;
-    size_bytes_ += size_bytes;
-    return start;
-}
-
-void XdrEncoder::encode(uint32_t value) {
-    const uint32_t word = htonl(value);
-    std::memcpy(room(sizeof word), &word, sizeof word);
+void XdrEncoder::begin_block(size_t least_bytes) {
+    end_piece();
+    capacity_ = std::max(least_bytes, std::clamp(capacity_ * 2, first_block_bytes, max_block_bytes));
+    block_ = arena_.bytes(capacity_).data();
+    used_ = piece_start_ = 0;
 }
 
 void XdrEncoder::encode_bytes(std::string_view bytes) {

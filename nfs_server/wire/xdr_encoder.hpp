@@ -1,11 +1,13 @@
 // Writes XDR (RFC 4506) as a list of pieces for one gathering write. Wire layer.
 #pragma once
 
+#include <arpa/inet.h>
 #include <rpc/rpc.h>
 #include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -29,7 +31,10 @@ class XdrEncoder {
         return xdr_value(&stream_, &value) != 0;
     }
 
-    void encode(uint32_t value);
+    void encode(uint32_t value) {
+        const uint32_t word = htonl(value);
+        std::memcpy(room(sizeof word), &word, sizeof word);
+    }
     // Raw bytes, padded with zeros to a multiple of four. From `reference_bytes` on they are pointed at, not copied.
     void encode_bytes(std::string_view bytes);
 
@@ -45,9 +50,16 @@ class XdrEncoder {
 
     static XdrEncoder& of(XDR* stream) { return *static_cast<XdrEncoder*>(stream->x_private); }
     // Room for `size_bytes` in one block of the arena; they count as written.
-    std::byte* room(size_t size_bytes);
+    std::byte* room(size_t size_bytes) {
+        if (used_ + size_bytes > capacity_) begin_block(size_bytes);
+        std::byte* start = block_ + used_;
+        used_ += size_bytes;
+        size_bytes_ += size_bytes;
+        return start;
+    }
 
  private:
+    void begin_block(size_t least_bytes);
     void end_piece();
 
     Arena& arena_;
