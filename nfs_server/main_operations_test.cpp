@@ -5,7 +5,9 @@
 #include <sys/un.h>
 
 #include <atomic>
+#include <fstream>
 #include <memory>
+#include <optional>
 #include <regex>
 #include <set>
 #include <thread>
@@ -317,6 +319,65 @@ TEST_F(Metrics, RequestsThatDoNotEndAreBoundedInMemory) {
     clients.clear();
     for (int tries = 0; tries < 1000 && RawClient(server.port()).mount().empty(); ++tries) std::this_thread::yield();
     EXPECT_FALSE(RawClient(server.port()).mount().empty()) << "others are served";
+}
+
+// The attributes that GETATTR gives; nothing when it fails.
+std::optional<wire::fattr3> attributes_of(const rpc::test::Bytes& record) {
+    auto reply = rpc::test::parse_reply(record);
+    Arena arena;
+    const auto res = reply ? reply->decode(wire::xdr_GETATTR3res, arena) : std::nullopt;
+    if (!res || res->status != wire::NFS3_OK) return std::nullopt;
+    return res->GETATTR3res_u.resok.obj_attributes;
+}
+
+// Changes a byte of an inode in an image that nobody serves.
+void damage_inode(const std::filesystem::path& image, uint64_t number) {
+    constexpr uint64_t block_bytes = 4096, inode_bytes = 256, byte_of_the_inode = 9;
+    const auto dumped = image.string() + ".json";
+    ASSERT_EQ(run_program({server_program(), "dump", "--json", image.string()}, dumped), 0);
+    const auto shown = nlohmann::json::parse(content_of(dumped));
+    const uint64_t data_start = shown.at("log").at("superblocks").at(0).at("data_start");
+    const uint64_t table = shown.at("superblock").at("inode_table_start");
+    const auto offset =
+        static_cast<std::streamoff>((data_start + table) * block_bytes + number * inode_bytes + byte_of_the_inode);
+    std::fstream file(image, std::ios::in | std::ios::out | std::ios::binary);
+    const auto byte = static_cast<char>(~file.seekg(offset).get());
+    file.seekp(offset).put(byte);
+}
+
+TEST_F(Metrics, DamageThatIsMetMakesTheServerReadOnlyAndIsTold) {
+    const auto image = directory_.path() / "image";
+    Handle sound, damaged;
+    uint64_t number = 0;
+    {
+        ServerProcess server(directory_.path(), "file:" + image.string() + ":16M");
+        RawClient client(server.port());
+        const Handle root = client.mount();
+        sound = created_handle(client.exchange(create_call(1, root, "sound")));
+        damaged = created_handle(client.exchange(create_call(2, root, "damaged")));
+        number = attributes_of(client.exchange(getattr_call(3, damaged)))->fileid;
+        ASSERT_EQ(server.stop(), 0);
+    }
+    damage_inode(image, number);
+    {
+        ServerProcess server(directory_.path(), "file:" + image.string(), {"--metrics", "0"});
+        const auto is_damaged = [&] {
+            return value_of(body_of(get(metrics_port(server), "/metrics")), "nfs_server_file_system_damaged");
+        };
+        RawClient client(server.port());
+        const Handle root = client.mount();
+        EXPECT_EQ(is_damaged(), 0u);
+        EXPECT_EQ(status_of(client.exchange(create_call(4, root, "before"))), wire::NFS3_OK);
+        EXPECT_EQ(status_of(client.exchange(getattr_call(5, damaged))), wire::NFS3ERR_SERVERFAULT);
+        EXPECT_EQ(status_of(client.exchange(create_call(6, root, "after"))), wire::NFS3ERR_ROFS);
+        EXPECT_EQ(status_of(client.exchange(getattr_call(7, sound))), wire::NFS3_OK);
+        EXPECT_EQ(is_damaged(), 1u);
+        EXPECT_THAT(server.errors(), HasSubstr("the disk contradicts its format: nothing is changed on it any more"));
+        server.stop();
+    }
+    const auto output = directory_.path() / "fsck";
+    EXPECT_EQ(run_program({server_program(), "fsck", image.string()}, output), 1);
+    EXPECT_THAT(content_of(output), HasSubstr("inode " + std::to_string(number)));
 }
 
 TEST(LimitsOfTheServer, ALargerRequestCostsItsConnectionAndFsinfoTellsWhatFits) {

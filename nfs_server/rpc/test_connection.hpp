@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <ostream>
 
 #include "nfs_server/rpc/file_descriptor.hpp"
 #include "nfs_server/rpc/test_client.hpp"
@@ -12,6 +13,9 @@ struct Transport {
     const char* name;
     const char* address;
     bool is_udp;
+
+    // Names a test: without it GoogleTest shows addresses, which differ from build to build.
+    friend void PrintTo(const Transport& transport, std::ostream* out) { *out << transport.name; }
 };
 
 // Sends a message and waits for its reply, over any transport.
