@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <barrier>
 #include <thread>
 
 #include "nfs_server/ops/test_server.hpp"
@@ -86,17 +87,21 @@ TEST_F(ReplyCacheTest, ARefusalTakesNoSlotOfTheDisk) {
 // All threads send the same calls at the same time: each is executed once, whoever comes first.
 TEST_F(ReplyCacheTest, TheSameCallAtTheSameTimeIsExecutedOnce) {
     constexpr std::uint32_t calls = 200;
+    constexpr std::uint32_t senders = 4;
     std::atomic<int> failures{0};
+    std::barrier together(senders);
     std::vector<std::jthread> threads;
-    for (int i = 0; i < 4; ++i)
+    for (std::uint32_t i = 0; i < senders; ++i)
         threads.emplace_back([&] {
-            for (std::uint32_t xid = 1; xid <= calls; ++xid) failures += create(1, xid) == wire::NFS3_OK ? 0 : 1;
+            for (std::uint32_t xid = 1; xid <= calls; ++xid) {
+                together.arrive_and_wait();
+                failures += create(1, xid) == wire::NFS3_OK ? 0 : 1;
+            }
         });
     threads.clear();
-    // A thread that is 32 calls behind may be told EXIST, since the call was forgotten; nobody else.
+    EXPECT_EQ(failures.load(), 0);
     EXPECT_EQ(test::TestClient(*service_).names(server_.root()).size(), calls + 2);
-    EXPECT_GT(replies_->replays(), 0u);
-    EXPECT_LT(failures.load(), static_cast<int>(3 * calls));
+    EXPECT_EQ(replies_->replays(), calls * (senders - 1));
 }
 
 }  // namespace
