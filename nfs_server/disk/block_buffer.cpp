@@ -1,7 +1,8 @@
-// Blocks come from slabs of 256 that are never given back. Free blocks wait in a few lists, each with its own lock, so
-// that threads seldom meet. One thread may take what another gives back (a worker changes a block that the installer
-// then lets go), so a thread whose list is empty takes from the others before it asks the system: the pool holds what
-// was in use at most at one time, and a slab or two for each list.
+// Blocks come from slabs of 2 MiB that are never given back: huge pages where the system has them, with one fault, and
+// one look-up when they are handed to the device, instead of 512. Free blocks wait in a few lists, each with its own
+// lock, so that threads seldom meet. One thread may take what another gives back (a worker changes a block that the
+// installer then lets go), so a thread whose list is empty takes from the others before it asks the system: the pool
+// holds what was in use at most at one time, and a slab or two for each list.
 #include "nfs_server/disk/block_buffer.hpp"
 
 #include <sys/mman.h>
@@ -39,7 +40,8 @@ class BlockPool {
     uint64_t allocated_blocks() const { return slabs_.load(std::memory_order_relaxed) * slab_blocks; }
 
  private:
-    static constexpr size_t slab_blocks = 256;
+    static constexpr size_t slab_blocks = 512;
+    static constexpr size_t slab_bytes = slab_blocks * block_size_bytes;
     static constexpr size_t lists_count = 8;
 
     struct alignas(64) FreeList {
@@ -83,13 +85,23 @@ class BlockPool {
         return control;
     }
 
-    Row new_slab() {
-        void* memory =
-            ::mmap(nullptr, slab_blocks * block_size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    // Aligned to its size: twice as much address space, and what is not needed given back.
+    static std::byte* map_slab() {
+        void* memory = ::mmap(nullptr, 2 * slab_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         check(memory != MAP_FAILED, "no memory for block buffers");
+        auto* const first = static_cast<std::byte*>(memory);
+        const size_t before = -reinterpret_cast<uintptr_t>(first) % slab_bytes;
+        if (before > 0) ::munmap(first, before);
+        ::munmap(first + before + slab_bytes, slab_bytes - before);
+        (void)::madvise(first + before, slab_bytes, MADV_HUGEPAGE);  // a wish
+        return first + before;
+    }
+
+    Row new_slab() {
+        std::byte* const memory = map_slab();
         auto* controls = new Control[slab_blocks];
         for (size_t i = 0; i < slab_blocks; ++i) {
-            controls[i].bytes = static_cast<std::byte*>(memory) + i * block_size_bytes;
+            controls[i].bytes = memory + i * block_size_bytes;
             if (i > 0) controls[i - 1].next_free = &controls[i];
         }
         slabs_.fetch_add(1, std::memory_order_relaxed);

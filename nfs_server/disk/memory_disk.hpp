@@ -1,4 +1,5 @@
-// A disk in memory: gone with the process. Blocks that were never written take no memory and read as zeros.
+// A disk in memory: gone with the process. Where nothing was ever written it takes no memory (in
+// units of the system's huge pages) and reads as zeros.
 #pragma once
 
 #include <atomic>
