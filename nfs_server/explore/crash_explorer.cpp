@@ -74,8 +74,7 @@ class Search {
         } else if (line_.workload == "random") {
             for (uint64_t i = 0; explore(random_steps(random_length, line_.seed + i)); ++i) continue;
         } else {
-            LOCKSTEP_TRY(const unsigned length, length_of(line_.workload));
-            const AceSequences sequences(length, line_.seed);
+            LOCKSTEP_TRY(const AceSequences sequences, sequences_of(line_));
             outcome_.sequences = sequences.count();
             uint64_t i = 0;
             while (i < sequences.count() && explore(sequences.at(i))) ++i;
@@ -86,12 +85,13 @@ class Search {
     }
 
  private:
-    static Result<unsigned, std::string> length_of(const std::string& workload) {
-        if (workload == "ace:1") return 1u;
-        if (workload == "ace:2") return 2u;
-        if (workload == "ace:3") return 3u;
-        return fail(
-            fmt::format("--workload {}: it is ace:1, ace:2, ace:3, random, or {}STEPS", workload, steps_prefix));
+    static Result<AceSequences, std::string> sequences_of(const CommandLine& line) {
+        for (const auto& [name, operations] : {std::pair("ace", Operations::ace), {"reuse", Operations::reuse}})
+            for (const unsigned length : {1u, 2u, 3u})
+                if (line.workload == fmt::format("{}:{}", name, length))
+                    return AceSequences(length, line.seed, operations);
+        return fail(fmt::format("--workload {}: it is ace:1, ace:2, ace:3, reuse:1 to 3, random, or {}STEPS",
+                                line.workload, steps_prefix));
     }
 
     // False: it is over.
@@ -135,6 +135,7 @@ nlohmann::json json_of(const CommandLine& line, const Outcome& outcome, const Ex
                         {"verdict", outcome.failure ? "violated" : "ok"},
                         {"workloads_explored", counts.workloads},
                         {"complete", outcome.complete},
+                        {"placed_blocks", counts.placed_blocks},
                         {"states", counts.states},
                         {"recovery_states", counts.recovery_states},
                         {"seconds", outcome.seconds},
@@ -190,7 +191,8 @@ int run(const CommandLine& line) {
 
 void declare(CLI::App& app, CommandLine& line) {
     app.add_option("--workload", line.workload,
-                   "ace:N, all sequences of N (1 to 3) operations with persistence points; random, long ones; "
+                   "ace:N, all sequences of N (1 to 3) operations with persistence points; reuse:N, the same of "
+                   "operations that fill, free and fill blocks again; random, long ones; "
                    "'steps:STEP; STEP …', this one")
         ->capture_default_str();
     app.add_option("--states", line.states, "End after so many states; 0: when all workloads are explored")

@@ -110,6 +110,7 @@ bool Explorer::is_new(const ImageDisk& image, const RecordingDisk& recording, st
 std::optional<Failure> Explorer::explore(const Steps& steps) {
     const auto run = record(steps);
     ++counts_.workloads;
+    counts_.placed_blocks += run->placed_blocks();
     const std::size_t events = run->disk().events().size();
     if (run->disagreement()) return Failure{steps, options_.fault_seed, std::nullopt, events, *run->disagreement()};
     seen_.clear();

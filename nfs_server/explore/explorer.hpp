@@ -45,6 +45,7 @@ struct ExploreOptions {
 
 struct ExploreCounts {
     std::uint64_t workloads = 0;
+    std::uint64_t placed_blocks = 0;    ///< that the workloads wrote straight home
     std::uint64_t states = 0;           ///< different states after a crash of a workload
     std::uint64_t recovery_states = 0;  ///< different states after a second crash, in recovery or after it
 };

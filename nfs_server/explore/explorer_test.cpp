@@ -16,7 +16,8 @@ TEST(Steps, AreReadAsTheyAreWritten) {
     const std::string text =
         "creat A/foo; exclusive bar; mkdir D; symlink l; fifo p; link foo A/bar; rename foo B/foo; remove foo; rmdir "
         "B; "
-        "write foo 4000 200 sync; write foo 0 1 unstable; truncate foo 50; chmod foo 448; commit; checkpoint; restart";
+        "write foo 4000 200 sync; write foo 0 1 unstable; truncate foo 50; chmod foo 448; commit; settle; checkpoint; "
+        "restart";
     const auto steps = parse_steps(text);
     ASSERT_TRUE(steps) << steps.error();
     EXPECT_EQ(to_string(*steps), text);
@@ -51,6 +52,14 @@ TEST(Explorer, FindsNothingInAPartOfTheShortSequences) {
         ASSERT_EQ("", describe(explorer.explore(sequences.at(i))));
     EXPECT_GT(explorer.counts().states, 500u);
     EXPECT_GT(explorer.counts().recovery_states, 100u);
+}
+
+TEST(Explorer, FindsNothingWhereBlocksAreFilledFreedAndFilledAgain) {
+    Explorer explorer({.seed = 1, .states_limit = 2000});
+    const AceSequences sequences(3, 1, Operations::reuse);
+    for (std::uint64_t i = 0; i < sequences.count() && !explorer.limit_reached(); ++i)
+        ASSERT_EQ("", describe(explorer.explore(sequences.at(i))));
+    EXPECT_GT(explorer.counts().placed_blocks, 20u) << "of those that go straight home";
 }
 
 TEST(Explorer, FindsNothingInARandomWorkload) {
@@ -89,6 +98,28 @@ INSTANTIATE_TEST_SUITE_P(Faults, ExplorerFault,
                          testing::Values("skip_barrier", "install_early", "reply_before_commit",
                                          "keep_reply_in_memory"),
                          [](const auto& test) { return std::string(test.param); });
+
+struct PlacingFault {
+    const char* fault;
+    const char* steps;
+};
+class ExplorerPlacingFault : public testing::TestWithParam<PlacingFault> {};
+
+// Faults that need several steps to matter: the explorer finds each in `reuse:3`, but not within a test's time.
+TEST_P(ExplorerPlacingFault, IsFoundWhereBlocksArePlacedAndChangedAgain) {
+    const Steps steps = *parse_steps(GetParam().steps);
+    Explorer explorer({.seed = 1, .fault = GetParam().fault});
+    EXPECT_TRUE(explorer.explore(steps));
+    EXPECT_GT(explorer.counts().placed_blocks, 0u);
+    Explorer without({.seed = 1});
+    EXPECT_EQ("", describe(without.explore(steps))) << "only the fault makes it fail";
+}
+INSTANTIATE_TEST_SUITE_P(
+    Faults, ExplorerPlacingFault,
+    testing::Values(PlacingFault{"reuse_early", "write foo 3000 30000 sync; truncate foo 0; write foo 3000 30000 sync"},
+                    PlacingFault{"forget_settling",
+                                 "write A/foo 3000 30000 unstable; write A/foo 3000 30000 unstable; checkpoint"}),
+    [](const auto& test) { return std::string(test.param.fault); });
 
 }  // namespace
 }  // namespace lockstep::server::explore

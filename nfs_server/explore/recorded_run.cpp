@@ -74,6 +74,7 @@ RecordedRun::RecordedRun(const Start& start, const Steps& steps)
         else if (const auto wrong = difference(trees_.back().entries, *found); !wrong.empty())
             disagree("after the last step " + wrong);
     }
+    if (stack_) placed_blocks_ += stack_->journal().counters().blocks_placed;
     stack_.reset();
 }
 
@@ -98,6 +99,10 @@ bool RecordedRun::disagree(std::string what) {
 bool RecordedRun::run_step(const Step& step) {
     if (step.verb == Verb::checkpoint) {
         if (!stack_->journal().checkpoint()) return disagree("a checkpoint failed");
+        return true;
+    }
+    if (step.verb == Verb::settle) {
+        if (!stack_->journal().settle()) return disagree("settling failed");
         return true;
     }
     if (step.verb == Verb::restart) {
@@ -134,6 +139,7 @@ bool RecordedRun::run_call(const Step& step) {
 // The process dies and starts again: what it had not written is lost, what it had written need not be durable before
 // recovery says so.
 void RecordedRun::restart() {
+    placed_blocks_ += stack_->journal().counters().blocks_placed;
     stack_.reset();
     open();
     if (disagreement_) return;
@@ -237,6 +243,7 @@ std::optional<RecordedRun::Answer> RecordedRun::call_server(const Step& step) {
             return Answer{
                 client.setattr(handle(*file), ops::test::with_mode(static_cast<std::uint32_t>(step.size))).status};
         case Verb::commit:
+        case Verb::settle:
         case Verb::checkpoint:
         case Verb::restart:
             break;
@@ -278,6 +285,7 @@ ReferenceModel::Reply RecordedRun::call_model(const Step& step) {
         case Verb::chmod:
             return {model.set_mode(*file, static_cast<std::uint32_t>(step.size))};
         case Verb::commit:
+        case Verb::settle:
         case Verb::checkpoint:
         case Verb::restart:
             break;

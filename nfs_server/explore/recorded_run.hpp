@@ -33,6 +33,8 @@ class RecordedRun {
     const disk::RecordingDisk& disk() const { return *disk_; }
     /// The model's tree after each operation.
     const std::vector<Tree>& trees() const { return trees_; }
+    /// How many blocks went straight home.
+    std::uint64_t placed_blocks() const { return placed_blocks_; }
     /// What a crash after `events` events of the disk may leave: at least every operation that was acknowledged as
     /// stable by then, at most those that had begun.
     Allowed allowed_at(std::size_t events) const;
@@ -90,6 +92,7 @@ class RecordedRun {
     std::vector<Tree> trees_;
     std::size_t promised_ = 0;  // index into trees_
     std::uint32_t next_xid_ = 1;
+    std::uint64_t placed_blocks_ = 0;
     std::vector<Moment> moments_;
     std::optional<std::string> disagreement_;
 };

@@ -34,6 +34,7 @@ constexpr std::array verbs{
     VerbText{Verb::truncate, "truncate", Shape::path_and_size},
     VerbText{Verb::chmod, "chmod", Shape::path_and_size},
     VerbText{Verb::commit, "commit", Shape::alone},
+    VerbText{Verb::settle, "settle", Shape::alone},
     VerbText{Verb::checkpoint, "checkpoint", Shape::alone},
     VerbText{Verb::restart, "restart", Shape::alone},
 };

@@ -25,6 +25,7 @@ enum class Verb : std::uint8_t {
     truncate,    ///< SETATTR of the size to `size`
     chmod,       ///< SETATTR of the mode to `size`
     commit,      ///< COMMIT
+    settle,      ///< the journal is settled: what was freed takes new content straight home
     checkpoint,  ///< the installer brings everything home and frees the log
     restart,     ///< the server is killed and started again; the disk keeps its cache
 };

@@ -39,7 +39,7 @@ Steps make_operations() {
         steps.push_back({.verb = Verb::rename, .path = from, .other = to});
     using Range = std::pair<std::uint64_t, std::uint64_t>;
     for (const char* file : {"foo", "bar", "A/foo"})
-        for (const auto& [offset, size] : {Range{0, 100}, {100, 3000}, {4000, 8200}, {50000, 10}})
+        for (const auto& [offset, size] : {Range{0, 100}, {100, 3000}, {4000, 8200}, {50000, 10}, {3000, 30000}})
             for (const bool stable : {false, true})
                 steps.push_back({.verb = Verb::write, .path = file, .offset = offset, .size = size, .stable = stable});
     for (const char* file : {"foo", "A/foo"})
@@ -49,13 +49,30 @@ Steps make_operations() {
     return steps;
 }
 
-const Steps& operations() {
-    static const Steps steps = make_operations();
+Steps make_reuse_operations() {
+    Steps steps;
+    using Range = std::pair<std::uint64_t, std::uint64_t>;
+    for (const auto& [offset, size] : {Range{0, 20000}, {3000, 30000}})
+        for (const bool stable : {false, true})
+            steps.push_back({.verb = Verb::write, .path = "foo", .offset = offset, .size = size, .stable = stable});
+    steps.push_back({.verb = Verb::write, .path = "A/foo", .offset = 40000, .size = 17000});
+    steps.push_back({.verb = Verb::write, .path = "foo", .offset = 9000, .size = 500, .stable = true});
+    steps.push_back({.verb = Verb::truncate, .path = "foo", .size = 0});
+    steps.push_back({.verb = Verb::truncate, .path = "foo", .size = 10000});
+    steps.push_back({.verb = Verb::remove, .path = "foo"});
+    steps.push_back({.verb = Verb::creat, .path = "foo"});
+    steps.push_back({.verb = Verb::rename, .path = "A/foo", .other = "foo"});
     return steps;
 }
 
+const Steps& steps_of(Operations operations) {
+    static const Steps ace = make_operations();
+    static const Steps reuse = make_reuse_operations();
+    return operations == Operations::ace ? ace : reuse;
+}
+
 // What may follow an operation; the first stands for nothing.
-constexpr std::array persistence{Verb::creat, Verb::commit, Verb::checkpoint, Verb::restart};
+constexpr std::array persistence{Verb::creat, Verb::commit, Verb::settle, Verb::checkpoint, Verb::restart};
 
 }  // namespace
 
@@ -71,8 +88,9 @@ const Steps& base_tree() {
     return steps;
 }
 
-AceSequences::AceSequences(unsigned length, std::uint64_t seed) : length_(length), count_(1) {
-    for (unsigned i = 0; i < length; ++i) count_ *= operations().size() * persistence.size();
+AceSequences::AceSequences(unsigned length, std::uint64_t seed, Operations operations)
+    : operations_(steps_of(operations)), length_(length), count_(1) {
+    for (unsigned i = 0; i < length; ++i) count_ *= operations_.size() * persistence.size();
     std::mt19937_64 random(seed);
     start_ = random() % count_;
     do stride_ = random() % count_;
@@ -83,8 +101,8 @@ Steps AceSequences::at(std::uint64_t index) const {
     auto number = static_cast<std::uint64_t>((static_cast<unsigned __int128>(index) * stride_ + start_) % count_);
     Steps steps;
     for (unsigned i = 0; i < length_; ++i) {
-        steps.push_back(operations()[number % operations().size()]);
-        number /= operations().size();
+        steps.push_back(operations_[number % operations_.size()]);
+        number /= operations_.size();
         const Verb then = persistence[number % persistence.size()];
         number /= persistence.size();
         if (then != persistence.front()) steps.push_back({.verb = then});
@@ -131,12 +149,12 @@ Steps random_steps(unsigned length, std::uint64_t seed) {
             case 14:
                 return {.verb = below(3) == 0 ? Verb::restart : Verb::commit};
             case 15:
-                return {.verb = Verb::checkpoint};
+                return {.verb = below(3) == 0 ? Verb::settle : Verb::checkpoint};
             default:
                 return {.verb = Verb::write,
                         .path = below(3) == 0 ? "foo" : file(),
                         .offset = offset(),
-                        .size = 1 + below(below(3) == 0 ? 15'000 : 200),
+                        .size = 1 + below(below(3) == 0 ? 40'000 : 200),
                         .stable = below(2) == 0};
         }
     };

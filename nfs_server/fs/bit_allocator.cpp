@@ -28,6 +28,7 @@ BitAllocator::BitAllocator(std::uint64_t first, std::uint64_t end)
     : first_(first), end_(std::max(first, end)), word_count_((end_ + 63) / 64) {
     const std::uint64_t groups = word_count_ / group_words + 1;
     used_ = std::make_unique<std::atomic<std::uint64_t>[]>(word_count_);
+    freed_ = std::make_unique<std::atomic<std::uint64_t>[]>(word_count_);
     free_in_group_ = std::make_unique<std::atomic<std::uint32_t>[]>(groups);
     for (std::uint64_t word = 0; word < word_count_; ++word) {
         std::uint64_t outside = 0;
@@ -92,8 +93,12 @@ std::optional<std::uint64_t> BitAllocator::take() {
     return bit;
 }
 
-void BitAllocator::give_back(std::uint64_t bit) {
+void BitAllocator::give_back(std::uint64_t bit, std::uint64_t freed_sequence) {
     check(bit >= first_ && bit < end_, "a bit given back that was never to be had");
+    // Before the bit is free: who takes it finds the sequence.
+    auto& newest = freed_[bit / 64];
+    for (std::uint64_t seen = newest.load(std::memory_order_relaxed); seen < freed_sequence;)
+        if (newest.compare_exchange_weak(seen, freed_sequence, std::memory_order_relaxed)) break;
     const std::uint64_t mask = std::uint64_t{1} << (bit % 64);
     const std::uint64_t before = used_[bit / 64].fetch_and(~mask, std::memory_order_release);
     check((before & mask) != 0, "a bit given back twice");
@@ -103,6 +108,10 @@ void BitAllocator::give_back(std::uint64_t bit) {
     // whichever threads make and remove them. Of two who lower a cursor at once one may lose: it is a hint.
     auto& cursor = cursors_[worker_near(bit)];
     if (bit < cursor.load(std::memory_order_relaxed)) cursor.store(bit, std::memory_order_relaxed);
+}
+
+std::uint64_t BitAllocator::freed_sequence(std::uint64_t bit) const {
+    return freed_[bit / 64].load(std::memory_order_relaxed);
 }
 
 bool BitAllocator::is_used(std::uint64_t bit) const {

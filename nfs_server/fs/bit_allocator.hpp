@@ -28,8 +28,12 @@ class BitAllocator {
     /// transactions lock different words.
     std::optional<std::uint64_t> take();
 
-    /// Frees a bit: its reservation was dropped, or the transaction that freed it has committed.
-    void give_back(std::uint64_t bit);
+    /// Frees a bit: its reservation was dropped (freed_sequence 0), or the transaction that freed it has committed,
+    /// with this sequence.
+    void give_back(std::uint64_t bit, std::uint64_t freed_sequence = 0);
+
+    /// The newest sequence that a bit of the same word was freed with; 0: none was. Of a bit that the caller holds.
+    std::uint64_t freed_sequence(std::uint64_t bit) const;
 
     bool is_used(std::uint64_t bit) const;
     std::uint64_t free_count() const { return free_count_.load(std::memory_order_relaxed); }
@@ -47,6 +51,7 @@ class BitAllocator {
     std::uint64_t end_;
     std::uint64_t word_count_;
     std::unique_ptr<std::atomic<std::uint64_t>[]> used_;
+    std::unique_ptr<std::atomic<std::uint64_t>[]> freed_;          // of each word: the newest freed_sequence
     std::unique_ptr<std::atomic<std::uint32_t>[]> free_in_group_;  // lets a scan skip full stretches
     std::atomic<std::uint64_t> free_count_{0};
     std::array<std::atomic<std::uint64_t>, cursor_count> cursors_;  // where a thread looks next

@@ -26,11 +26,42 @@ BlockPart part_in(std::uint64_t index, std::uint64_t offset, std::uint64_t size)
     return {static_cast<std::uint32_t>(start % block_bytes), static_cast<std::uint32_t>(end - start), start - offset};
 }
 
+// Shorter runs go through the log: one write more, but one in one place, and it is the small files that share it.
+constexpr std::size_t new_run_blocks_minimum = 4;
+
+// How many blocks from this one on are new and neighbours on the disk.
+std::size_t new_run_at(std::span<const MappedBlock> mapped, std::size_t index) {
+    std::size_t length = 0;
+    while (index + length < mapped.size() && mapped[index + length].fresh &&
+           mapped[index + length].block == mapped[index].block + length)
+        ++length;
+    return length;
+}
+
+// `first`: the file's block that the run's first is.
+Outcome<void> write_new_run(Operation& op, const Inode& inode, std::span<const MappedBlock> run, std::uint64_t first,
+                            std::uint64_t offset, std::span<const std::byte> bytes) {
+    std::vector<BlockBuffer> contents;
+    contents.reserve(run.size());
+    for (std::size_t i = 0; i < run.size(); ++i) {
+        const BlockPart part = part_in(first + i, offset, bytes.size());
+        BlockBuffer& content =
+            contents.emplace_back(part.length == block_bytes ? BlockBuffer::uninitialised() : BlockBuffer::zeroed());
+        std::memcpy(content.mutable_data() + part.within, bytes.data() + part.position, part.length);
+    }
+    return op.write_new_blocks(inode, run.front().block, contents);
+}
+
 Outcome<void> write_blocks(Operation& op, Inode& inode, std::uint64_t offset, std::span<const std::byte> bytes) {
     const std::uint64_t first = offset / block_bytes;
     std::vector<MappedBlock> mapped(blocks_for(offset + bytes.size()) - first);
     LOCKSTEP_TRY(map_blocks(op, inode, first, mapped));
     for (std::size_t i = 0; i < mapped.size(); ++i) {
+        if (const std::size_t length = new_run_at(mapped, i); length >= new_run_blocks_minimum) {
+            LOCKSTEP_TRY(write_new_run(op, inode, std::span(mapped).subspan(i, length), first + i, offset, bytes));
+            i += length - 1;
+            continue;
+        }
         const BlockPart part = part_in(first + i, offset, bytes.size());
         const auto source = bytes.subspan(part.position, part.length);
         if (part.length == block_bytes) {

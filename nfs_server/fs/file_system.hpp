@@ -133,7 +133,12 @@ auto FileSystem::run(std::uint64_t request_id, Body&& body)
             return result;
         });
         const bool committed = outcome && outcome->committed;
-        if (op) op->finish(committed);
+        if (op && committed) {
+            if (const std::uint64_t freed = op->finish(true, outcome->sequence); freed > 0)
+                transactions_.note_freed(freed);
+        } else if (op) {
+            op->finish(false);
+        }
         if (!outcome) return {fail(Error(outcome.error())), last_sequence(), false};
         if (!outcome->result && outcome->result.error() == Error::corrupt) found_damage();
         if (!committed && free_space_for_retry(outcome->result.error(), *op, has_reaped)) continue;

@@ -157,6 +157,17 @@ Outcome<void> Operation::write_block(const Inode& owner, std::uint64_t block, Bl
     return {};
 }
 
+Outcome<void> Operation::write_new_blocks(const Inode& owner, std::uint64_t first, std::span<BlockBuffer> contents) {
+    std::uint64_t newest_freed = 0;
+    for (std::uint64_t block = first; block < first + contents.size(); ++block) {
+        if (!volume_.is_data_block(block)) return fail(Error(Error::corrupt));
+        const std::uint64_t bit = block - volume_.superblock.data_start;
+        newest_freed = std::max(newest_freed, volume_.free_blocks.freed_sequence(bit));
+    }
+    LOCKSTEP_TRY(transaction_.write_new_blocks(owner.guard(), first, contents, newest_freed));
+    return {};
+}
+
 // Only the bytes that differ go into the log: a touched time stamp costs a few bytes, not the record.
 Outcome<void> Operation::store(Inode& inode) {
     inode.record_.checksum = checksum_of(inode.record_);
@@ -251,8 +262,9 @@ Outcome<void> Operation::seal() {
     return {};
 }
 
-void Operation::finish(bool committed) {
+std::uint64_t Operation::finish(bool committed, Sequence sequence) {
     finished_ = true;
+    std::uint64_t freed_blocks = 0;
     for (const BitChange& change : changes_) {
         if (change.bitmap == Bitmap::orphans) {
             if (committed && change.value && volume_.orphan_made) volume_.orphan_made(change.bit);
@@ -260,8 +272,14 @@ void Operation::finish(bool committed) {
         }
         if (change.value == committed) continue;                                    // taken and kept, or freed in vain
         if (change.bitmap == Bitmap::inodes && change.bit < first_inode) continue;  // never the allocator's
-        (change.bitmap == Bitmap::blocks ? volume_.free_blocks : volume_.free_inodes).give_back(change.bit);
+        if (change.bitmap == Bitmap::inodes) {
+            volume_.free_inodes.give_back(change.bit);
+            continue;
+        }
+        volume_.free_blocks.give_back(change.bit, committed ? sequence.value : 0);
+        if (committed) ++freed_blocks;
     }
+    return freed_blocks;
 }
 
 Error Operation::must_shrink_first(const Inode& inode) {

@@ -70,6 +70,8 @@ class Operation {
     Outcome<void> write(const Inode& owner, std::uint64_t block, std::uint32_t offset,
                         std::span<const std::byte> bytes);
     Outcome<void> write_block(const Inode& owner, std::uint64_t block, BlockBuffer data);
+    /// Neighbours that this operation has allocated and not written yet. Takes the contents, which may pass the log by.
+    Outcome<void> write_new_blocks(const Inode& owner, std::uint64_t first, std::span<BlockBuffer> contents);
 
     /// Keeps a reply in its slot as part of this operation. `record` (kept_reply.hpp) lives until the operation has
     /// ended; the slot is the caller's alone until then.
@@ -79,8 +81,9 @@ class Operation {
     /// conflict, io, corrupt, read_only (a change, and damage was found).
     Outcome<void> seal();
 
-    /// The transaction has ended. Wakes the reaper when there is work for it.
-    void finish(bool committed);
+    /// The transaction has ended; `sequence`: of its commit. Wakes the reaper when there is work for it. Returns how
+    /// many blocks have become free.
+    std::uint64_t finish(bool committed, Sequence sequence = {});
 
     /// The inode whose cut-off tail has to be freed first, when an error `shrinking` was returned.
     std::uint64_t shrinking_inode() const { return shrinking_inode_; }

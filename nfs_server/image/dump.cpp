@@ -33,6 +33,8 @@ std::string_view name_of(journal::EntryKind kind) {
             return "bit";
         case journal::EntryKind::block:
             return "block";
+        case journal::EntryKind::home:
+            return "home";
     }
     return "unknown";
 }
@@ -48,7 +50,8 @@ Json to_json(const journal::LogSuperblock& superblock) {
             {"data_blocks", superblock.data_blocks},
             {"tail_position", superblock.tail_position},
             {"tail_sequence", superblock.tail_sequence},
-            {"tail_checksum", superblock.tail_checksum}};
+            {"tail_checksum", superblock.tail_checksum},
+            {"settled_sequence", superblock.settled_sequence}};
 }
 
 Json to_json(const journal::StoredGroup& group) {

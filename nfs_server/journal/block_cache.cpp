@@ -150,6 +150,36 @@ Result<PinnedBlock, StorageError> BlockCache::pin_unread(uint64_t block) {
     return PinnedBlock(&entry);
 }
 
+Result<bool, StorageError> BlockCache::pin_for_home(uint64_t first, uint64_t count, std::vector<PinnedBlock>& pins) {
+    if (first > size_blocks_ || count > size_blocks_ - first) return fail(StorageError::out_of_range);
+    const size_t pins_before = pins.size();
+    for (uint64_t block = first; block < first + count;) {
+        Shard& shard = shard_of(block);
+        const uint64_t end = std::min(first + count, (block / neighbours_count + 1) * neighbours_count);
+        std::lock_guard hold(shard.mutex);
+        for (; block < end; ++block) {
+            Entry& entry = find_or_insert(shard, block);
+            if (entry.dirty || entry.installing || entry.loading) {
+                pins.resize(pins_before);
+                return false;
+            }
+            entry.pins.fetch_add(1, std::memory_order_relaxed);
+            pins.push_back(PinnedBlock(&entry));
+        }
+    }
+    return true;
+}
+
+void BlockCache::Placing::place(const PinnedBlock& pinned, BlockBuffer content) {
+    Entry& entry = *pinned.entry_;
+    if (shard_ != entry.shard) {
+        if (hold_.owns_lock()) hold_.unlock();
+        hold_ = lock_of(entry);
+        shard_ = entry.shard;
+    }
+    entry.content = std::move(content);
+}
+
 std::vector<uint64_t> BlockCache::cached_within(uint64_t first, uint64_t end) {
     std::vector<uint64_t> cached;
     for (auto& shard : shards_) {

@@ -60,6 +60,11 @@ class PinnedBlock {
         if (entry_ != nullptr) entry_->pins.fetch_sub(1, std::memory_order_release);
     }
     uint64_t block() const { return entry_->block; }
+    /// A second pin of the same block.
+    PinnedBlock again() const {
+        entry_->pins.fetch_add(1, std::memory_order_relaxed);
+        return PinnedBlock(entry_);
+    }
 
  private:
     friend class BlockCache;
@@ -94,6 +99,11 @@ class BlockCache {
     /// A place for a block that will be replaced whole; not read. Errors: out_of_range.
     Result<PinnedBlock, StorageError> pin_unread(uint64_t block);
 
+    /// Places for count neighbours from `first` on, whose content nobody refers to and whose new content will go
+    /// straight home. Appends them to `pins`; or nothing, when one of them is still to be installed, or being read: the
+    /// installer and the new content must not meet on the disk. Errors: out_of_range.
+    Result<bool, StorageError> pin_for_home(uint64_t first, uint64_t count, std::vector<PinnedBlock>& pins);
+
     /// True when the blocks from first up to end hold nothing but zeros. Holes of the device cost nothing. Of blocks
     /// that somebody changes meanwhile nothing is said. Errors: io, out_of_range.
     Result<bool, StorageError> is_zero(uint64_t first, uint64_t end);
@@ -103,6 +113,17 @@ class BlockCache {
     void modify(const PinnedBlock& pinned, uint64_t sequence, Change&& change);
     /// Replaces a pinned block's content.
     void replace(const PinnedBlock& pinned, uint64_t sequence, BlockBuffer content);
+
+    /// Gives blocks that were pinned for home their contents, which need not be installed. Each mutex is taken once for
+    /// neighbours; nothing else of the cache may be called while this lives.
+    class Placing {
+     public:
+        void place(const PinnedBlock& pinned, BlockBuffer content);
+
+     private:
+        const detail::CacheShard* shard_ = nullptr;
+        std::unique_lock<std::mutex> hold_;
+    };
 
     /// The installer: takes all changed blocks, in block order. They stay in the cache until mark_installed.
     std::vector<DirtyBlock> take_dirty();

@@ -9,9 +9,10 @@
 namespace lockstep::server::journal {
 namespace {
 
-constexpr size_t scan_limit = 16;    // blocks that are found by looking at each
+constexpr size_t scan_limit = 128;   // blocks that are found by looking at each
 constexpr int absorb_look_back = 8;  // patches that a new one may be absorbed by
 constexpr uint32_t bits_per_byte = 8;
+constexpr size_t home_run_limit = 1024;  // blocks of one entry
 
 void set_bit(std::span<std::byte> content, uint32_t bit, bool value) {
     std::byte& byte = content[bit / bits_per_byte];
@@ -29,8 +30,8 @@ std::byte* put(std::byte* to, const Struct& structure) {
 
 size_t ChangeSet::find(uint64_t block) const {
     if (changes_.size() <= scan_limit) {
-        for (size_t i = changes_.size(); i-- > 0;)
-            if (changes_[i].pinned.block() == block) return i;
+        for (size_t i = blocks_.size(); i-- > 0;)
+            if (blocks_[i] == block) return i;
         return none;
     }
     const auto place = index_.find(block);
@@ -38,11 +39,12 @@ size_t ChangeSet::find(uint64_t block) const {
 }
 
 size_t ChangeSet::add(PinnedBlock pinned) {
+    blocks_.push_back(pinned.block());
     changes_.push_back({.pinned = std::move(pinned), .whole = {}});
     if (changes_.size() == scan_limit + 1) {
-        for (uint32_t i = 0; i < changes_.size(); ++i) index_.emplace(changes_[i].pinned.block(), i);
+        for (uint32_t i = 0; i < blocks_.size(); ++i) index_.emplace(blocks_[i], i);
     } else if (changes_.size() > scan_limit) {
-        index_.emplace(changes_.back().pinned.block(), static_cast<uint32_t>(changes_.size() - 1));
+        index_.emplace(blocks_.back(), static_cast<uint32_t>(blocks_.size() - 1));
     }
     return changes_.size() - 1;
 }
@@ -103,6 +105,16 @@ void ChangeSet::replace(size_t index, BlockBuffer content) {
     change.whole = std::move(content);
 }
 
+void ChangeSet::place(std::vector<PinnedBlock> pins, std::span<BlockBuffer> contents, uint64_t freed_sequence) {
+    for (size_t i = 0; i < pins.size(); ++i) {
+        Change& change = changes_[add(std::move(pins[i]))];
+        change.whole = std::move(contents[i]);
+        change.goes_home = true;
+        change.freed_sequence = freed_sequence;
+    }
+    home_count_ += pins.size();
+}
+
 void ChangeSet::patch_content(const Patch& patch, std::span<std::byte> content) const {
     if (patch.is_bit)
         set_bit(content, patch.offset, patch.size != 0);
@@ -134,44 +146,88 @@ void ChangeSet::overlay(size_t index, uint32_t offset, std::span<std::byte> out)
 }
 
 uint64_t ChangeSet::record_bytes() const {
-    const uint64_t entries = patches_.size() + replaced_count_;
-    return sizeof(RecordHeader) + entries * sizeof(EntryHeader) + payload_.size() + replaced_count_ * sizeof(uint64_t);
+    const uint64_t whole_blocks = replaced_count_ + home_count_;
+    const uint64_t entries = patches_.size() + whole_blocks;
+    return sizeof(RecordHeader) + entries * sizeof(EntryHeader) + payload_.size() + whole_blocks * sizeof(uint64_t);
 }
 
-void ChangeSet::encode(uint64_t txn_id, std::vector<std::byte>& record, std::vector<BlockBuffer>& blocks) const {
-    record.resize(record_bytes());
-    std::byte* to = record.data() + sizeof(RecordHeader);
+// How many changes from this one on are neighbours that go home: one entry.
+size_t ChangeSet::home_run_at(size_t index) const {
+    size_t length = 0;
+    while (index + length < changes_.size() && length < home_run_limit && changes_[index + length].goes_home &&
+           blocks_[index + length] == blocks_[index] + length)
+        ++length;
+    return length;
+}
+
+std::byte* ChangeSet::encode_home_run(size_t index, size_t length, std::byte* to, std::vector<HomeBlock>& homes) const {
+    to = put(to, EntryHeader{.block = changes_[index].pinned.block(),
+                             .size = static_cast<uint16_t>(length),
+                             .kind = EntryKind::home});
+    for (const Change& change : std::span(changes_).subspan(index, length)) {
+        to = put(to, hash_of(change.whole.span()));
+        homes.push_back({change.pinned.again(), change.whole, change.freed_sequence});
+    }
+    return to;
+}
+
+std::byte* ChangeSet::encode_change(const Change& change, std::byte* to, EncodedRecord& record,
+                                    uint32_t& entries_count) const {
+    const uint64_t block = change.pinned.block();
+    if (change.whole) {
+        to = put(to, EntryHeader{.block = block, .kind = EntryKind::block});
+        to = put(to, hash_of(change.whole.span()));
+        record.replaced.push_back(change.whole);
+        ++entries_count;
+    }
+    for (uint32_t number = change.first; number != end; number = patches_[number].next) {
+        const Patch& patch = patches_[number];
+        to = put(to, EntryHeader{.block = block,
+                                 .offset = patch.offset,
+                                 .size = patch.size,
+                                 .kind = patch.is_bit ? EntryKind::bit : EntryKind::bytes});
+        ++entries_count;
+        if (patch.is_bit) continue;
+        std::memcpy(to, payload_.data() + patch.payload, round_up_8(patch.size));
+        to += round_up_8(patch.size);
+    }
+    return to;
+}
+
+void ChangeSet::encode(uint64_t txn_id, EncodedRecord& record) const {
+    record.bytes.resize(record_bytes());
+    record.replaced.clear();
+    record.homes.clear();
+    std::byte* to = record.bytes.data() + sizeof(RecordHeader);
     uint32_t entries_count = 0;
-    for (const Change& change : changes_) {
-        const uint64_t block = change.pinned.block();
-        if (change.whole) {
-            to = put(to, EntryHeader{.block = block, .kind = EntryKind::block});
-            to = put(to, hash_of(change.whole.span()));
-            blocks.push_back(change.whole);
+    for (size_t index = 0; index < changes_.size();) {
+        if (const size_t length = home_run_at(index); length > 0) {
+            to = encode_home_run(index, length, to, record.homes);
             ++entries_count;
-        }
-        for (uint32_t number = change.first; number != end; number = patches_[number].next) {
-            const Patch& patch = patches_[number];
-            to = put(to, EntryHeader{.block = block,
-                                     .offset = patch.offset,
-                                     .size = patch.size,
-                                     .kind = patch.is_bit ? EntryKind::bit : EntryKind::bytes});
-            ++entries_count;
-            if (patch.is_bit) continue;
-            std::memcpy(to, payload_.data() + patch.payload, round_up_8(patch.size));
-            to += round_up_8(patch.size);
+            index += length;
+        } else {
+            to = encode_change(changes_[index++], to, record, entries_count);
         }
     }
     // Dropped patches take no room after all.
-    record.resize(static_cast<size_t>(to - record.data()));
-    put(record.data(), RecordHeader{.size_bytes = static_cast<uint32_t>(record.size()),
-                                    .entries_count = entries_count,
-                                    .sequence = 0,
-                                    .txn_id = txn_id});
+    record.bytes.resize(static_cast<size_t>(to - record.bytes.data()));
+    put(record.bytes.data(), RecordHeader{.size_bytes = static_cast<uint32_t>(record.bytes.size()),
+                                          .entries_count = entries_count,
+                                          .sequence = 0,
+                                          .txn_id = txn_id});
+}
+
+void ChangeSet::place_in_cache() const {
+    if (home_count_ == 0) return;
+    BlockCache::Placing placing;
+    for (const Change& change : changes_)
+        if (change.goes_home) placing.place(change.pinned, change.whole);
 }
 
 void ChangeSet::apply(BlockCache& cache, uint64_t sequence) const {
+    place_in_cache();
     for (const Change& change : changes_) {
+        if (change.goes_home) continue;
         if (change.whole) {
             cache.replace(change.pinned, sequence, change.whole);
             continue;
@@ -186,10 +242,11 @@ void ChangeSet::apply(BlockCache& cache, uint64_t sequence) const {
 
 void ChangeSet::clear() {
     changes_.clear();
+    blocks_.clear();
     patches_.clear();
     payload_.clear();
     index_.clear();
-    replaced_count_ = 0;
+    replaced_count_ = home_count_ = 0;
 }
 
 }  // namespace lockstep::server::journal

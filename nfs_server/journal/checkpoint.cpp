@@ -8,6 +8,9 @@
 namespace lockstep::server::journal {
 namespace {
 
+Fault forget_settling{
+    "forget_settling",
+    "the installer writes over blocks that were placed at home while recovery would still compare them", 1};
 Fault install_early{"install_early", "the installer writes blocks home before their records are durable"};
 
 // Blocks that one write to the disk gathers at most.
@@ -48,10 +51,15 @@ Result<void, StorageError> Journal::checkpoint() {
     hold.lock();
     if (!install_early.strikes()) LOCKSTEP_TRY(flush_until(hold, newest_inside));
     const bool nothing_to_free = written_.empty();
+    const uint64_t placed_sequence = std::min(last_home_sequence_, newest_inside);
+    const bool must_settle = !blocks.empty() && placed_sequence > superblock_.settled_sequence;
     hold.unlock();
     if (blocks.empty() && nothing_to_free) return {};
 
-    if (auto done = install(blocks); !done) return wedge(done.error());
+    // What was placed at home may be among what we write over: recovery must not compare it any more.
+    if (must_settle && !forget_settling.strikes())
+        if (auto done = settle_now(); !done) return wedge(done.error());
+    if (auto done = install(blocks, placed_sequence); !done) return wedge(done.error());
     cache_.mark_installed(blocks);
     if (auto done = move_tail(through_sequence); !done) return wedge(done.error());
     hold.lock();
@@ -60,8 +68,8 @@ Result<void, StorageError> Journal::checkpoint() {
     return {};
 }
 
-// Writes the blocks home and waits until they are there.
-Result<void, StorageError> Journal::install(std::span<const DirtyBlock> blocks) {
+// Writes the blocks home and waits until they are there. placed_sequence: as in the tracepoint.
+Result<void, StorageError> Journal::install(std::span<const DirtyBlock> blocks, uint64_t placed_sequence) {
     if (blocks.empty()) return {};
     std::vector<const std::byte*> pieces;
     while (!blocks.empty()) {
@@ -69,8 +77,8 @@ Result<void, StorageError> Journal::install(std::span<const DirtyBlock> blocks) 
         pieces.clear();
         for (const DirtyBlock& block : run) pieces.push_back(block.content.data());
         lttng_ust_tracepoint(journal, install_began, run.front().block, static_cast<uint32_t>(run.size()),
-                             newest_sequence_in(run));
-        LOCKSTEP_TRY(disk_.write(superblock_.data_start + run.front().block, pieces));
+                             newest_sequence_in(run), placed_sequence);
+        LOCKSTEP_TRY(disk_.write(data_start_ + run.front().block, pieces));
         blocks = blocks.subspan(run.size());
     }
     return disk_.barrier();
@@ -87,14 +95,11 @@ Result<void, StorageError> Journal::move_tail(uint64_t through_sequence) {
     hold.unlock();
 
     LogSuperblock next = superblock_;
-    ++next.generation;
     next.tail_position = last.end_position;
     next.tail_sequence = last.last_sequence + 1;
     next.tail_checksum = last.checksum;
-    LOCKSTEP_TRY(disk_.write_block(next.generation % superblock_slots, encode(next)));
     // The room is used again only when the disk can no longer come back with the old tail.
-    LOCKSTEP_TRY(disk_.barrier());
-    superblock_ = next;
+    LOCKSTEP_TRY(write_superblock(next));
 
     hold.lock();
     written_.erase(written_.begin(), written_.begin() + static_cast<ptrdiff_t>(freed));
@@ -102,6 +107,49 @@ Result<void, StorageError> Journal::move_tail(uint64_t through_sequence) {
     lttng_ust_tracepoint(journal, checkpointed, last.last_sequence);
     room_.notify_all();
     return {};
+}
+
+// Writes the superblock that comes next, with what is durable by now as settled, and waits until it is there. Under
+// checkpoint_mutex_.
+Result<void, StorageError> Journal::write_superblock(LogSuperblock next) {
+    ++next.generation;
+    if (places_blocks_) next.settled_sequence = durable_sequence().value;
+    LOCKSTEP_TRY(disk_.write_block(next.generation % superblock_slots, encode(next)));
+    LOCKSTEP_TRY(disk_.barrier());
+    superblock_ = next;
+    // Before others may go by it.
+    if (places_blocks_) lttng_ust_tracepoint(journal, settled, next.settled_sequence);
+    settled_sequence_.store(next.settled_sequence, std::memory_order_release);
+    return {};
+}
+
+// Under checkpoint_mutex_.
+Result<void, StorageError> Journal::settle_now() {
+    LOCKSTEP_TRY(write_superblock(superblock_));
+    std::lock_guard hold(mutex_);
+    ++counters_.settlements;
+    return {};
+}
+
+Result<void, StorageError> Journal::settle() {
+    if (!places_blocks_) return sync();
+    std::lock_guard one_installer(checkpoint_mutex_);
+    {
+        std::unique_lock hold(mutex_);
+        // What is placed or freed from here on is counted for the next time.
+        homes_unsettled_ = 0;
+        freed_blocks_ = 0;
+        LOCKSTEP_TRY(flush_until(hold, last_sequence_));
+        if (superblock_.settled_sequence == durable_sequence_) return {};
+    }
+    if (auto done = settle_now(); !done) return wedge(done.error());
+    return {};
+}
+
+void Journal::note_freed(uint64_t blocks) {
+    if (freed_blocks_.fetch_add(blocks, std::memory_order_relaxed) + blocks <= options_.freed_blocks_limit) return;
+    std::lock_guard hold(mutex_);
+    installer_work_.notify_one();
 }
 
 Result<void, StorageError> Journal::wedge(StorageError error) {
@@ -130,8 +178,16 @@ bool Journal::checkpoint_is_due() const {
 }
 
 // Under mutex_.
+bool Journal::settling_is_due() const {
+    return places_blocks_ && (homes_unsettled_ > options_.unsettled_blocks_limit ||
+                              freed_blocks_.load(std::memory_order_relaxed) > options_.freed_blocks_limit);
+}
+
+// Under mutex_.
 bool Journal::write_is_due() const {
-    return pending_.size_blocks() > options_.unwritten_blocks_limit && !writing_;
+    if (writing_) return false;
+    const bool somebody_waits_for_it = !waiting_.empty() && !pending_.homes().empty();
+    return somebody_waits_for_it || pending_.held_blocks() > options_.unwritten_blocks_limit;
 }
 
 // Beside the installer, which is busy for long: what gathers meanwhile would else be written by whoever waits for it.
@@ -148,12 +204,13 @@ void Journal::write_in_background() {
 void Journal::install_in_background() {
     std::unique_lock hold(mutex_);
     while (!stopping_ && !wedged_) {
-        if (!checkpoint_is_due()) {
+        const bool settles = settling_is_due();
+        if (!settles && !checkpoint_is_due()) {
             installer_work_.wait(hold);
             continue;
         }
         hold.unlock();
-        (void)checkpoint();  // a failure wedges the journal, and that is what everybody else is told
+        (void)(settles ? settle() : checkpoint());  // a failure wedges the journal, and that is what everybody is told
         hold.lock();
         room_.notify_all();
     }

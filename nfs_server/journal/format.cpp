@@ -8,9 +8,22 @@
 namespace lockstep::server::journal {
 namespace {
 
-uint64_t checksum_of(LogSuperblock superblock) {
-    superblock.checksum = 0;
-    return hash_of(std::as_bytes(std::span(&superblock, 1)));
+using SuperblockBytes = std::array<std::byte, sizeof(LogSuperblock)>;
+
+// Where the checksum lies, behind all that it covers.
+size_t checksum_offset(uint32_t version) {
+    return version == format_version_without_homes ? offsetof(LogSuperblock, settled_sequence)
+                                                   : offsetof(LogSuperblock, checksum);
+}
+
+// The superblock as it lies on the disk, the checksum in its version's place.
+SuperblockBytes with_checksum(const LogSuperblock& superblock) {
+    const size_t offset = checksum_offset(superblock.version);
+    SuperblockBytes bytes{};
+    std::memcpy(bytes.data(), &superblock, offset);
+    const uint64_t checksum = hash_of(std::span(bytes).first(offset + sizeof(uint64_t)));
+    std::memcpy(bytes.data() + offset, &checksum, sizeof(checksum));
+    return bytes;
 }
 
 // The layout must lie within the disk's blocks in the one order that there is; sizes are checked against the disk
@@ -40,19 +53,22 @@ uint64_t hash_of(std::span<const BlockBuffer> blocks, uint64_t size_bytes) {
     return XXH3_64bits_digest(&state);
 }
 
-BlockBuffer encode(LogSuperblock superblock) {
-    superblock.checksum = checksum_of(superblock);
-    return BlockBuffer::copy_of(std::as_bytes(std::span(&superblock, 1)));
+BlockBuffer encode(const LogSuperblock& superblock) {
+    return BlockBuffer::copy_of(with_checksum(superblock));
 }
 
 Result<LogSuperblock, StorageError> decode_superblock(std::span<const std::byte> block) {
     if (std::ranges::all_of(block, [](std::byte byte) { return byte == std::byte{0}; }))
         return fail(StorageError::blank);
+    const std::span<const std::byte> stored = block;
     LogSuperblock superblock;
     if (!take(block, superblock) || superblock.magic != superblock_magic) return fail(StorageError::corrupt);
     // The version comes before the checksum: another version may keep its checksum elsewhere.
-    if (superblock.version != format_version) return fail(StorageError::unknown_format);
-    if (superblock.checksum != checksum_of(superblock)) return fail(StorageError::corrupt);
+    if (superblock.version != format_version && superblock.version != format_version_without_homes)
+        return fail(StorageError::unknown_format);
+    const size_t size = checksum_offset(superblock.version) + sizeof(uint64_t);
+    if (std::memcmp(stored.data(), with_checksum(superblock).data(), size) != 0) return fail(StorageError::corrupt);
+    if (superblock.version == format_version_without_homes) superblock.settled_sequence = superblock.checksum = 0;
     if ((superblock.features & ~known_features) != 0) return fail(StorageError::unknown_format);
     if (!plausible(superblock)) return fail(StorageError::corrupt);
     return superblock;

@@ -20,7 +20,9 @@ static_assert(std::endian::native == std::endian::little, "the disk format is li
 
 inline constexpr uint64_t superblock_magic = 0x504554534b434f4c;  // "LOCKSTEP"
 inline constexpr uint64_t group_magic = 0x3150554f5247534c;       // "LSGROUP1"
-inline constexpr uint32_t format_version = 1;
+/// What new disks get. Version 1 is served, too: it has no settled_sequence, so nothing is written home ahead of it.
+inline constexpr uint32_t format_version = 2;
+inline constexpr uint32_t format_version_without_homes = 1;
 /// Features that a program must know to read the log. None exists yet.
 inline constexpr uint64_t known_features = 0;
 /// The superblock has two slots, blocks 0 and 1, written in turn, so that one is always whole.
@@ -43,9 +45,12 @@ struct LogSuperblock {
     uint64_t tail_position = 0;  ///< where the first group that is not installed lies, counted without wrapping
     uint64_t tail_sequence = 1;  ///< the sequence of that group's first record
     uint64_t tail_checksum = 0;  ///< the checksum of the group before it
-    uint64_t checksum = 0;       ///< over all before; last
+    /// Groups up to this one's record were durable when this was written: blocks that they placed at home are not
+    /// compared with their hashes any more, since the homes may have changed later. Not in version 1.
+    uint64_t settled_sequence = 0;
+    uint64_t checksum = 0;  ///< over all before; last. In version 1 in settled_sequence's place
 };
-static_assert(sizeof(LogSuperblock) == 104 && std::is_trivially_copyable_v<LogSuperblock>);
+static_assert(sizeof(LogSuperblock) == 112 && std::is_trivially_copyable_v<LogSuperblock>);
 
 /// The head of a group: records that became durable with one barrier. Followed by its records; then, from the next
 /// block on, by the content of the blocks that its entries replace.
@@ -77,6 +82,7 @@ enum class EntryKind : uint8_t {
     bytes = 1,  ///< bytes [offset, offset + size) of the block; they follow, padded to a multiple of 8
     bit = 2,    ///< bit `offset` of the block becomes `size` (0 or 1)
     block = 3,  ///< the whole block; 8 bytes follow, the hash of the content, which lies in the group's data blocks
+    home = 4,   ///< `size` whole blocks from `block` on; as many hashes follow, 8 bytes each, of what lies at home
 };
 
 /// One change of one block.
@@ -103,7 +109,7 @@ uint64_t hash_of(std::span<const std::byte> bytes);
 uint64_t hash_of(std::span<const BlockBuffer> blocks, uint64_t size_bytes);
 
 /// The superblock as a block, its checksum filled in.
-BlockBuffer encode(LogSuperblock superblock);
+BlockBuffer encode(const LogSuperblock& superblock);
 
 /// Reads a superblock's block. Errors: blank (all zero), unknown_format, corrupt.
 Result<LogSuperblock, StorageError> decode_superblock(std::span<const std::byte> block);

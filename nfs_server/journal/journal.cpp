@@ -14,6 +14,12 @@ namespace lockstep::server::journal {
 namespace {
 
 Fault skip_barrier{"skip_barrier", "the journal calls a group durable without waiting for the disk"};
+Fault reuse_early{"reuse_early", "new content goes straight home to blocks whose removal is not settled", 1};
+
+// Blocks that one write to the disk gathers at most.
+constexpr size_t home_write_limit_blocks = 256;
+// How many times what starts the writer may wait for it.
+constexpr uint64_t homes_held_limit = 16;
 
 uint64_t random_number() {
     uint64_t number = 0;
@@ -32,7 +38,10 @@ Journal::Journal(disk::Disk& disk, const JournalOptions& options, const LogSuper
       recovery_(recovery),
       log_id_(superblock.log_id),
       incarnation_(random_number()),
+      data_start_(superblock.data_start),
+      places_blocks_(superblock.version != format_version_without_homes),
       superblock_(superblock),
+      settled_sequence_(superblock.settled_sequence),
       last_sequence_(superblock.tail_sequence - 1),
       written_sequence_(last_sequence_),
       durable_sequence_(last_sequence_),
@@ -80,17 +89,20 @@ Result<Sequence, StorageError> Journal::commit(const ChangeSet& changes, uint64_
     if (changes.record_bytes() + changes.replaced_blocks() * block_size_bytes > max_record_bytes())
         return fail(StorageError::too_large);
     // Encoding and hashing are the costly part and need no lock.
-    static thread_local std::vector<std::byte> record;
-    std::vector<BlockBuffer> replaced_blocks;
-    changes.encode(txn_id, record, replaced_blocks);
+    EncodedRecord record;
+    changes.encode(txn_id, record);
+    const RecordSize size{record.bytes.size(), record.replaced.size(), record.homes.size()};
 
     std::unique_lock hold(mutex_);
-    LOCKSTEP_TRY(wait_for_room(hold, {record.size(), replaced_blocks.size()}));
+    LOCKSTEP_TRY(wait_for_room(hold, size));
     const uint64_t sequence = ++last_sequence_;
-    pending_.append(sequence, record, replaced_blocks);
+    pending_.append(sequence, record);
     applying_.push_back(false);
     ++counters_.records;
-    lttng_ust_tracepoint(journal, record_appended, sequence, txn_id, request_id, static_cast<uint32_t>(record.size()));
+    homes_held_ += size.home_blocks;
+    if (size.home_blocks > 0) last_home_sequence_ = sequence;
+    lttng_ust_tracepoint(journal, record_appended, sequence, txn_id, request_id,
+                         static_cast<uint32_t>(record.bytes.size()));
     if (write_is_due()) writer_work_.notify_one();
     hold.unlock();
 
@@ -103,7 +115,8 @@ Result<Sequence, StorageError> Journal::commit(const ChangeSet& changes, uint64_
 // Under mutex_.
 bool Journal::has_room_for(RecordSize size) const {
     return head_position_ - tail_position_ + pending_.size_blocks_with(size) <= log_.size_blocks() &&
-           cache_.dirty_blocks() < 2 * options_.dirty_blocks_limit;
+           cache_.dirty_blocks() < 2 * options_.dirty_blocks_limit &&
+           (homes_held_ == 0 || homes_held_ + size.home_blocks <= homes_held_limit * options_.unwritten_blocks_limit);
 }
 
 // Back-pressure: the installer frees room. First come, first served, or a large record would wait for ever. Under
@@ -116,6 +129,7 @@ Result<void, StorageError> Journal::wait_for_room(std::unique_lock<std::mutex>& 
     const uint64_t ticket = admitted_ + waiting_.size();
     waiting_.push_back(size);
     installer_work_.notify_one();
+    writer_work_.notify_one();
     wait_and_say_so(room_, hold, [&] { return wedged_ || (admitted_ == ticket && has_room_for(size)); });
     if (wedged_) return fail(StorageError::io);
     waiting_.pop_front();
@@ -192,6 +206,7 @@ void Journal::write_pending(std::unique_lock<std::mutex>& hold) {
     hold.lock();
     writing_ = false;
     if (!done) return wedge_now();
+    note_placed(group.homes().size());
     written_sequence_ = group.last_sequence();
     last_checksum_ = checksum;
     written_.push_back({group.last_sequence(), origin.position + group.size_blocks(), checksum});
@@ -203,10 +218,48 @@ void Journal::write_pending(std::unique_lock<std::mutex>& hold) {
 
 Result<void, StorageError> Journal::write_group(LogGroup& group, const GroupOrigin& origin, uint64_t& checksum) {
     checksum = group.seal(origin);
+    LOCKSTEP_TRY(write_homes(group));
     LOCKSTEP_TRY(log_.write(origin.position, group.pieces()));
     lttng_ust_tracepoint(journal, record_written, group.first_sequence(), group.last_sequence(),
                          group.size_blocks() * block_size_bytes);
     return {};
+}
+
+// What goes straight home shares the group's barrier: until that has ended the group may be torn, in the log or at
+// home, and recovery sees it by the hashes. Nothing that a crash may bring back refers to these blocks.
+Result<void, StorageError> Journal::write_homes(const LogGroup& group) {
+    std::span<const HomeBlock> homes = group.homes();
+    std::vector<const std::byte*> pieces;
+    while (!homes.empty()) {
+        const uint64_t first = homes.front().pinned.block();
+        uint64_t newest_freed = 0;
+        pieces.clear();
+        while (pieces.size() < std::min(homes.size(), home_write_limit_blocks) &&
+               homes[pieces.size()].pinned.block() == first + pieces.size()) {
+            newest_freed = std::max(newest_freed, homes[pieces.size()].freed_sequence);
+            pieces.push_back(homes[pieces.size()].content.data());
+        }
+        lttng_ust_tracepoint(journal, place_began, first, static_cast<uint32_t>(pieces.size()), group.first_sequence(),
+                             newest_freed);
+        LOCKSTEP_TRY(disk_.write(data_start_ + first, pieces));
+        homes = homes.subspan(pieces.size());
+    }
+    return {};
+}
+
+// A group with so many blocks for home was written. Under mutex_.
+void Journal::note_placed(uint64_t blocks) {
+    if (blocks == 0) return;
+    homes_held_ -= blocks;
+    homes_unsettled_ += blocks;
+    counters_.blocks_placed += blocks;
+    if (!waiting_.empty()) room_.notify_all();
+    if (settling_is_due()) installer_work_.notify_one();
+}
+
+bool Journal::may_place(uint64_t freed_sequence) const {
+    if (!places_blocks_) return false;
+    return freed_sequence <= settled_sequence_.load(std::memory_order_acquire) || reuse_early.strikes();
 }
 
 // Makes durable what was written before. A barrier counts only when those that began before it have ended well: the

@@ -49,8 +49,13 @@ struct JournalOptions {
     uint64_t cache_blocks = 65536;
     /// Changed blocks above which the installer starts; at twice as many, commits wait for it.
     uint64_t dirty_blocks_limit = 32768;
-    /// Log blocks in memory above which they are written although nobody waits.
+    /// Blocks in memory for the log and for home above which they are written although nobody waits. At sixteen times
+    /// as many for home, commits wait.
     uint64_t unwritten_blocks_limit = 1024;
+    /// Blocks placed at home, or freed, above which the installer settles the log: the first bounds what recovery has
+    /// to read, the second what can't be placed at home yet.
+    uint64_t unsettled_blocks_limit = 32768;
+    uint64_t freed_blocks_limit = 1024;
     /// Barriers under way at once. More than one, because a commit that comes during a barrier need not wait for its
     /// end; few, because what comes while all are under way shares the next.
     uint64_t barriers_limit = 4;
@@ -80,6 +85,8 @@ struct JournalCounters {
     uint64_t log_blocks_written = 0;
     uint64_t checkpoints = 0;
     uint64_t blocks_installed = 0;
+    uint64_t blocks_placed = 0;  ///< that went straight home
+    uint64_t settlements = 0;    ///< superblocks written for that alone
 };
 
 /// Any thread may call any member.
@@ -111,6 +118,17 @@ class Journal {
     /// Returns when all records up to `sequence` (at most last_sequence()) are on stable storage, and fires
     /// journal:commit_durable for request_id. Errors: io; then nothing later will become durable, either.
     Result<void, StorageError> wait_durable(Sequence sequence, uint64_t request_id);
+
+    /// True when a block that a record up to `freed_sequence` made free may get content that goes straight home: no
+    /// crash can bring its old content back, and recovery compares no older content of it. Never on a disk of
+    /// version 1.
+    bool may_place(uint64_t freed_sequence) const;
+
+    /// Everything committed before the call is durable, and what it freed may be placed at home (may_place). Errors:
+    /// io.
+    Result<void, StorageError> settle();
+    /// A committed record freed so many blocks: the installer settles when there are many.
+    void note_freed(uint64_t blocks);
 
     /// Installs all that was committed before the call and frees its room in the log. Errors: io.
     Result<void, StorageError> checkpoint();
@@ -149,11 +167,15 @@ class Journal {
     void tell_of_step();
     void write_pending(std::unique_lock<std::mutex>& hold);
     Result<void, StorageError> write_group(LogGroup& group, const GroupOrigin& origin, uint64_t& checksum);
+    Result<void, StorageError> write_homes(const LogGroup& group);
+    void note_placed(uint64_t blocks);
     void run_barrier(std::unique_lock<std::mutex>& hold);
     Result<void, StorageError> barrier_for_commit();
     uint64_t covered_sequence() const;
 
-    Result<void, StorageError> install(std::span<const DirtyBlock> blocks);
+    Result<void, StorageError> install(std::span<const DirtyBlock> blocks, uint64_t placed_sequence);
+    Result<void, StorageError> settle_now();
+    Result<void, StorageError> write_superblock(LogSuperblock next);
     Result<void, StorageError> move_tail(uint64_t through_sequence);
     Result<void, StorageError> wedge(StorageError error);
     void wedge_now();
@@ -162,6 +184,7 @@ class Journal {
     void install_in_background();
     bool has_room_for(RecordSize size) const;
     bool checkpoint_is_due() const;
+    bool settling_is_due() const;
     bool write_is_due() const;
 
     disk::Disk& disk_;
@@ -171,10 +194,14 @@ class Journal {
     const Recovery recovery_;
     const uint64_t log_id_;
     const uint64_t incarnation_;
+    const uint64_t data_start_;  // disk block of data block 0
+    const bool places_blocks_;   // the disk's version knows of blocks that go straight home
 
     // Lock order: checkpoint_mutex_, then mutex_. The cache's mutexes are never taken under mutex_, nor the other way.
-    std::mutex checkpoint_mutex_;  // one installer at a time
-    LogSuperblock superblock_;     // under checkpoint_mutex_; as last written
+    std::mutex checkpoint_mutex_;                // one installer at a time
+    LogSuperblock superblock_;                   // under checkpoint_mutex_; as last written
+    std::atomic<uint64_t> settled_sequence_{0};  // superblock_'s, when it is durable
+    std::atomic<uint64_t> freed_blocks_{0};      // since the journal was last settled
 
     mutable std::mutex mutex_;                // of all below; never held during input or output
     std::condition_variable durable_;         // a write or barrier of the log ended, or the journal wedged
@@ -196,6 +223,9 @@ class Journal {
     uint64_t head_position_ = 0;          // where the next group goes
     uint64_t tail_position_ = 0;          // the room before it is free
     uint64_t last_checksum_ = 0;          // of the newest written group
+    uint64_t homes_held_ = 0;             // blocks for home in pending_ and in the group that is being written
+    uint64_t homes_unsettled_ = 0;        // blocks placed at home since the journal was last settled
+    uint64_t last_home_sequence_ = 0;     // of the newest record that placed some
     std::deque<WrittenGroup> written_;    // from the tail on
     uint64_t applied_sequence_ = 0;       // all records up to it are in the cache
     std::deque<bool> applying_;           // whether the records behind it are

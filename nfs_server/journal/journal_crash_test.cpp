@@ -58,6 +58,7 @@ class Workload {
     }
 
     size_t restarted_at() const { return restarted_at_; }
+    uint64_t placed_blocks() const { return placed_blocks_; }
 
     const RecordingDisk& disk() const { return disk_; }
 
@@ -73,6 +74,7 @@ class Workload {
         auto opened = Journal::open(disk_, by_hand);
         ASSERT_TRUE(opened) << opened.error().message;
         journal_ = std::move(*opened);
+        freed_at_.assign(data_blocks, 0);
         // Killed, not powered off: what was committed and not written is lost, the rest has become durable by recovery.
         states_.resize(journal_->last_sequence().value + 1);
         promised_ = journal_->last_sequence().value;
@@ -85,7 +87,7 @@ class Workload {
     void step() {
         switch (random_() % 10) {
             case 0:
-                ASSERT_TRUE(journal_->checkpoint());
+                ASSERT_TRUE(random_() % 3 == 0 ? journal_->settle() : journal_->checkpoint());
                 return;
             case 1:
             case 2:
@@ -106,6 +108,9 @@ class Workload {
         ChangeSet changes;
         ModelState next = states_.back();
         draw_changes(random_, journal_->cache(), changes, next);
+        for (int i = 0; i < 2; ++i) place_some(changes, next);
+        const std::vector<uint64_t> freed = free_some(changes, next);
+        if (changes.empty()) return;
         auto sequence = journal_->commit(changes, 1, 1);
         if (!sequence) {
             ASSERT_EQ(StorageError::log_full, sequence.error());
@@ -115,7 +120,42 @@ class Workload {
         }
         states_.push_back(std::move(next));
         ASSERT_EQ(states_.size() - 1, sequence->value);
+        placed_blocks_ += changes.home_blocks();
+        for (const uint64_t block : freed) freed_at_[block] = sequence->value;
         note();
+    }
+
+    // New content for a run of free blocks, straight home if that may be.
+    void place_some(ChangeSet& changes, ModelState& next) {
+        uint64_t first = random_() % data_blocks;
+        while (first < data_blocks && next[first]) ++first;
+        uint64_t count = 0, newest_freed = 0;
+        std::vector<BlockBuffer> contents;
+        for (uint64_t block = first; block < data_blocks && count < 3; ++block, ++count) {
+            if (next[block] || changes.find(block) != ChangeSet::none) break;
+            newest_freed = std::max(newest_freed, freed_at_[block]);
+            BlockBuffer& content = contents.emplace_back(BlockBuffer::uninitialised());
+            std::memset(content.mutable_data(), static_cast<int>(random_()), block_size_bytes);
+        }
+        if (count == 0 || !journal_->may_place(newest_freed)) return;
+        std::vector<PinnedBlock> pins;
+        const auto pinned = journal_->cache().pin_for_home(first, count, pins);
+        ASSERT_TRUE(pinned);
+        if (!*pinned) return;
+        for (uint64_t i = 0; i < count; ++i) next[first + i] = contents[i];
+        changes.place(std::move(pins), contents, newest_freed);
+    }
+
+    // Some blocks are free from this commit on: nothing in the log says so here, but that the record has changes.
+    std::vector<uint64_t> free_some(const ChangeSet& changes, ModelState& next) {
+        std::vector<uint64_t> freed;
+        for (uint64_t n = random_() % 6; n > 0; --n) {
+            const uint64_t block = random_() % data_blocks;
+            if (!next[block] || changes.find(block) != ChangeSet::none) continue;
+            next[block] = {};
+            freed.push_back(block);
+        }
+        return freed;
     }
 
     void wait_for_some() { wait_until(promised_ + random_() % (states_.size() - promised_)); }
@@ -132,6 +172,8 @@ class Workload {
     std::vector<ModelState> states_;
     uint64_t promised_ = 0;
     size_t restarted_at_ = 0;
+    uint64_t placed_blocks_ = 0;
+    std::vector<uint64_t> freed_at_;  // the sequence that made the block free in this life
     std::vector<Promise> promises_;
 };
 
@@ -157,6 +199,7 @@ std::string what_is_wrong(disk::Disk& state, const Promise& promise, uint64_t* r
 
 struct Exploration {
     uint64_t states = 0;
+    uint64_t placed_blocks = 0;
     uint64_t recovery_states = 0;
     std::vector<std::string> wrong;
 };
@@ -205,6 +248,7 @@ Exploration explore(uint64_t seed, int steps) {
     Exploration exploration;
     Workload workload(formatted_image(), seed);
     workload.run(steps);
+    exploration.placed_blocks = workload.placed_blocks();
     const CrashStates crashes(workload.disk());
     for (size_t point = 0; point <= crashes.last_point(); ++point) {
         const Promise& promise = workload.promise_at(point);
@@ -225,6 +269,7 @@ TEST_P(JournalCrashes, EveryStateRecoversToACommitThatKeepsThePromises) {
     const Exploration exploration = explore(GetParam(), 50);
     EXPECT_GT(exploration.states, 500u);
     EXPECT_GT(exploration.recovery_states, 100u);
+    EXPECT_GT(exploration.placed_blocks, 2u);
     EXPECT_TRUE(exploration.wrong.empty())
         << "seed " << GetParam() << ": " << exploration.wrong.size() << " of " << exploration.states
         << " states wrong, the first: " << exploration.wrong.front();
@@ -258,7 +303,8 @@ TEST_P(JournalCrashFault, IsFound) {
     for (uint64_t seed = 1; seed <= 6 && wrong == 0; ++seed) wrong += explore(seed, 50).wrong.size();
     EXPECT_GT(wrong, 0u);
 }
-INSTANTIATE_TEST_SUITE_P(Faults, JournalCrashFault, ::testing::Values("skip_barrier", "install_early"),
+INSTANTIATE_TEST_SUITE_P(Faults, JournalCrashFault,
+                         ::testing::Values("skip_barrier", "install_early", "reuse_early", "forget_settling"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

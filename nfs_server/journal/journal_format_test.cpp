@@ -103,7 +103,7 @@ TEST(JournalFormat, AnotherVersionOrFeatureIsRefusedAndNothingIsWritten) {
     auto superblock = decode_superblock(good.block(0).span());
     ASSERT_TRUE(superblock);
     ImageDisk image = good;
-    superblock->version = 2;
+    superblock->version = format_version + 1;
     image.put(1, encode(*superblock));
     EXPECT_EQ(StorageError::unknown_format, refused(image));
     image = good;
@@ -237,7 +237,8 @@ TEST(JournalFormat, ADamagedImageIsRefusedOrOpenedAndNeverCrashes) {
     for (int i = 0; i < 2000; ++i) {
         ImageDisk damaged = image;
         for (int flips = 0; flips < 3; ++flips)
-            flip_bit(damaged, random() % 14, static_cast<uint32_t>(random() % (flips == 0 ? 104 : 4096)));
+            flip_bit(damaged, random() % 14,
+                     static_cast<uint32_t>(random() % (flips == 0 ? sizeof(LogSuperblock) : 4096)));
         auto journal = Journal::open(damaged, by_hand);
         if (journal) continue;
         EXPECT_NE(StorageError::io, journal.error().code);

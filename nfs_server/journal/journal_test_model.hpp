@@ -12,7 +12,8 @@
 
 namespace lockstep::server::journal {
 
-/// The content of all data blocks; copies share what did not change.
+/// The content of all data blocks; copies share what did not change. An empty buffer: the block is free, and what it
+/// holds does not matter.
 using ModelState = std::vector<BlockBuffer>;
 
 inline ModelState blank_state(uint64_t blocks) {
@@ -25,6 +26,8 @@ inline void draw_changes(std::mt19937_64& random, BlockCache& cache, ChangeSet& 
     for (uint64_t i = 0; i < count; ++i) {
         const uint64_t block = random() % state.size();
         const bool replaces = random() % 4 == 0;
+        if (!state[block] && !replaces) continue;
+        if (!state[block]) state[block] = BlockBuffer::zeroed();
         size_t index = changes.find(block);
         if (index == ChangeSet::none) {
             auto pinned = replaces ? cache.pin_unread(block) : cache.pin(block);
@@ -57,6 +60,7 @@ inline void draw_changes(std::mt19937_64& random, BlockCache& cache, ChangeSet& 
 /// The first block in which the journal's committed content differs from the state; -1: none does.
 inline int64_t first_difference(BlockCache& cache, const ModelState& state) {
     for (uint64_t block = 0; block < state.size(); ++block) {
+        if (!state[block]) continue;
         const auto content = cache.snapshot(block);
         if (!content || std::memcmp(content->data(), state[block].data(), block_size_bytes) != 0)
             return static_cast<int64_t>(block);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "nfs_server/base/check.hpp"
 
@@ -76,6 +77,10 @@ bool parse_entry(std::span<const std::byte>& record, const StoredGroup& group, s
             if (next_data >= group.data.size()) return false;
             entry.replaced = &group.data[next_data++];
             break;
+        case EntryKind::home:
+            bytes = entry.header.size * sizeof(uint64_t);
+            if (bytes == 0) return false;
+            break;
         default:
             return false;
     }
@@ -98,20 +103,22 @@ void LogGroup::append_head(std::span<const std::byte> bytes) {
     }
 }
 
-void LogGroup::append(uint64_t sequence, std::span<std::byte> record, std::span<const BlockBuffer> replaced_blocks) {
+void LogGroup::append(uint64_t sequence, EncodedRecord& record) {
     if (records_count_ == 0) {
         static constexpr std::array<std::byte, sizeof(GroupHeader)> room_for_header{};
         append_head(room_for_header);
         first_sequence_ = sequence;
     }
     check(sequence == first_sequence_ + records_count_, "records are appended in sequence");
-    std::memcpy(record.data() + offsetof(RecordHeader, sequence), &sequence, sizeof(sequence));
-    append_head(record);
-    data_.insert(data_.end(), replaced_blocks.begin(), replaced_blocks.end());
+    std::memcpy(record.bytes.data() + offsetof(RecordHeader, sequence), &sequence, sizeof(sequence));
+    append_head(record.bytes);
+    std::ranges::move(record.replaced, std::back_inserter(data_));
+    std::ranges::move(record.homes, std::back_inserter(homes_));
     ++records_count_;
 }
 
 uint64_t LogGroup::seal(const GroupOrigin& origin) {
+    std::ranges::sort(homes_, {}, [](const HomeBlock& home) { return home.pinned.block(); });
     GroupHeader header{.log_id = origin.log_id,
                        .incarnation = origin.incarnation,
                        .position = origin.position,
@@ -153,6 +160,36 @@ Result<std::optional<StoredGroup>, StorageError> read_group(LogArea& log, LogCur
     cursor.sequence += group.header.records_count;
     cursor.previous_checksum = group.header.checksum;
     return group;
+}
+
+Result<bool, StorageError> group_begins_at(LogArea& log, const LogCursor& cursor) {
+    std::vector<BlockBuffer> head = new_blocks(1);
+    LOCKSTEP_TRY(log.read(cursor.position, writable(head)));
+    std::span<const std::byte> first = head.front().span();
+    GroupHeader header;
+    return take(first, header) && belongs_at(header, cursor, log.size_blocks());
+}
+
+Result<bool, StorageError> homes_are_whole(disk::Disk& disk, uint64_t data_start, uint64_t data_blocks,
+                                           const StoredGroup& group) {
+    Result<void, StorageError> read;
+    bool whole = true;
+    for_each_entry(
+        group, [](const RecordHeader&) {},
+        [&](const StoredEntry& entry) {
+            if (entry.header.kind != EntryKind::home || !read || !whole) return;
+            const uint64_t first = entry.header.block, count = entry.header.size;
+            if (first > data_blocks || count > data_blocks - first) return;  // the replay will say so
+            std::vector<BlockBuffer> blocks = new_blocks(count);
+            read = disk.read(data_start + first, writable(blocks));
+            for (uint64_t i = 0; read && i < count; ++i) {
+                uint64_t hash = 0;
+                std::memcpy(&hash, entry.bytes.data() + i * sizeof(hash), sizeof(hash));
+                whole = whole && hash == hash_of(blocks[i].span());
+            }
+        });
+    if (!read) return fail(read.error());
+    return whole;
 }
 
 bool for_each_entry(const StoredGroup& group, const std::function<void(const RecordHeader&)>& on_record,

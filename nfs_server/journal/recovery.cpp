@@ -104,7 +104,8 @@ class Replay {
     Replay(disk::Disk& disk, const LogSuperblock& superblock) : disk_(disk), superblock_(superblock) {}
 
     // Errors: io, corrupt (an entry outside of the data blocks).
-    Result<void, StorageError> add(const StoredGroup& group) {
+    Result<void, StorageError> add(const StoredGroup& group, bool is_settled) {
+        group_is_settled_ = is_settled;
         Result<void, StorageError> done;
         const bool consistent = for_each_entry(
             group, [](const RecordHeader&) {},
@@ -123,11 +124,20 @@ class Replay {
     }
 
     uint64_t size_blocks() const { return blocks_.size(); }
+    // Some group placed blocks at home, and the superblock does not say that it was durable.
+    bool has_unsettled_homes() const { return has_unsettled_homes_; }
 
  private:
     Result<void, StorageError> add(const StoredEntry& entry) {
         const uint64_t block = entry.header.block;
         if (block >= superblock_.data_blocks) return fail(StorageError::corrupt);
+        if (entry.header.kind == EntryKind::home) {
+            if (entry.header.size > superblock_.data_blocks - block) return fail(StorageError::corrupt);
+            // Its content lies at home already, and what older records made of it must not come over it.
+            blocks_.erase(blocks_.lower_bound(block), blocks_.lower_bound(block + entry.header.size));
+            has_unsettled_homes_ = has_unsettled_homes_ || !group_is_settled_;
+            return {};
+        }
         if (entry.replaced != nullptr) {
             blocks_[block] = *entry.replaced;
             return {};
@@ -151,6 +161,8 @@ class Replay {
     disk::Disk& disk_;
     const LogSuperblock& superblock_;
     std::map<uint64_t, BlockBuffer> blocks_;
+    bool group_is_settled_ = false;
+    bool has_unsettled_homes_ = false;
 };
 
 // A group from a later lap than the tail's shows that the tail is out of date: room is used again only after the tail
@@ -170,29 +182,68 @@ Result<void, StorageError> refuse_stale_tail(LogArea& log, const LogSuperblock& 
     return {};
 }
 
-// Replays what the log holds, and moves `superblock`'s tail to its end.
-Result<Recovery, StorageError> recover(disk::Disk& disk, LogSuperblock& superblock) {
+// Reads the log from its tail on into `replay`. Returns where it ends. Errors: io, corrupt.
+Result<LogCursor, StorageError> read_log(disk::Disk& disk, LogArea& log, const FoundSuperblock& found, Replay& replay) {
+    const LogSuperblock& superblock = found.superblock;
+    LogCursor cursor{superblock.log_id, superblock.tail_position, superblock.tail_sequence, superblock.tail_checksum};
+    for (;;) {
+        LogCursor next = cursor;
+        LOCKSTEP_TRY(const std::optional<StoredGroup> group, read_group(log, next));
+        if (!group) break;
+        // What was settled was durable, and its homes may have been written over since.
+        const bool is_settled = next.sequence - 1 <= superblock.settled_sequence;
+        if (!is_settled) {
+            LOCKSTEP_TRY(const bool whole,
+                         homes_are_whole(disk, superblock.data_start, superblock.data_blocks, *group));
+            // The other slot, if a crash did not harm it but something else, may have known that these were settled.
+            if (!whole && found.other_slot_damaged) return fail(StorageError::corrupt);
+            if (!whole) break;
+        }
+        LOCKSTEP_TRY(replay.add(*group, is_settled));
+        cursor = next;
+    }
+    if (cursor.sequence - 1 < superblock.settled_sequence) return fail(StorageError::corrupt);
+    return cursor;
+}
+
+// A torn group at the log's end could become whole by what is written next, were it the same that was lost: its head
+// goes first.
+Result<void, StorageError> erase_torn_group(disk::Disk& disk, LogArea& log, const LogCursor& end) {
+    LOCKSTEP_TRY(const bool begins, group_begins_at(log, end));
+    if (!begins) return {};
+    const BlockBuffer zeros = BlockBuffer::zeroed();
+    const std::byte* const bytes = zeros.data();
+    LOCKSTEP_TRY(log.write(end.position, {&bytes, 1}));
+    return disk.barrier();
+}
+
+Result<void, StorageError> write_next(disk::Disk& disk, LogSuperblock& superblock) {
+    ++superblock.generation;
+    LOCKSTEP_TRY(disk.write_block(superblock.generation % superblock_slots, encode(superblock)));
+    return disk.barrier();
+}
+
+// Replays what the log holds, and moves the superblock's tail to its end.
+Result<Recovery, StorageError> recover(disk::Disk& disk, FoundSuperblock& found) {
     // A process that was killed may have left all this in the device's cache: what we build on must be durable before.
     LOCKSTEP_TRY(disk.barrier());
+    LogSuperblock& superblock = found.superblock;
     LogArea log(disk, superblock.log_start, superblock.log_blocks);
-    LogCursor cursor{superblock.log_id, superblock.tail_position, superblock.tail_sequence, superblock.tail_checksum};
     Replay replay(disk, superblock);
-    for (;;) {
-        LOCKSTEP_TRY(const std::optional<StoredGroup> group, read_group(log, cursor));
-        if (!group) break;
-        LOCKSTEP_TRY(replay.add(*group));
-    }
-    if (cursor.sequence == superblock.tail_sequence) return Recovery{};
+    LOCKSTEP_TRY(const LogCursor end, read_log(disk, log, found, replay));
+    LOCKSTEP_TRY(erase_torn_group(disk, log, end));
+    if (end.sequence == superblock.tail_sequence) return Recovery{};
 
+    const Recovery recovery{superblock.tail_sequence, end.sequence - 1, replay.size_blocks()};
+    if (superblock.version != format_version_without_homes) superblock.settled_sequence = end.sequence - 1;
+    // Before homes are written over, nobody may compare them any more: a second recovery, after a crash of this one.
+    if (replay.has_unsettled_homes() && replay.size_blocks() > 0) LOCKSTEP_TRY(write_next(disk, superblock));
     LOCKSTEP_TRY(replay.install());
     LOCKSTEP_TRY(disk.barrier());
-    const Recovery recovery{superblock.tail_sequence, cursor.sequence - 1, replay.size_blocks()};
-    ++superblock.generation;
-    superblock.tail_position = cursor.position;
-    superblock.tail_sequence = cursor.sequence;
-    superblock.tail_checksum = cursor.previous_checksum;
-    LOCKSTEP_TRY(disk.write_block(superblock.generation % superblock_slots, encode(superblock)));
-    LOCKSTEP_TRY(disk.barrier());
+    superblock.tail_position = end.position;
+    superblock.tail_sequence = end.sequence;
+    superblock.tail_checksum = end.previous_checksum;
+    LOCKSTEP_TRY(write_next(disk, superblock));
     return recovery;
 }
 
@@ -223,7 +274,7 @@ Result<std::unique_ptr<Journal>, StorageFailure> Journal::open(disk::Disk& disk,
     if (disk.size_blocks() < superblock_slots) return failed(StorageError::no_space, "the disk is too small for a log");
     auto found = find_superblock(disk);
     if (!found) return failed(found.error(), explain_superblock(found.error()));
-    LogSuperblock superblock = found->superblock;
+    const LogSuperblock& superblock = found->superblock;
     if (superblock.data_blocks > disk.size_blocks() ||
         superblock.data_start > disk.size_blocks() - superblock.data_blocks)
         return failed(StorageError::corrupt, "the log's superblock describes a larger disk than this one");
@@ -232,7 +283,7 @@ Result<std::unique_ptr<Journal>, StorageFailure> Journal::open(disk::Disk& disk,
         LOCKSTEP_TRY(explained(refuse_stale_tail(log, superblock),
                                "checking the log against the one superblock that is left: it is not the newest"));
     }
-    auto recovery = recover(disk, superblock);
+    auto recovery = recover(disk, *found);
     if (!recovery)
         return failed(recovery.error(), std::string(to_string(recovery.error())) + " while replaying the log");
     lttng_ust_tracepoint(journal, recovered, recovery->first_sequence, recovery->last_sequence);

@@ -313,6 +313,26 @@ Result<void, StorageError> Transaction::write_block(LockAddress guard, uint64_t 
     return {};
 }
 
+Result<void, StorageError> Transaction::write_new_blocks(LockAddress guard, uint64_t first,
+                                                         std::span<BlockBuffer> contents, uint64_t freed_sequence) {
+    state_->check_guard(guard);
+    std::vector<journal::PinnedBlock> pins;
+    bool goes_home = state_->journal().may_place(freed_sequence);
+    if (goes_home) {
+        pins.reserve(contents.size());
+        LOCKSTEP_TRY(goes_home, state_->cache().pin_for_home(first, contents.size(), pins));
+    }
+    if (!goes_home) {
+        for (size_t i = 0; i < contents.size(); ++i)
+            LOCKSTEP_TRY(write_block(guard, first + i, std::move(contents[i])));
+        return {};
+    }
+    state_->changes().place(std::move(pins), contents, freed_sequence);
+    for (size_t i = 0; i < contents.size(); ++i)
+        lttng_ust_tracepoint(txn, written, id(), guard.value(), first + i, 0, block_size_bytes);
+    return {};
+}
+
 Result<void, StorageError> Transaction::write_bit(LockAddress guard, uint64_t block, uint32_t bit, bool value) {
     state_->check_guard(guard);
     if (bit >= block_size_bytes * bits_per_byte) return fail(StorageError::out_of_range);
@@ -379,6 +399,9 @@ Result<void, StorageError> TransactionManager::wait_durable(Sequence sequence, u
 
 Sequence TransactionManager::last_sequence() const {
     return impl_->journal.last_sequence();
+}
+void TransactionManager::note_freed(uint64_t blocks) {
+    impl_->journal.note_freed(blocks);
 }
 Result<bool, StorageError> TransactionManager::is_zero(uint64_t first, uint64_t end) {
     return impl_->journal.cache().is_zero(first, end);

@@ -96,6 +96,13 @@ class Transaction {
     /// The block's old content is not read. Errors: out_of_range.
     [[nodiscard]] Result<void, StorageError> write_block(LockAddress guard, uint64_t block, BlockBuffer data);
 
+    /// Gives contents to neighbouring blocks, from `first` on, that nothing refers to but this transaction, and that it
+    /// has not written before. They go straight home, past the log, where that is safe, else through the log. Keeps the
+    /// contents as write_block does. freed_sequence: of the newest commit that made one of them free; 0 when none did
+    /// since the start. Errors: out_of_range.
+    [[nodiscard]] Result<void, StorageError> write_new_blocks(LockAddress guard, uint64_t first,
+                                                              std::span<BlockBuffer> contents, uint64_t freed_sequence);
+
     /// Changes one bit; numbered as in read_bit. Other bits of its byte may belong to other transactions.
     /// Errors: io, out_of_range.
     [[nodiscard]] Result<void, StorageError> write_bit(LockAddress guard, uint64_t block, uint32_t bit, bool value);
@@ -163,6 +170,10 @@ class TransactionManager {
 
     /// The sequence of the last committed transaction: what a COMMIT, or an empty transaction, has to wait for.
     Sequence last_sequence() const;
+
+    /// Tells that a committed transaction freed so many blocks: when there are many, the journal is made ready to take
+    /// new content for them straight home.
+    void note_freed(uint64_t blocks);
 
     /// True when the blocks from first up to end hold nothing but zeros, as committed; holes of a sparse disk cost
     /// nothing. For a disk that nobody changes meanwhile: it takes no lock. Errors: io, out_of_range.
