@@ -17,6 +17,8 @@ namespace {
 struct Case {
     std::filesystem::path model;
     std::string encoding;
+
+    friend void PrintTo(const Case& which, std::ostream* out) { *out << which.model.stem().string(); }
 };
 
 std::vector<Case> cases() {

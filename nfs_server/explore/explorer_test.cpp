@@ -102,6 +102,8 @@ INSTANTIATE_TEST_SUITE_P(Faults, ExplorerFault,
 struct PlacingFault {
     const char* fault;
     const char* steps;
+
+    friend void PrintTo(const PlacingFault& which, std::ostream* out) { *out << which.fault; }
 };
 class ExplorerPlacingFault : public testing::TestWithParam<PlacingFault> {};
 
