@@ -216,10 +216,8 @@ class Drawing {
             if (step.from_state == model_.states[source].name && step.to_state == model_.states[target].name)
                 steps.push_back(fmt::format("{} {}", i + 1, step.event));
         }
-        std::string text = steps.size() > shown ? "… " : "";
-        for (std::size_t i = steps.size() > shown ? steps.size() - shown : 0; i < steps.size(); ++i)
-            text += steps[i] + (i + 1 < steps.size() ? ", " : "");
-        return text;
+        const std::size_t left_out = steps.size() > shown ? steps.size() - shown : 0;
+        return (left_out > 0 ? "… " : "") + fmt::format("{}", fmt::join(steps.begin() + left_out, steps.end(), ", "));
     }
 
     void draw_violation() {

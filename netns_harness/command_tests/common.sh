@@ -16,30 +16,35 @@ fail() {
     failed=1
 }
 
+# call COMMAND…: its exit status in `got`, what it printed in the files out and err.
+call() {
+    got=0
+    env LOCKSTEP_COMMAND_TEST="$work" "$@" >"$work/out" 2>"$work/err" || got=$?
+}
+# judge STATUS TEXT CLAIM: the last call exited with STATUS and printed TEXT somewhere.
+judge() {
+    [ "$got" -eq "$1" ] || fail "$3: exit status $got, not $1"
+    grep -qF -- "$2" "$work/out" "$work/err" || fail "$3: does not say '$2'"
+}
+
 # expect STATUS TEXT CLAIM COMMAND…: the command exits with STATUS and prints TEXT somewhere.
 expect() {
-    local status=$1 text=$2 claim=$3 got=0
-    shift 3
-    env LOCKSTEP_COMMAND_TEST="$work" "$@" >"$work/out" 2>"$work/err" || got=$?
-    [ "$got" -eq "$status" ] || fail "$claim: exit status $got, not $status"
-    grep -qF -- "$text" "$work/out" "$work/err" || fail "$claim: does not say '$text'"
+    call "${@:4}"
+    judge "${@:1:3}"
 }
 
 # expect_ok TEXT CLAIM COMMAND…: a `lockstep run` with the verdict ok, which prints TEXT; what it keeps, it keeps in $work/kept. A machine
 # that is too busy may keep the tracers from every event, which is said and is no verdict: once more then, with another seed.
 expect_ok() {
-    local text=$1 claim=$2 seed got
-    shift 2
+    local seed
     for seed in 7 8 9; do
         rm -rf "$work/kept"
-        got=0
-        env LOCKSTEP_COMMAND_TEST="$work" "$@" --seed $seed >"$work/out" 2>"$work/err" || got=$?
+        call "${@:3}" --seed $seed
         [ $got -eq 3 ] || break
-        echo "$claim, seed $seed: inconclusive"
+        echo "$2, seed $seed: inconclusive"
         tail -n 5 "$work/out" "$work/err"
     done
-    [ $got -eq 0 ] || fail "$claim: exit status $got, not 0"
-    grep -qF -- "$text" "$work/out" "$work/err" || fail "$claim: does not say '$text'"
+    judge 0 "$1" "$2"
 }
 
 # Everything a run starts carries a mark of this test in its environment: who still does? Asked seldom: a Linux without preemption can
