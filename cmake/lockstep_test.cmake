@@ -20,12 +20,19 @@ if(LOCKSTEP_SANITIZE)
     set(lockstep_timeout_factor 5)
 endif()
 
-# lockstep_test(NAME SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds]): a GoogleTest binary, one ctest test a TEST().
+# A test marked PROCESSES runs programs beside itself (LTTng's daemons, servers, sandboxes), and when each gets a
+# processor is the machine's affair: if it failed, scripts/test runs it once more, alone, and tells so. All others must
+# pass the first time.
+
+# lockstep_test(NAME SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds] [PROCESSES]): a GoogleTest binary, one ctest test a TEST().
 function(lockstep_test name)
     if(NOT LOCKSTEP_TESTS)
         return()
     endif()
-    cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+    cmake_parse_arguments(ARG "PROCESSES" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+    if(ARG_PROCESSES)
+        list(APPEND ARG_LABELS processes)
+    endif()
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 180)
     endif()
@@ -42,13 +49,17 @@ function(lockstep_test name)
         PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${labels}" ENVIRONMENT "${environment}")
 endfunction()
 
-# lockstep_script_test(NAME COMMAND … [LABELS …] [TIMEOUT seconds] [SERIAL]): any command; exit status 0 passes. Scenarios, which have the
-# processors' use for themselves in mind and end many processes at once, are not run beside each other.
+# lockstep_script_test(NAME COMMAND … [LABELS …] [TIMEOUT seconds] [SERIAL] [PROCESSES]): any command; exit status 0
+# passes. Scenarios, which have the processors' use for themselves in mind and end many processes at once, are not run
+# beside each other.
 function(lockstep_script_test name)
     if(NOT LOCKSTEP_TESTS)
         return()
     endif()
-    cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
+    cmake_parse_arguments(ARG "SERIAL;PROCESSES" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
+    if(ARG_PROCESSES)
+        list(APPEND ARG_LABELS processes)
+    endif()
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 180)
     endif()

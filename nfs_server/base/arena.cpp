@@ -36,6 +36,7 @@ void* Arena::allocate_slow(size_t size_bytes) {
     current_ = memory;
     capacity_ = chunk_bytes;
     used_ = size_bytes;
+    forbid_use(memory + size_bytes, chunk_bytes - size_bytes);
     return memory;
 }
 
@@ -48,6 +49,7 @@ void Arena::reset() {
     Chunk kept = std::move(*keep);
     chunks_.clear();
     held_bytes_ = kept.size_bytes;
+    forbid_use(kept.memory.get(), kept.size_bytes);
     chunks_.push_back(std::move(kept));
     used_ = 0;
 }

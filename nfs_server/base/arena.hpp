@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "nfs_server/base/sanitizer.hpp"
+
 namespace lockstep::server {
 
 // Pieces live until the arena is destroyed or reset; no destructor of a piece runs, hence only trivially destructible
@@ -27,6 +29,7 @@ class Arena {
         const size_t start = (used_ + align - 1) & ~(align - 1);
         if (start + size_bytes > capacity_) return allocate_slow(size_bytes);
         used_ = start + size_bytes;
+        allow_use(current_ + start, size_bytes);
         return current_ + start;
     }
 

@@ -1,8 +1,9 @@
 // Blocks come from slabs of 2 MiB that are never given back: huge pages where the system has them, with one fault, and
-// one look-up when they are handed to the device, instead of 512. Free blocks wait in a few lists, each with its own
-// lock, so that threads seldom meet. One thread may take what another gives back (a worker changes a block that the
-// installer then lets go), so a thread whose list is empty takes from the others before it asks the system: the pool
-// holds what was in use at most at one time, and a slab or two for each list.
+// one look-up when they are handed to the device, instead of 512. A thread keeps a few free blocks at hand; the others
+// wait in a few lists, each with its own lock, and come and go by the handful, so that threads seldom meet. One thread
+// may take what another gives back (a worker changes a block that the installer then lets go), so a thread whose list
+// is empty takes from the others before it asks the system: the pool holds what was in use at most at one time, a
+// slab or two for each list, and what the threads keep at hand.
 #include "nfs_server/disk/block_buffer.hpp"
 
 #include <sys/mman.h>
@@ -14,6 +15,7 @@
 #include <thread>
 
 #include "nfs_server/base/check.hpp"
+#include "nfs_server/base/sanitizer.hpp"
 
 namespace lockstep::server {
 
@@ -28,14 +30,21 @@ class BlockPool {
     }
 
     Control* take() {
-        FreeList& own = own_list();
-        Control* control = take_from(own, 1).first;
-        if (control == nullptr) control = refill(own);
+        AtHand& hand = at_hand;
+        if (hand.free.count == 0) fill(hand);
+        Control* control = hand.free.pop();
         control->references.store(1, std::memory_order_relaxed);
+        allow_use(control->bytes, block_size_bytes);
         return control;
     }
 
-    void give(Control* control) { give_all(own_list(), {control, control}); }
+    void give(Control* control) {
+        forbid_use(control->bytes, block_size_bytes);
+        AtHand& hand = at_hand;
+        if (hand.free.count == 0) prepare_farewell(hand);
+        hand.free.push(control);
+        if (hand.free.count > (hand.has_ended ? 0 : at_hand_limit)) empty(hand, handful);
+    }
 
     uint64_t allocated_blocks() const { return slabs_.load(std::memory_order_relaxed) * slab_blocks; }
 
@@ -49,40 +58,79 @@ class BlockPool {
         Control* head = nullptr;
     };
 
-    // Free blocks in a row; both null: none.
+    // Free blocks in a row.
     struct Row {
         Control* first = nullptr;
-        Control* last = nullptr;
+        size_t count = 0;
+
+        void push(Control* control) {
+            control->next_free = std::exchange(first, control);
+            ++count;
+        }
+        Control* pop() {
+            --count;
+            return std::exchange(first, first->next_free);
+        }
+        // At most `limit` blocks, taken from the front of those that begin with `head`.
+        static Row cut_off(Control*& head, size_t limit) {
+            Row row{head, 0};
+            Control* last = nullptr;
+            for (; row.count < limit && head != nullptr; ++row.count) head = (last = head)->next_free;
+            if (last != nullptr) last->next_free = nullptr;
+            return row;
+        }
     };
+
+    // What one thread keeps. Outlives the thread's other objects: they may give blocks back when it ends.
+    struct AtHand {
+        Row free;
+        bool has_ended = false;  // nothing is kept any more
+    };
+    // Gives back what its thread keeps when that ends.
+    struct Farewell {
+        ~Farewell() {
+            at_hand.has_ended = true;
+            instance().empty(at_hand, SIZE_MAX);
+        }
+    };
+
+    static void prepare_farewell(const AtHand& hand) {
+        if (hand.has_ended) return;
+        static thread_local const Farewell farewell;
+    }
+
+    static constexpr size_t handful = 32;
+    static constexpr size_t at_hand_limit = 2 * handful;
+    static thread_local constinit AtHand at_hand;
 
     FreeList& own_list() {
         static thread_local const size_t index = std::hash<std::thread::id>{}(std::this_thread::get_id()) % lists_count;
         return lists_[index];
     }
 
-    // At most `limit` blocks.
     static Row take_from(FreeList& list, size_t limit) {
         std::lock_guard hold(list.mutex);
-        Row row{list.head, list.head};
-        if (row.first == nullptr) return row;
-        while (--limit > 0 && row.last->next_free != nullptr) row.last = row.last->next_free;
-        list.head = std::exchange(row.last->next_free, nullptr);
-        return row;
+        return Row::cut_off(list.head, limit);
     }
 
-    static void give_all(FreeList& list, Row row) {
+    void fill(AtHand& hand) {
+        prepare_farewell(hand);
+        const size_t wanted = hand.has_ended ? 1 : handful;
+        hand.free = take_from(own_list(), wanted);
+        for (size_t i = 0; i < lists_count && hand.free.count == 0; ++i) hand.free = take_from(lists_[i], wanted);
+        if (hand.free.count != 0) return;
+        hand.free = new_slab();
+        empty(hand, slab_blocks - wanted);
+    }
+
+    // Puts back at most so many blocks.
+    void empty(AtHand& hand, size_t blocks) {
+        FreeList& list = own_list();
         std::lock_guard hold(list.mutex);
-        row.last->next_free = std::exchange(list.head, row.first);
-    }
-
-    // One block; others that come with it are left in the list.
-    Control* refill(FreeList& own) {
-        Row row;
-        for (size_t i = 0; i < lists_count && row.first == nullptr; ++i) row = take_from(lists_[i], slab_blocks);
-        if (row.first == nullptr) row = new_slab();
-        Control* control = row.first;
-        if (control != row.last) give_all(own, {control->next_free, row.last});
-        return control;
+        for (; blocks > 0 && hand.free.count != 0; --blocks) {
+            Control* const control = hand.free.pop();
+            control->next_free = std::exchange(list.head, control);
+        }
     }
 
     // Aligned to its size: twice as much address space, and what is not needed given back.
@@ -104,13 +152,16 @@ class BlockPool {
             controls[i].bytes = memory + i * block_size_bytes;
             if (i > 0) controls[i - 1].next_free = &controls[i];
         }
+        forbid_use(memory, slab_bytes);
         slabs_.fetch_add(1, std::memory_order_relaxed);
-        return {controls, controls + slab_blocks - 1};
+        return {controls, slab_blocks};
     }
 
     std::array<FreeList, lists_count> lists_;
     std::atomic<uint64_t> slabs_{0};
 };
+
+thread_local constinit BlockPool::AtHand BlockPool::at_hand;
 
 BlockBuffer BlockBuffer::uninitialised() {
     return BlockBuffer(BlockPool::instance().take());

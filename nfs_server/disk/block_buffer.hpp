@@ -47,8 +47,21 @@ class BlockBuffer {
     std::span<const std::byte> span() const { return {data(), block_size_bytes}; }
 
     /// The 4096 bytes for writing. Precondition: `unique()`.
-    std::byte* mutable_data() { return control_->bytes; }
+    std::byte* mutable_data() {
+        control_->known_hash.store(0, std::memory_order_relaxed);
+        control_->checked_as.store(0, std::memory_order_relaxed);
+        return control_->bytes;
+    }
     std::span<std::byte> mutable_span() { return {mutable_data(), block_size_bytes}; }
+
+    /// What the layers above took as the content's hash; 0: nothing since the content last could change.
+    uint64_t known_hash() const { return control_->known_hash.load(std::memory_order_relaxed); }
+    void remember_hash(uint64_t hash) const { control_->known_hash.store(hash, std::memory_order_relaxed); }
+
+    /// What a reader has found the content to be, for those who read the same memory later: a number whose meaning is
+    /// the layers' above; 0: nobody has checked it since it last changed. Any owner, any thread.
+    uint64_t checked_as() const { return control_->checked_as.load(std::memory_order_relaxed); }
+    void set_checked_as(uint64_t found) const { control_->checked_as.store(found, std::memory_order_relaxed); }
 
     /// True when no other BlockBuffer shares the memory; what former owners did with it happened before.
     bool unique() const { return control_ != nullptr && control_->references.load(std::memory_order_acquire) == 1; }
@@ -66,6 +79,8 @@ class BlockBuffer {
     struct Control {
         std::atomic<uint32_t> references{0};
         std::byte* bytes = nullptr;
+        std::atomic<uint64_t> known_hash{0};
+        std::atomic<uint64_t> checked_as{0};
         Control* next_free = nullptr;
     };
     explicit BlockBuffer(Control* control) : control_(control) {}

@@ -1,6 +1,15 @@
 #include "nfs_server/disk/disk.hpp"
 
+#include <vector>
+
 namespace lockstep::server::disk {
+
+Result<void, StorageError> Disk::write_shared(uint64_t first_block, std::span<const BlockBuffer> blocks) {
+    std::vector<const std::byte*> pieces;
+    pieces.reserve(blocks.size());
+    for (const BlockBuffer& block : blocks) pieces.push_back(block.data());
+    return write(first_block, pieces);
+}
 
 Result<BlockBuffer, StorageError> Disk::read_block(uint64_t block) {
     BlockBuffer buffer = BlockBuffer::uninitialised();

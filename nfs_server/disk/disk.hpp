@@ -35,6 +35,10 @@ class Disk {
     [[nodiscard]] virtual Result<void, StorageError> write(uint64_t first_block,
                                                            std::span<const std::byte* const> blocks) = 0;
 
+    /// The same, from buffers that nobody changes while others hold them: a device in memory keeps them, uncopied.
+    [[nodiscard]] virtual Result<void, StorageError> write_shared(uint64_t first_block,
+                                                                  std::span<const BlockBuffer> blocks);
+
     /// Returns when all writes that had returned before the call are on stable storage. Errors: io.
     [[nodiscard]] virtual Result<void, StorageError> barrier() = 0;
 
@@ -44,8 +48,8 @@ class Disk {
     /// can't tell without reading it says may hold something. Errors: io.
     [[nodiscard]] virtual Result<uint64_t, StorageError> next_data(uint64_t from) { return from; }
 
-    /// One block, as a new buffer. Errors: io, out_of_range.
-    [[nodiscard]] Result<BlockBuffer, StorageError> read_block(uint64_t block);
+    /// One block, as a buffer that may be shared with the device. Errors: io, out_of_range.
+    [[nodiscard]] virtual Result<BlockBuffer, StorageError> read_block(uint64_t block);
 
     /// One block. Errors: io, out_of_range.
     [[nodiscard]] Result<void, StorageError> write_block(uint64_t block, const BlockBuffer& buffer);

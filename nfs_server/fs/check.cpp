@@ -253,7 +253,7 @@ class Checker {
         if (!claim(block, walk.number)) return;
         const auto buffer = read(block);
         if (!buffer) return;
-        const auto node = DirectoryNode::parse(buffer->span(), walk.number);
+        const auto node = DirectoryNodeView::parse(buffer->span(), walk.number);
         if (!node || node->level() != level)
             return problem("block {} is not a sound node of directory {} at level {}", block, walk.number, level);
         if (level == 0) return check_leaf(walk, *node, block, low, high);
@@ -267,7 +267,7 @@ class Checker {
         }
     }
 
-    void check_leaf(DirectoryWalk& walk, const DirectoryNode& leaf, std::uint64_t block, std::uint64_t low,
+    void check_leaf(DirectoryWalk& walk, const DirectoryNodeView& leaf, std::uint64_t block, std::uint64_t low,
                     std::uint64_t high) {
         if (leaf.count() == 0) problem("block {} of directory {} is an empty leaf", block, walk.number);
         for (std::size_t i = 0; i < leaf.count(); ++i) {

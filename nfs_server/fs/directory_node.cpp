@@ -14,42 +14,33 @@ constexpr std::size_t record_head_bytes = 17;  // key, inode, name length
 constexpr std::size_t slots_start = sizeof(NodeHeader);
 
 template <class T>
-T get(const std::array<std::byte, block_bytes>& bytes, std::size_t offset) {
+T get(const std::byte* bytes, std::size_t offset) {
     T value;
-    std::memcpy(&value, bytes.data() + offset, sizeof value);
+    std::memcpy(&value, bytes + offset, sizeof value);
     return value;
 }
+
 template <class T>
 void put(std::array<std::byte, block_bytes>& bytes, std::size_t offset, T value) {
     std::memcpy(bytes.data() + offset, &value, sizeof value);
 }
 
-std::uint32_t checksum_of_node(std::array<std::byte, block_bytes>& bytes) {
-    return crc32c(std::span(bytes).subspan(sizeof(std::uint32_t)));  // the checksum is the first field
+std::uint32_t checksum_of_node(std::span<const std::byte> bytes) {
+    return crc32c(bytes.subspan(sizeof(std::uint32_t)));  // the checksum is the first field
 }
 
 }  // namespace
 
-DirectoryNode::DirectoryNode(std::uint64_t owner, unsigned level) : bytes_{} {
-    NodeHeader header{};
-    header.magic = node_magic;
-    header.level = static_cast<std::uint8_t>(level);
-    header.heap_start = block_bytes;
-    header.owner = owner;
-    set_header(header);
-}
-
-std::optional<DirectoryNode> DirectoryNode::parse(std::span<const std::byte> block, std::uint64_t owner) {
-    DirectoryNode node;
-    std::memcpy(node.bytes_.data(), block.data(), block_bytes);
+std::optional<DirectoryNodeView> DirectoryNodeView::parse(std::span<const std::byte> block, std::uint64_t owner) {
+    const DirectoryNodeView node(block.data());
     const NodeHeader header = node.header();
-    if (header.magic != node_magic || header.owner != owner || header.checksum != checksum_of_node(node.bytes_))
+    if (header.magic != node_magic || header.owner != owner || header.checksum != checksum_of_node(block))
         return std::nullopt;
     if (!(header.level == 0 ? node.leaf_is_sound() : node.inner_is_sound())) return std::nullopt;
     return node;
 }
 
-bool DirectoryNode::leaf_is_sound() const {
+bool DirectoryNodeView::leaf_is_sound() const {
     const NodeHeader h = header();
     const std::size_t slots_end = slots_start + h.count * slot_bytes;
     if (h.heap_start > block_bytes || slots_end > h.heap_start) return false;
@@ -64,7 +55,7 @@ bool DirectoryNode::leaf_is_sound() const {
     return live + h.dead_bytes == block_bytes - h.heap_start;
 }
 
-bool DirectoryNode::inner_is_sound() const {
+bool DirectoryNodeView::inner_is_sound() const {
     const std::size_t children = count();
     if (children == 0 || children > max_children) return false;
     for (std::size_t i = 1; i < children; ++i)
@@ -72,38 +63,30 @@ bool DirectoryNode::inner_is_sound() const {
     return true;
 }
 
-std::span<const std::byte> DirectoryNode::finished() {
-    put(bytes_, offsetof(NodeHeader, checksum), checksum_of_node(bytes_));
-    return bytes_;
-}
-
-NodeHeader DirectoryNode::header() const {
+NodeHeader DirectoryNodeView::header() const {
     return get<NodeHeader>(bytes_, 0);
 }
-void DirectoryNode::set_header(const NodeHeader& header) {
-    put(bytes_, 0, header);
-}
-std::uint16_t DirectoryNode::slot(std::size_t index) const {
+
+std::uint16_t DirectoryNodeView::slot(std::size_t index) const {
     return get<std::uint16_t>(bytes_, slots_start + index * slot_bytes);
 }
-void DirectoryNode::set_slot(std::size_t index, std::uint16_t offset) {
-    put(bytes_, slots_start + index * slot_bytes, offset);
-}
-std::uint64_t DirectoryNode::key_at(std::size_t index) const {
+
+std::uint64_t DirectoryNodeView::key_at(std::size_t index) const {
     return get<std::uint64_t>(bytes_, slot(index));
 }
-std::size_t DirectoryNode::record_bytes(std::size_t index) const {
+
+std::size_t DirectoryNodeView::record_bytes(std::size_t index) const {
     return record_head_bytes + get<std::uint8_t>(bytes_, slot(index) + 16u);
 }
 
-DirectoryEntry DirectoryNode::entry(std::size_t index) const {
+DirectoryEntry DirectoryNodeView::entry(std::size_t index) const {
     const std::size_t at = slot(index);
-    const auto* name = reinterpret_cast<const char*>(bytes_.data() + at + record_head_bytes);
+    const auto* name = reinterpret_cast<const char*>(bytes_ + at + record_head_bytes);
     return {get<std::uint64_t>(bytes_, at), get<std::uint64_t>(bytes_, at + 8),
             std::string_view(name, get<std::uint8_t>(bytes_, at + 16))};
 }
 
-std::size_t DirectoryNode::lower_bound(std::uint64_t key) const {
+std::size_t DirectoryNodeView::lower_bound(std::uint64_t key) const {
     std::size_t low = 0;
     for (std::size_t high = count(); low < high;) {
         const std::size_t middle = (low + high) / 2;
@@ -116,13 +99,67 @@ std::size_t DirectoryNode::lower_bound(std::uint64_t key) const {
     return low;
 }
 
-std::size_t DirectoryNode::used_bytes() const {
+std::size_t DirectoryNodeView::used_bytes() const {
     const NodeHeader h = header();
     return h.count * slot_bytes + (block_bytes - h.heap_start) - h.dead_bytes;
 }
 
-bool DirectoryNode::fits(std::size_t name_bytes) const {
+ChildPointer DirectoryNodeView::child(std::size_t index) const {
+    return get<ChildPointer>(bytes_, slots_start + index * sizeof(ChildPointer));
+}
+
+std::size_t DirectoryNodeView::child_index(std::uint64_t key) const {
+    std::size_t low = 0;
+    for (std::size_t high = count(); high - low > 1;) {
+        const std::size_t middle = (low + high) / 2;
+        if (child(middle).key <= key) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+bool DirectoryNodeView::fits(std::size_t name_bytes) const {
     return used_bytes() + slot_bytes + record_head_bytes + name_bytes <= room_bytes;
+}
+
+bool DirectoryNodeView::has_room_for_child() const {
+    return count() < max_children;
+}
+
+bool DirectoryNodeView::can_absorb(const DirectoryNodeView& right) const {
+    if (level() > 0) return count() + right.count() <= max_children;
+    return used_bytes() + right.used_bytes() <= room_bytes;
+}
+
+// --- Changing --------------------------------------------------------------------------------------------------------
+
+DirectoryNode::DirectoryNode(std::uint64_t owner, unsigned level) : bytes_{} {
+    NodeHeader header{};
+    header.magic = node_magic;
+    header.level = static_cast<std::uint8_t>(level);
+    header.heap_start = block_bytes;
+    header.owner = owner;
+    set_header(header);
+}
+
+DirectoryNode::DirectoryNode(const DirectoryNodeView& node) {
+    std::memcpy(bytes_.data(), node.bytes().data(), block_bytes);
+}
+
+std::span<const std::byte> DirectoryNode::finished() {
+    put(bytes_, offsetof(NodeHeader, checksum), checksum_of_node(bytes_));
+    return bytes_;
+}
+
+void DirectoryNode::set_header(const NodeHeader& header) {
+    put(bytes_, 0, header);
+}
+
+void DirectoryNode::set_slot(std::size_t index, std::uint16_t offset) {
+    put(bytes_, slots_start + index * slot_bytes, offset);
 }
 
 void DirectoryNode::insert(const DirectoryEntry& entry) {
@@ -170,27 +207,6 @@ void DirectoryNode::compact() {
     set_header(h);
 }
 
-ChildPointer DirectoryNode::child(std::size_t index) const {
-    return get<ChildPointer>(bytes_, slots_start + index * sizeof(ChildPointer));
-}
-
-std::size_t DirectoryNode::child_index(std::uint64_t key) const {
-    std::size_t low = 0;
-    for (std::size_t high = count(); high - low > 1;) {
-        const std::size_t middle = (low + high) / 2;
-        if (child(middle).key <= key) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-bool DirectoryNode::has_room_for_child() const {
-    return count() < max_children;
-}
-
 void DirectoryNode::insert_child(std::size_t index, ChildPointer pointer) {
     check(has_room_for_child(), "a child is inserted into a full node");
     NodeHeader h = header();
@@ -229,12 +245,7 @@ std::uint64_t DirectoryNode::split_to(DirectoryNode& right) {
     return right.entry(0).key;
 }
 
-bool DirectoryNode::can_absorb(const DirectoryNode& right) const {
-    if (level() > 0) return count() + right.count() <= max_children;
-    return used_bytes() + right.used_bytes() <= room_bytes;
-}
-
-void DirectoryNode::absorb(const DirectoryNode& right) {
+void DirectoryNode::absorb(const DirectoryNodeView& right) {
     for (std::size_t i = 0; i < right.count(); ++i) {
         if (level() > 0) {
             insert_child(count(), right.child(i));

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "nfs_server/disk/block_buffer.hpp"
@@ -33,63 +34,102 @@ struct ChildPointer {
     std::uint64_t block = 0;
 };
 
-class DirectoryNode {
+/// A node in a block's own memory, for reading. Valid as long as that memory is, and unchanged.
+class DirectoryNodeView {
  public:
-    /// An empty node.
-    DirectoryNode(std::uint64_t owner, unsigned level);
-
     /// Reads a block's bytes. Nothing when they are not a sound node of this directory: every later access stays
     /// inside.
-    static std::optional<DirectoryNode> parse(std::span<const std::byte> block, std::uint64_t owner);
+    static std::optional<DirectoryNodeView> parse(std::span<const std::byte> block, std::uint64_t owner);
+    /// Of bytes that parse() has found sound, and that have not changed since.
+    static DirectoryNodeView of_sound(std::span<const std::byte> block) { return DirectoryNodeView(block.data()); }
 
+    /// The block's bytes.
+    std::span<const std::byte> bytes() const { return {bytes_, block_bytes}; }
     unsigned level() const { return header().level; }
     std::size_t count() const { return header().count; }
-    /// The block's bytes, with their checksum.
-    std::span<const std::byte> finished();
 
     // Leaves.
     DirectoryEntry entry(std::size_t index) const;
     /// Index of the first entry whose key is at least `key`; count() when there is none.
     std::size_t lower_bound(std::uint64_t key) const;
-    /// True when an entry with a name of this length fits, after compaction if need be.
-    bool fits(std::size_t name_bytes) const;
-    /// Precondition: fits, and the key is new.
-    void insert(const DirectoryEntry& entry);
-    void erase(std::size_t index);
-    void set_inode(std::size_t index, std::uint64_t inode);
     /// Bytes in use by entries.
     std::size_t used_bytes() const;
+    /// True when an entry with a name of this length fits, after compaction if need be.
+    bool fits(std::size_t name_bytes) const;
 
     // Inner nodes.
     ChildPointer child(std::size_t index) const;
     /// The child that covers `key`.
     std::size_t child_index(std::uint64_t key) const;
     bool has_room_for_child() const;
+
+    /// True when all of `right`, the next node of the same level, fits in here.
+    bool can_absorb(const DirectoryNodeView& right) const;
+
+    static constexpr std::size_t room_bytes = block_bytes - sizeof(NodeHeader);
+    static constexpr std::size_t max_children = room_bytes / sizeof(ChildPointer);
+
+ private:
+    friend class DirectoryNode;
+    explicit DirectoryNodeView(const std::byte* bytes) : bytes_(bytes) {}
+    NodeHeader header() const;
+    std::uint16_t slot(std::size_t index) const;
+    std::size_t record_bytes(std::size_t index) const;
+    std::uint64_t key_at(std::size_t index) const;
+    bool leaf_is_sound() const;
+    bool inner_is_sound() const;
+
+    const std::byte* bytes_;
+};
+
+/// A node in memory of its own, for changing.
+class DirectoryNode {
+ public:
+    /// An empty node.
+    DirectoryNode(std::uint64_t owner, unsigned level);
+    /// A copy.
+    explicit DirectoryNode(const DirectoryNodeView& node);
+
+    DirectoryNodeView view() const { return DirectoryNodeView(bytes_.data()); }
+    unsigned level() const { return view().level(); }
+    std::size_t count() const { return view().count(); }
+    /// The block's bytes, with their checksum.
+    std::span<const std::byte> finished();
+
+    // Leaves.
+    DirectoryEntry entry(std::size_t index) const { return view().entry(index); }
+    std::size_t lower_bound(std::uint64_t key) const { return view().lower_bound(key); }
+    std::size_t used_bytes() const { return view().used_bytes(); }
+    /// True when an entry with a name of this length fits, after compaction if need be.
+    bool fits(std::size_t name_bytes) const { return view().fits(name_bytes); }
+    /// Precondition: fits, and the key is new.
+    void insert(const DirectoryEntry& entry);
+    void erase(std::size_t index);
+    void set_inode(std::size_t index, std::uint64_t inode);
+
+    // Inner nodes.
+    ChildPointer child(std::size_t index) const { return view().child(index); }
+    std::size_t child_index(std::uint64_t key) const { return view().child_index(key); }
+    bool has_room_for_child() const { return view().has_room_for_child(); }
     void insert_child(std::size_t index, ChildPointer child);
     void erase_child(std::size_t index);
     void set_child_key(std::size_t index, std::uint64_t key);
 
     /// Moves the upper part, about half of the bytes, to `right`, which is empty. Returns the first key of `right`.
     std::uint64_t split_to(DirectoryNode& right);
-    /// True when all of `right`, the next node of the same level, fits in here.
-    bool can_absorb(const DirectoryNode& right) const;
-    /// Appends all of `right`.
-    void absorb(const DirectoryNode& right);
+    /// Appends all of `right`, which can be absorbed.
+    void absorb(const DirectoryNodeView& right);
 
-    static constexpr std::size_t room_bytes = block_bytes - sizeof(NodeHeader);
-    static constexpr std::size_t max_children = room_bytes / sizeof(ChildPointer);
+    static constexpr std::size_t room_bytes = DirectoryNodeView::room_bytes;
+    static constexpr std::size_t max_children = DirectoryNodeView::max_children;
 
  private:
-    DirectoryNode() = default;
-    NodeHeader header() const;
+    NodeHeader header() const { return view().header(); }
     void set_header(const NodeHeader& header);
-    std::uint16_t slot(std::size_t index) const;
+    std::uint16_t slot(std::size_t index) const { return view().slot(index); }
     void set_slot(std::size_t index, std::uint16_t offset);
-    std::size_t record_bytes(std::size_t index) const;
-    std::uint64_t key_at(std::size_t index) const;
+    std::size_t record_bytes(std::size_t index) const { return view().record_bytes(index); }
     void compact();
-    bool leaf_is_sound() const;
-    bool inner_is_sound() const;
 
     std::array<std::byte, block_bytes> bytes_;
 };

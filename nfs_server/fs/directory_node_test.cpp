@@ -46,7 +46,7 @@ TEST(DirectoryNode, BehavesLikeAMapUntilItIsFull) {
         }
         if (step % 100 == 0) {
             ASSERT_EQ(content(leaf), model);
-            ASSERT_TRUE(DirectoryNode::parse(leaf.finished(), owner));
+            ASSERT_TRUE(DirectoryNodeView::parse(leaf.finished(), owner));
         }
     }
 }
@@ -61,8 +61,8 @@ TEST(DirectoryNode, SplittingAndAbsorbingLoseNothing) {
         EXPECT_GT(left.count(), 0u);
         EXPECT_LT(left.entry(left.count() - 1).key, separator);
         EXPECT_EQ(right.entry(0).key, separator);
-        ASSERT_TRUE(left.can_absorb(right));
-        left.absorb(right);
+        ASSERT_TRUE(left.view().can_absorb(right.view()));
+        left.absorb(right.view());
         EXPECT_EQ(content(left), before);
     }
 }
@@ -88,14 +88,14 @@ TEST(DirectoryNode, AnyChangedBitIsNoticed) {
         std::copy(sound.begin(), sound.end(), damaged.begin());
         const std::size_t bit = random() % (block_bytes * 8);
         damaged[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
-        EXPECT_FALSE(DirectoryNode::parse(damaged, owner)) << "bit " << bit;
+        EXPECT_FALSE(DirectoryNodeView::parse(damaged, owner)) << "bit " << bit;
     }
 }
 
 TEST(DirectoryNode, ANodeOfAnotherDirectoryIsNoNode) {
     DirectoryNode leaf(owner, 0);
-    EXPECT_TRUE(DirectoryNode::parse(leaf.finished(), owner));
-    EXPECT_FALSE(DirectoryNode::parse(leaf.finished(), owner + 1));
+    EXPECT_TRUE(DirectoryNodeView::parse(leaf.finished(), owner));
+    EXPECT_FALSE(DirectoryNodeView::parse(leaf.finished(), owner + 1));
 }
 
 TEST(DirectoryNode, AChildCoversTheKeysUpToTheNext) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nfs_server/fs/block_map.hpp"
+#include "nfs_server/journal/format.hpp"
 
 namespace lockstep::server::fs {
 namespace {
@@ -38,40 +39,29 @@ std::size_t new_run_at(std::span<const MappedBlock> mapped, std::size_t index) {
     return length;
 }
 
-// `first`: the file's block that the run's first is.
-Outcome<void> write_new_run(Operation& op, const Inode& inode, std::span<const MappedBlock> run, std::uint64_t first,
-                            std::uint64_t offset, std::span<const std::byte> bytes) {
-    std::vector<BlockBuffer> contents;
-    contents.reserve(run.size());
-    for (std::size_t i = 0; i < run.size(); ++i) {
-        const BlockPart part = part_in(first + i, offset, bytes.size());
-        BlockBuffer& content =
-            contents.emplace_back(part.length == block_bytes ? BlockBuffer::uninitialised() : BlockBuffer::zeroed());
-        std::memcpy(content.mutable_data() + part.within, bytes.data() + part.position, part.length);
-    }
-    return op.write_new_blocks(inode, run.front().block, contents);
+// A fresh block's content: the part, and zeros around it.
+BlockBuffer fresh_content(const WriteData& data, std::size_t index) {
+    if (data.whole(index)) return data.whole(index);
+    const WriteData::Part part = data.part(index);
+    BlockBuffer content = BlockBuffer::zeroed();
+    std::memcpy(content.mutable_data() + part.within, part.bytes.data(), part.bytes.size());
+    return content;
 }
 
-Outcome<void> write_blocks(Operation& op, Inode& inode, std::uint64_t offset, std::span<const std::byte> bytes) {
-    const std::uint64_t first = offset / block_bytes;
-    std::vector<MappedBlock> mapped(blocks_for(offset + bytes.size()) - first);
-    LOCKSTEP_TRY(map_blocks(op, inode, first, mapped));
+Outcome<void> write_blocks(Operation& op, Inode& inode, const WriteData& data) {
+    std::vector<MappedBlock> mapped(data.blocks_count());
+    LOCKSTEP_TRY(map_blocks(op, inode, data.first_block(), mapped));
+    std::vector<BlockBuffer> run;
     for (std::size_t i = 0; i < mapped.size(); ++i) {
         if (const std::size_t length = new_run_at(mapped, i); length >= new_run_blocks_minimum) {
-            LOCKSTEP_TRY(write_new_run(op, inode, std::span(mapped).subspan(i, length), first + i, offset, bytes));
-            i += length - 1;
-            continue;
-        }
-        const BlockPart part = part_in(first + i, offset, bytes.size());
-        const auto source = bytes.subspan(part.position, part.length);
-        if (part.length == block_bytes) {
-            LOCKSTEP_TRY(op.write_block(inode, mapped[i].block, BlockBuffer::copy_of(source)));
-        } else if (mapped[i].fresh) {
-            BlockBuffer buffer = BlockBuffer::zeroed();
-            std::memcpy(buffer.mutable_data() + part.within, source.data(), source.size());
-            LOCKSTEP_TRY(op.write_block(inode, mapped[i].block, std::move(buffer)));
+            run.clear();
+            for (std::size_t behind = i + length; i < behind; ++i) run.push_back(fresh_content(data, i));
+            LOCKSTEP_TRY(op.write_new_blocks(inode, mapped[--i].block + 1 - length, run));
+        } else if (mapped[i].fresh || data.whole(i)) {
+            LOCKSTEP_TRY(op.write_block(inode, mapped[i].block, fresh_content(data, i)));
         } else {
-            LOCKSTEP_TRY(op.write(inode, mapped[i].block, part.within, source));
+            const WriteData::Part part = data.part(i);
+            LOCKSTEP_TRY(op.write(inode, mapped[i].block, part.within, part.bytes));
         }
     }
     return {};
@@ -85,7 +75,7 @@ Outcome<void> leave_inode(Operation& op, Inode& inode) {
     inode.change().height = 0;
     const bool all_zero = std::all_of(payload.begin(), payload.end(), [](std::uint8_t byte) { return byte == 0; });
     if (all_zero) return {};
-    return write_blocks(op, inode, 0, std::as_bytes(std::span(payload)).first(inode->size));
+    return write_blocks(op, inode, WriteData(0, std::as_bytes(std::span(payload)).first(inode->size)));
 }
 
 Outcome<void> zero_tail_of_block(Operation& op, Inode& inode, std::uint64_t size) {
@@ -135,21 +125,43 @@ Outcome<std::uint64_t> read_bytes(Operation& op, const Inode& inode, std::uint64
     return out.size();
 }
 
-Outcome<void> write_bytes(Operation& op, Inode& inode, std::uint64_t offset, std::span<const std::byte> bytes) {
-    if (bytes.empty()) return {};
-    if (offset > max_file_bytes || bytes.size() > max_file_bytes - offset) return fail(Error(Error::file_too_big));
-    const std::uint64_t end = offset + bytes.size();
+WriteData::WriteData(std::uint64_t offset, std::span<const std::byte> bytes) : offset_(offset), bytes_(bytes) {
+    // What reaches past the largest file is refused before anything is looked at.
+    if (bytes.empty() || offset > max_file_bytes || bytes.size() > max_file_bytes - offset) return;
+    blocks_.resize(blocks_for(end()) - first_block());
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+        const Part whole = part(i);
+        if (whole.bytes.size() != block_bytes) continue;
+        blocks_[i] = BlockBuffer::copy_of(whole.bytes);
+        (void)journal::hash_of(blocks_[i]);
+    }
+}
+
+WriteData::Part WriteData::part(std::size_t index) const {
+    const BlockPart part = part_in(first_block() + index, offset_, size());
+    return {part.within, bytes_.subspan(part.position, part.length)};
+}
+
+Outcome<void> write_data(Operation& op, Inode& inode, const WriteData& data) {
+    if (data.size() == 0) return {};
+    if (data.offset() > max_file_bytes || data.size() > max_file_bytes - data.offset())
+        return fail(Error(Error::file_too_big));
+    const std::uint64_t end = data.end();
     if (end > inode->size && inode.is_shrinking()) return fail(op.must_shrink_first(inode));
     if (inode.is_inline() && end <= payload_bytes) {
-        std::memcpy(inode.change().payload.data() + offset, bytes.data(), bytes.size());
+        std::memcpy(inode.change().payload.data() + data.offset(), data.bytes().data(), data.size());
     } else {
         if (inode.is_inline()) {
             LOCKSTEP_TRY(leave_inode(op, inode));
         }
-        LOCKSTEP_TRY(write_blocks(op, inode, offset, bytes));
+        LOCKSTEP_TRY(write_blocks(op, inode, data));
     }
     inode.change().size = std::max(inode->size, end);
     return {};
+}
+
+Outcome<void> write_bytes(Operation& op, Inode& inode, std::uint64_t offset, std::span<const std::byte> bytes) {
+    return write_data(op, inode, WriteData(offset, bytes));
 }
 
 Outcome<void> set_size(Operation& op, Inode& inode, std::uint64_t size) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "nfs_server/fs/operation.hpp"
 
@@ -19,8 +20,40 @@ namespace lockstep::server::fs {
 /// The caller holds the inode at least shared. Errors: io, corrupt.
 Outcome<std::uint64_t> read_bytes(Operation& op, const Inode& inode, std::uint64_t offset, std::span<std::byte> out);
 
-/// Writes `bytes` at `offset`, growing the file when they end past its end. Changes neither mode nor times.
+/// Bytes for a place in a file, what takes long about them done: whole blocks lie in buffers that the transaction, the
+/// log and the cache keep, and are hashed. To be made before locks are taken.
+class WriteData {
+ public:
+    /// Bytes that are to lie at `offset`. They must outlive this.
+    WriteData(std::uint64_t offset, std::span<const std::byte> bytes);
+
+    std::uint64_t offset() const { return offset_; }
+    std::uint64_t size() const { return bytes_.size(); }
+    std::uint64_t end() const { return offset_ + size(); }
+    std::span<const std::byte> bytes() const { return bytes_; }
+
+    /// The file's blocks that the bytes lie in, from the first on.
+    std::uint64_t first_block() const { return offset_ / block_bytes; }
+    std::size_t blocks_count() const { return blocks_.size(); }
+    /// What lies in the block at `index` of them: where in it that begins, and the bytes.
+    struct Part {
+        std::uint32_t within;
+        std::span<const std::byte> bytes;
+    };
+    Part part(std::size_t index) const;
+    /// The content of a block all of which is written; empty for others.
+    const BlockBuffer& whole(std::size_t index) const { return blocks_[index]; }
+
+ private:
+    std::uint64_t offset_;
+    std::span<const std::byte> bytes_;
+    std::vector<BlockBuffer> blocks_;
+};
+
+/// Writes the data, growing the file when they end past its end. Changes neither mode nor times.
 /// The caller holds the inode exclusively. Errors: file_too_big, no_space, shrinking, io, corrupt.
+Outcome<void> write_data(Operation& op, Inode& inode, const WriteData& data);
+/// The same, for bytes that are few.
 Outcome<void> write_bytes(Operation& op, Inode& inode, std::uint64_t offset, std::span<const std::byte> bytes);
 
 /// Cuts the file off at `size` or extends it by a hole. A large tail is cut off at once and freed later: the inode is

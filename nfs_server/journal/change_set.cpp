@@ -165,7 +165,7 @@ std::byte* ChangeSet::encode_home_run(size_t index, size_t length, std::byte* to
                              .size = static_cast<uint16_t>(length),
                              .kind = EntryKind::home});
     for (const Change& change : std::span(changes_).subspan(index, length)) {
-        to = put(to, hash_of(change.whole.span()));
+        to = put(to, hash_of(change.whole));
         homes.push_back({change.pinned.again(), change.whole, change.freed_sequence});
     }
     return to;
@@ -176,7 +176,7 @@ std::byte* ChangeSet::encode_change(const Change& change, std::byte* to, Encoded
     const uint64_t block = change.pinned.block();
     if (change.whole) {
         to = put(to, EntryHeader{.block = block, .kind = EntryKind::block});
-        to = put(to, hash_of(change.whole.span()));
+        to = put(to, hash_of(change.whole));
         record.replaced.push_back(change.whole);
         ++entries_count;
     }

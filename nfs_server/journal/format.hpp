@@ -105,6 +105,8 @@ constexpr uint64_t blocks_of_bytes(uint64_t bytes) {
 /// The hash that guards whole blocks, heads and superblocks (XXH3, 64 bits): against tearing and rot, not against
 /// malice.
 uint64_t hash_of(std::span<const std::byte> bytes);
+/// The same, of a block's content; taken once, and remembered with it until it changes.
+uint64_t hash_of(const BlockBuffer& block);
 /// The same, of the first `size_bytes` bytes that lie in `blocks` one after the other.
 uint64_t hash_of(std::span<const BlockBuffer> blocks, uint64_t size_bytes);
 

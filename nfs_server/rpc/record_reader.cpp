@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "nfs_server/base/check.hpp"
+#include "nfs_server/base/sanitizer.hpp"
 
 namespace lockstep::server::rpc {
 
@@ -92,6 +93,7 @@ void RecordReader::begin_record() {
     }
     record_.emplace(std::move(*spare_));
     record_->size_bytes = 0;
+    allow_use(record_->memory.get(), record_->capacity_bytes);
     spare_.reset();
 }
 
@@ -117,6 +119,7 @@ Result<void, RecordError> RecordReader::make_room(size_t size_bytes) {
 void RecordReader::end_fragment(std::vector<Record>& records) {
     if (!last_fragment_) return;
     largest_record_bytes_ = std::max(largest_record_bytes_, record_->size_bytes);
+    forbid_use(record_->memory.get() + record_->size_bytes, record_->capacity_bytes - record_->size_bytes);
     records.push_back(std::move(*record_));
     record_.reset();
 }

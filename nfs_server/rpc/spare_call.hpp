@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 
+#include "nfs_server/base/sanitizer.hpp"
 #include "nfs_server/rpc/call.hpp"
 
 namespace lockstep::server::rpc {
@@ -21,6 +22,7 @@ class SpareCall {
         if (done->held_bytes() > max_kept_bytes) return;
         done->pieces.clear();
         done->arena.reset();
+        forbid_use(done->record.memory.get(), done->record.capacity_bytes);
         delete spare_.exchange(done.release(), std::memory_order_acq_rel);
     }
     // nullptr: there is none.

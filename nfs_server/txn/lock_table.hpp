@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -48,7 +49,7 @@ class LockTable {
     struct Waiter {
         uint64_t txn_id;
         LockMode mode;
-        bool granted = false;
+        std::atomic<bool> granted{false};  // set under the mutex
         std::condition_variable wake{};
     };
     struct Lock {
@@ -71,6 +72,7 @@ class LockTable {
     static bool granted_at_once(Lock& lock, uint64_t txn_id, LockMode mode);
     static void grant(Lock& lock, uint64_t txn_id, LockMode mode);
     static void hand_on(Lock& lock);
+    static void wait_until_granted(Waiter& waiter, std::unique_lock<std::mutex>& hold);
 
     std::array<Shard, shards_count> shards_;
 };
