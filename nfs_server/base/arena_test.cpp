@@ -59,5 +59,20 @@ TEST(Arena, MadeValuesAreInitialised) {
     for (const int value : arena.make_array<int>(100)) EXPECT_EQ(value, 0);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+TEST(Arena, TheSanitizerSeesUseBehindAPieceAndAfterAReset) {
+    Arena arena(4096);
+    const auto* const piece = static_cast<const char*>(arena.allocate(24));
+    const auto is_forbidden = [&](size_t at) { return __asan_address_is_poisoned(piece + at) != 0; };
+    EXPECT_FALSE(is_forbidden(23));
+    EXPECT_TRUE(is_forbidden(24));
+    arena.reset();
+    EXPECT_TRUE(is_forbidden(0));
+    ASSERT_EQ(arena.allocate(8), piece);
+    EXPECT_FALSE(is_forbidden(7));
+    EXPECT_TRUE(is_forbidden(8));
+}
+#endif
+
 }  // namespace
 }  // namespace lockstep::server

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "nfs_server/base/sanitizer.hpp"
 #include "nfs_server/disk/disk_spec.hpp"
 #include "nfs_server/disk/faulty_disk.hpp"
 #include "nfs_server/disk/file_disk.hpp"
@@ -56,6 +57,18 @@ TEST(BlockBuffer, ACopyIsSharedUntilOneIsMadeUnique) {
     EXPECT_TRUE(first.unique());
     EXPECT_TRUE(is_filled(first, 'a'));
 }
+
+#ifdef __SANITIZE_ADDRESS__
+TEST(BlockBuffer, TheSanitizerSeesUseAfterTheLastOwner) {
+    BlockBuffer first = filled('a');
+    BlockBuffer second = first;
+    const std::byte* const bytes = first.data();
+    first.reset();
+    EXPECT_EQ(__asan_address_is_poisoned(bytes), 0);
+    second.reset();
+    EXPECT_NE(__asan_address_is_poisoned(bytes), 0);
+}
+#endif
 
 TEST(BlockBuffer, IsAlignedForDirectInputAndOutput) {
     for (int i = 0; i < 300; ++i)

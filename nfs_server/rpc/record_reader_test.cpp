@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "nfs_server/base/sanitizer.hpp"
 #include "nfs_server/rpc/test_client.hpp"
 
 namespace lockstep::server::rpc {
@@ -129,6 +130,24 @@ TEST(RecordReader, AnExhaustedBudgetRefusesAndGivesEverythingBack) {
     }
     EXPECT_EQ(budget.taken_bytes(), 0u);
 }
+
+#ifdef __SANITIZE_ADDRESS__
+TEST(RecordReader, TheSanitizerSeesUseBehindARecord) {
+    MemoryBudget budget(100'000);
+    RecordReader reader(size_t{1} << 20, budget);
+    std::mt19937_64 random(1);
+    for (const size_t size : {64, 40, 72}) {
+        auto records = read_all(reader, test::record_of(Bytes(size)), random, 10'000);
+        ASSERT_TRUE(records.has_value());
+        ASSERT_EQ(records->size(), 1u);
+        Record& record = records->front();
+        ASSERT_GT(record.capacity_bytes, size);
+        EXPECT_EQ(__asan_address_is_poisoned(record.bytes().data() + size - 1), 0);
+        EXPECT_NE(__asan_address_is_poisoned(record.bytes().data() + size), 0);
+        reader.reuse(std::move(record));
+    }
+}
+#endif
 
 }  // namespace
 }  // namespace lockstep::server::rpc
