@@ -58,6 +58,20 @@ TEST(BlockBuffer, ACopyIsSharedUntilOneIsMadeUnique) {
     EXPECT_TRUE(is_filled(first, 'a'));
 }
 
+TEST(BlockBuffer, ARememberedHashIsForgottenWhenTheContentMayChange) {
+    BlockBuffer first = filled('a');
+    EXPECT_EQ(0u, first.known_hash());
+    first.remember_hash(7);
+    BlockBuffer second = first;
+    EXPECT_EQ(7u, second.known_hash()) << "of the content, whoever holds it";
+    second.make_unique();
+    second.mutable_data()[0] = std::byte{'b'};
+    EXPECT_EQ(0u, second.known_hash());
+    EXPECT_EQ(7u, first.known_hash());
+    first.reset();
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(0u, filled('c').known_hash()) << "nor does the memory's next user find it";
+}
+
 #ifdef __SANITIZE_ADDRESS__
 TEST(BlockBuffer, TheSanitizerSeesUseAfterTheLastOwner) {
     BlockBuffer first = filled('a');
@@ -128,6 +142,33 @@ TEST(BlockBuffer, NoTwoThreadsHoldOneBlock) {
 TEST(MemoryDisk, BehavesAsADisk) {
     MemoryDisk disk(16);
     expect_behaves_as_a_disk(disk);
+}
+
+TEST(MemoryDisk, WhoSharesABlockWithItDoesNotSeeItChange) {
+    MemoryDisk disk(4);
+    std::vector<BlockBuffer> written{filled('a'), filled('b')};
+    ASSERT_TRUE(disk.write_shared(1, written));
+    EXPECT_FALSE(written[0].unique()) << "kept, not copied";
+    written[0].make_unique();
+    std::memset(written[0].mutable_data(), 'x', block_size_bytes);
+    const auto before = disk.read_block(1);
+    EXPECT_TRUE(is_filled(*before, 'a'));
+    const BlockBuffer next = filled('c');
+    ASSERT_TRUE(disk.write_block(1, next));
+    EXPECT_TRUE(is_filled(*before, 'a'));
+    EXPECT_TRUE(is_filled(*disk.read_block(1), 'c'));
+    EXPECT_TRUE(is_filled(*disk.read_block(2), 'b'));
+    EXPECT_EQ(StorageError::out_of_range, disk.write_shared(3, written).error());
+}
+
+TEST(MemoryDisk, SaysWhereItHoldsSomething) {
+    MemoryDisk disk(5000);
+    EXPECT_EQ(5000u, *disk.next_data(0));
+    ASSERT_TRUE(disk.write_block(1030, filled('a')));
+    EXPECT_EQ(1030u, *disk.next_data(0));
+    EXPECT_EQ(1030u, *disk.next_data(1030));
+    EXPECT_EQ(5000u, *disk.next_data(1031));
+    EXPECT_EQ(5000u, *disk.next_data(5000));
 }
 
 TEST(FileDisk, BehavesAsADiskAndKeepsItsContent) {

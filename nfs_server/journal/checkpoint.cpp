@@ -71,14 +71,14 @@ Result<void, StorageError> Journal::checkpoint() {
 // Writes the blocks home and waits until they are there. placed_sequence: as in the tracepoint.
 Result<void, StorageError> Journal::install(std::span<const DirtyBlock> blocks, uint64_t placed_sequence) {
     if (blocks.empty()) return {};
-    std::vector<const std::byte*> pieces;
+    std::vector<BlockBuffer> contents;
     while (!blocks.empty()) {
         const auto run = run_at_front(blocks);
-        pieces.clear();
-        for (const DirtyBlock& block : run) pieces.push_back(block.content.data());
+        contents.clear();
+        for (const DirtyBlock& block : run) contents.push_back(block.content);
         lttng_ust_tracepoint(journal, install_began, run.front().block, static_cast<uint32_t>(run.size()),
                              newest_sequence_in(run), placed_sequence);
-        LOCKSTEP_TRY(disk_.write(data_start_ + run.front().block, pieces));
+        LOCKSTEP_TRY(disk_.write_shared(data_start_ + run.front().block, contents));
         blocks = blocks.subspan(run.size());
     }
     return disk_.barrier();

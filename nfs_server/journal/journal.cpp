@@ -227,22 +227,22 @@ Result<void, StorageError> Journal::write_group(LogGroup& group, const GroupOrig
 
 // What goes straight home shares the group's barrier: until that has ended the group may be torn, in the log or at
 // home, and recovery sees it by the hashes. Nothing that a crash may bring back refers to these blocks.
-Result<void, StorageError> Journal::write_homes(const LogGroup& group) {
-    std::span<const HomeBlock> homes = group.homes();
-    std::vector<const std::byte*> pieces;
+Result<void, StorageError> Journal::write_homes(LogGroup& group) {
+    std::span<HomeBlock> homes = group.homes();
+    std::vector<BlockBuffer> run;
     while (!homes.empty()) {
         const uint64_t first = homes.front().pinned.block();
         uint64_t newest_freed = 0;
-        pieces.clear();
-        while (pieces.size() < std::min(homes.size(), home_write_limit_blocks) &&
-               homes[pieces.size()].pinned.block() == first + pieces.size()) {
-            newest_freed = std::max(newest_freed, homes[pieces.size()].freed_sequence);
-            pieces.push_back(homes[pieces.size()].content.data());
+        run.clear();
+        while (run.size() < std::min(homes.size(), home_write_limit_blocks) &&
+               homes[run.size()].pinned.block() == first + run.size()) {
+            newest_freed = std::max(newest_freed, homes[run.size()].freed_sequence);
+            run.push_back(std::move(homes[run.size()].content));
         }
-        lttng_ust_tracepoint(journal, place_began, first, static_cast<uint32_t>(pieces.size()), group.first_sequence(),
+        lttng_ust_tracepoint(journal, place_began, first, static_cast<uint32_t>(run.size()), group.first_sequence(),
                              newest_freed);
-        LOCKSTEP_TRY(disk_.write(data_start_ + first, pieces));
-        homes = homes.subspan(pieces.size());
+        LOCKSTEP_TRY(disk_.write_shared(data_start_ + first, run));
+        homes = homes.subspan(run.size());
     }
     return {};
 }

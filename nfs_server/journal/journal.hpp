@@ -167,7 +167,7 @@ class Journal {
     void tell_of_step();
     void write_pending(std::unique_lock<std::mutex>& hold);
     Result<void, StorageError> write_group(LogGroup& group, const GroupOrigin& origin, uint64_t& checksum);
-    Result<void, StorageError> write_homes(const LogGroup& group);
+    Result<void, StorageError> write_homes(LogGroup& group);
     void note_placed(uint64_t blocks);
     void run_barrier(std::unique_lock<std::mutex>& hold);
     Result<void, StorageError> barrier_for_commit();

@@ -29,6 +29,17 @@ TEST(JournalFormat, AnEmptyDiskIsBlankAndAFormattedOneOpens) {
     EXPECT_EQ(0u, journal->recovery().last_sequence);
 }
 
+TEST(JournalFormat, TheHashOfABlockIsThatOfItsContentAlsoWhenItIsRemembered) {
+    BlockBuffer block = BlockBuffer::zeroed();
+    const uint64_t of_zeros = hash_of(block);
+    EXPECT_EQ(hash_of(block.span()), of_zeros);
+    EXPECT_EQ(of_zeros, hash_of(block));
+    block.mutable_data()[17] = std::byte{1};
+    EXPECT_NE(of_zeros, hash_of(block));
+    EXPECT_EQ(hash_of(block.span()), hash_of(block));
+    EXPECT_EQ(hash_of(block.span()), hash_of(std::span<const BlockBuffer>(&block, 1), block_size_bytes));
+}
+
 TEST(JournalFormat, ADiskWithoutRoomIsRefused) {
     MemoryDisk disk(16);
     EXPECT_EQ(StorageError::no_space, Journal::format(disk, {.log_blocks = 14}).error().code);

@@ -45,6 +45,8 @@ class LogGroup {
     uint64_t size_blocks() const { return head_.size() + data_.size(); }
     /// What goes straight home, by block; no block twice.
     const std::vector<HomeBlock>& homes() const { return homes_; }
+    /// For whoever writes them, who may take the contents.
+    std::vector<HomeBlock>& homes() { return homes_; }
     /// What the group takes in memory.
     uint64_t held_blocks() const { return size_blocks() + homes_.size(); }
     /// The group's size in the log if a record of this size were appended.

@@ -98,6 +98,7 @@ class Connection {
     Read read_some(int flags, Calls& calls);
     Read poll_for_input(Patience& patience, Calls& calls);
     bool may_read();
+    void ask_for_rest();
     void received(size_t size_bytes, Calls& calls);
     std::unique_ptr<Call> make_call(Record&& record);
     bool client_is_slow() const;
