@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "nfs_server/base/check.hpp"
+
 namespace lockstep::server::wire {
 
 // The function table that libtirpc and rpcgen's code call through.
@@ -18,22 +20,16 @@ struct DecoderOperations {
     static bool_t get_bytes(XDR* stream, char* to, u_int size_bytes) {
         auto& decoder = XdrDecoder::of(stream);
         if (size_bytes > decoder.remaining_bytes()) return FALSE;
-        std::memcpy(to, decoder.next_, size_bytes);
-        decoder.next_ += size_bytes;
+        std::memcpy(to, decoder.step(size_bytes), size_bytes);
         return TRUE;
     }
     static bool_t put_bytes(XDR*, const char*, u_int) { return FALSE; }
-    static u_int position(XDR* stream) {
-        const auto& decoder = XdrDecoder::of(stream);
-        return static_cast<u_int>(decoder.next_ - decoder.begin_);
-    }
+    static u_int position(XDR* stream) { return static_cast<u_int>(stream->x_base - XdrDecoder::of(stream).begin_); }
     static bool_t set_position(XDR*, u_int) { return FALSE; }
     static int32_t* inline_words(XDR* stream, u_int size_bytes) {
         auto& decoder = XdrDecoder::of(stream);
         if (size_bytes > decoder.remaining_bytes()) return nullptr;
-        auto* words = reinterpret_cast<int32_t*>(decoder.next_);
-        decoder.next_ += size_bytes;
-        return words;
+        return reinterpret_cast<int32_t*>(decoder.step(size_bytes));
     }
     static void destroy(XDR*) {}
     static bool_t control(XDR*, int, void*) { return FALSE; }
@@ -43,26 +39,26 @@ struct DecoderOperations {
 };
 
 XdrDecoder::XdrDecoder(std::span<std::byte> record, Arena& arena)
-    : next_(record.data()), end_(record.data() + record.size()), begin_(record.data()), arena_(arena) {
+    : begin_(reinterpret_cast<char*>(record.data())), arena_(arena) {
+    check(record.size() <= UINT32_MAX, "a record's size fits into 32 bits");
     stream_.x_op = XDR_DECODE;
     stream_.x_ops = &DecoderOperations::table;
     stream_.x_private = this;
+    stream_.x_base = reinterpret_cast<char*>(record.data());
+    stream_.x_handy = static_cast<u_int>(record.size());
 }
 
 bool XdrDecoder::decode(uint32_t& value) {
     if (remaining_bytes() < sizeof value) return false;
-    std::memcpy(&value, next_, sizeof value);
+    std::memcpy(&value, step(sizeof value), sizeof value);
     value = ntohl(value);
-    next_ += sizeof value;
     return true;
 }
 
 std::byte* XdrDecoder::take(size_t size_bytes) {
     const size_t padded_bytes = (size_bytes + 3) & ~size_t{3};
     if (padded_bytes > remaining_bytes()) return nullptr;
-    std::byte* taken = next_;
-    next_ += padded_bytes;
-    return taken;
+    return step(padded_bytes);
 }
 
 bool XdrDecoder::decode_opaque(std::span<std::byte>& bytes, uint32_t max_bytes) {

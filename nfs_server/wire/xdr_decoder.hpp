@@ -33,9 +33,9 @@ class XdrDecoder {
     // Steps over opaque<max_bytes> and gives its bytes, which stay in the record.
     bool decode_opaque(std::span<std::byte>& bytes, uint32_t max_bytes);
 
-    size_t remaining_bytes() const { return static_cast<size_t>(end_ - next_); }
+    size_t remaining_bytes() const { return stream_.x_handy; }
     // The bytes not yet decoded.
-    std::span<std::byte> rest() const { return {next_, remaining_bytes()}; }
+    std::span<std::byte> rest() const { return {reinterpret_cast<std::byte*>(stream_.x_base), remaining_bytes()}; }
     Arena& arena() { return arena_; }
 
     // What xdr_memory.h works on. take: the next `size_bytes` and their padding, nullptr if the record ends before.
@@ -48,12 +48,18 @@ class XdrDecoder {
  private:
     static constexpr uint32_t max_depth = 4096;
 
-    std::byte* next_;
-    std::byte* end_;
-    std::byte* begin_;
+    // Steps over bytes that are there.
+    std::byte* step(size_t size_bytes) {
+        char* start = stream_.x_base;
+        stream_.x_base += size_bytes;
+        stream_.x_handy -= static_cast<u_int>(size_bytes);
+        return reinterpret_cast<std::byte*>(start);
+    }
+
+    const char* begin_;
     Arena& arena_;
     uint32_t depth_ = 0;
-    XDR stream_{};
+    XDR stream_{};  // x_base: the next byte; x_handy: how many are left of the record
     friend struct DecoderOperations;
 };
 

@@ -43,15 +43,18 @@ XdrEncoder::XdrEncoder(Arena& arena, std::vector<iovec>& pieces) : arena_(arena)
 }
 
 void XdrEncoder::end_piece() {
-    if (used_ > piece_start_) pieces_.push_back({block_ + piece_start_, used_ - piece_start_});
-    piece_start_ = used_;
+    const auto piece_bytes = static_cast<size_t>(stream_.x_base - piece_start_);
+    if (piece_bytes != 0) pieces_.push_back({const_cast<char*>(piece_start_), piece_bytes});
+    ended_bytes_ += piece_bytes;
+    piece_start_ = stream_.x_base;
 }
 
 void XdrEncoder::begin_block(size_t least_bytes) {
     end_piece();
     capacity_ = std::max(least_bytes, std::clamp(capacity_ * 2, first_block_bytes, max_block_bytes));
-    block_ = arena_.bytes(capacity_).data();
-    used_ = piece_start_ = 0;
+    stream_.x_base = reinterpret_cast<char*>(arena_.bytes(capacity_).data());
+    stream_.x_handy = static_cast<u_int>(capacity_);
+    piece_start_ = stream_.x_base;
 }
 
 void XdrEncoder::encode_bytes(std::string_view bytes) {
@@ -59,7 +62,7 @@ void XdrEncoder::encode_bytes(std::string_view bytes) {
     if (bytes.size() >= reference_bytes) {
         end_piece();
         pieces_.push_back({const_cast<char*>(bytes.data()), bytes.size()});
-        size_bytes_ += bytes.size();
+        ended_bytes_ += bytes.size();
         if (padding_bytes != 0) std::memset(room(padding_bytes), 0, padding_bytes);
         return;
     }
@@ -71,8 +74,8 @@ void XdrEncoder::encode_bytes(std::string_view bytes) {
 
 void XdrEncoder::restart() {
     pieces_.clear();
-    piece_start_ = used_;
-    size_bytes_ = 0;
+    piece_start_ = stream_.x_base;
+    ended_bytes_ = 0;
 }
 
 void XdrEncoder::finish() {

@@ -39,7 +39,7 @@ class XdrEncoder {
     void encode_bytes(std::string_view bytes);
 
     // Bytes written so far.
-    size_t size_bytes() const { return size_bytes_; }
+    size_t size_bytes() const { return ended_bytes_ + static_cast<size_t>(stream_.x_base - piece_start_); }
     // Forgets what was written.
     void restart();
     // Ends the last piece. Nothing may be encoded afterwards.
@@ -51,11 +51,11 @@ class XdrEncoder {
     static XdrEncoder& of(XDR* stream) { return *static_cast<XdrEncoder*>(stream->x_private); }
     // Room for `size_bytes` in one block of the arena; they count as written.
     std::byte* room(size_t size_bytes) {
-        if (used_ + size_bytes > capacity_) begin_block(size_bytes);
-        std::byte* start = block_ + used_;
-        used_ += size_bytes;
-        size_bytes_ += size_bytes;
-        return start;
+        if (size_bytes > stream_.x_handy) begin_block(size_bytes);
+        char* start = stream_.x_base;
+        stream_.x_base += size_bytes;
+        stream_.x_handy -= static_cast<u_int>(size_bytes);
+        return reinterpret_cast<std::byte*>(start);
     }
 
  private:
@@ -64,12 +64,10 @@ class XdrEncoder {
 
     Arena& arena_;
     std::vector<iovec>& pieces_;
-    std::byte* block_ = nullptr;  // the arena block that is being filled
-    size_t piece_start_ = 0;      // offset in the block where the unfinished piece starts
-    size_t used_ = 0;
-    size_t capacity_ = 0;
-    size_t size_bytes_ = 0;
-    XDR stream_{};
+    const char* piece_start_ = nullptr;  // of the unfinished piece
+    size_t ended_bytes_ = 0;             // in the pieces before it
+    size_t capacity_ = 0;                // of the arena block that is being filled
+    XDR stream_{};                       // x_base: where the next byte goes; x_handy: how many fit into the block there
     friend struct EncoderOperations;
 };
 

@@ -93,7 +93,8 @@ bool_t wire_xdr_reference(XDR* xdrs, char** object, u_int object_bytes, xdrproc_
 }
 
 bool_t wire_xdr_enum(XDR* xdrs, enum_t* value, int last) {
-    if (xdrs->x_op != XDR_DECODE) return xdr_enum(xdrs, value);
+    if (xdrs->x_op == XDR_ENCODE) XdrEncoder::of(xdrs).encode(static_cast<uint32_t>(*value));
+    if (xdrs->x_op != XDR_DECODE) return TRUE;
     uint32_t word = 0;
     if (!XdrDecoder::of(xdrs).decode(word) || word > static_cast<uint32_t>(last)) return FALSE;
     *value = static_cast<enum_t>(word);
