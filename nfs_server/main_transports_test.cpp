@@ -19,7 +19,7 @@ class Transports : public testing::TestWithParam<Transport> {};
 
 TEST_P(Transports, AFileIsMadeWrittenReadAndRemoved) {
     TemporaryDirectory directory;
-    const ServerProcess server(directory.path(), "memory:64M", {"--bind", "::1"});
+    const ServerProcess server(directory.path(), "memory:64M", {"--bind", "::"});
     Connection client(GetParam(), server.port());
     wire::dirpath path = const_cast<char*>("/export");
     auto mounted = rpc::test::parse_reply(client.exchange(

@@ -99,6 +99,8 @@ Result<PeerAddress, std::string> TcpServer::listen(const PeerAddress& address, c
     FileDescriptor socket(::socket(address.get()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket) return failed("socket");
     set_option(socket.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    // So that 0.0.0.0 may be listened on beside ::, by the same port.
+    if (address.is_ipv6()) set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (bind(socket.get(), address.get(), address.size_bytes()) != 0) return failed("bind");
     if (::listen(socket.get(), SOMAXCONN) != 0) return failed("listen");
     return adopt(std::move(socket), programs);
