@@ -77,9 +77,9 @@ class LiveAttachment {
         const auto begin = steady_clock::now();
         while (!signals.arrived_within(milliseconds(20)) && !over(watch, begin)) {
         }
-        const monitors::LiveResult result = verifier_->finish();
+        const monitors::LiveResult live = verifier_->finish();
         watch.finish();
-        return print(result);
+        return print(monitors::judge_again_if_broken_off(*verifier_, live, properties_));
     }
 
  private:
@@ -117,6 +117,7 @@ class LiveAttachment {
         monitors::LiveSessionOptions session;
         session.relay_url = lttng_->get().relay_url();
         session.viewer_url = lttng_->get().viewer_url();
+        session.recorded_below = lttng_->get().trace_directory();
         session.live_timer = options_.live_timer;
         session.no_loss = options_.no_loss;
         // The live timer takes a part of the buffer at every tick, however little is in it: many small parts outlast a
@@ -190,6 +191,7 @@ class LiveAttachment {
                               {"first_event_ns", result.first_event_ns},
                               {"lost_since_ns", result.lost_since_ns},
                               {"problems", problems_},
+                              {"read_again_because", result.read_again_because},
                               {"properties", properties},
                               {"exit_status", status}};
             fmt::print("{}\n", all.dump(2, ' ', false, json::error_handler_t::replace));
@@ -198,6 +200,7 @@ class LiveAttachment {
         }
         std::fflush(stdout);
         print_loss(result.lost, result.losses, result.first_event_ns, result.lost_since_ns);
+        print_read_again(result.read_again_because);
         for (const std::string& problem : problems_) fmt::print(stderr, "lockstep: {}\n", problem);
         return status;
     }

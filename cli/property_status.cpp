@@ -122,6 +122,10 @@ void print_loss(std::uint64_t lost, std::uint64_t losses, std::uint64_t first_ev
     fmt::print(stderr, "lockstep: {} events were lost, {}\n", lost, since);
 }
 
+void print_read_again(const std::string& because) {
+    if (!because.empty()) fmt::print(stderr, "lockstep: judged from the recorded trace; live, {}\n", because);
+}
+
 ExitStatus exit_status_of(const std::vector<json>& properties) {
     ExitStatus worst = properties.empty() ? exit_inconclusive : exit_ok;
     for (const json& property : properties) {

@@ -22,6 +22,9 @@ std::string to_prometheus(const std::vector<nlohmann::json>& properties);
 // unknown. `losses`: separate reports, of which some may not know their number.
 void print_loss(std::uint64_t lost, std::uint64_t losses, std::uint64_t first_event_ns, std::uint64_t lost_since_ns);
 
+// Says on stderr that the verdicts come from the recorded trace, because live reading broke off; nothing for "".
+void print_read_again(const std::string& because);
+
 // The worst verdict: violated before inconclusive before ok. Where nothing is attached, nothing is known: inconclusive.
 ExitStatus exit_status_of(const std::vector<nlohmann::json>& properties);
 

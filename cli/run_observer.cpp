@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "cli/agents.hpp"
 #include "cli/edge_counts.hpp"
@@ -132,6 +133,7 @@ monitors::LiveSessionOptions RunObserver::live_options() const {
     monitors::LiveSessionOptions options;
     options.relay_url = lttng_->relay_url();
     options.viewer_url = lttng_->viewer_url();
+    options.recorded_below = lttng_->trace_directory();
     options.limit = lttng_limit;
     // The live timer takes a part of the buffer at every tick, however little is in it: so many parts must outlast the
     // longest time for which a busy machine keeps the consumer daemon waiting. Here 128 ticks of 5 ms.
@@ -285,15 +287,33 @@ harness::ObservedProgress RunObserver::progress() {
     return sum;
 }
 
-std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fired, harness::Counting counting) {
+std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fired, harness::Counting counting,
+                                                  std::vector<std::string>& remarks) {
     if (!live_) return {};
+    monitors::LiveResult seen = live_->finish();
+    if (seen.recorded) {
+        seen = judge_again();
+        remarks.push_back("the live properties' verdicts come from the recorded trace; live, " +
+                          seen.read_again_because);
+    }
     std::vector<std::string> wanted = triggers_;
     for (const Property& property : properties_) {
         if (!property.monitor) continue;
         for (const monitors::BindingDescriptor& binding : property.monitor->bindings())
             wanted.push_back(std::string(binding.provider) + ":" + binding.tracepoint);
     }
-    return doubts_of(live_->finish(), std::move(wanted), fired, counting);
+    return doubts_of(seen, std::move(wanted), fired, counting);
+}
+
+monitors::LiveResult RunObserver::judge_again() {
+    std::vector<monitors::Monitor*> fresh;
+    std::vector<std::unique_ptr<monitors::Monitor>> former;  // the verifier knows them
+    for (Property& property : properties_) {
+        if (!property.monitor) continue;
+        former.push_back(std::exchange(property.monitor, property.monitor->another(monitors::one_reader())));
+        fresh.push_back(property.monitor.get());
+    }
+    return live_->judge_again(std::move(fresh));
 }
 
 PropertyResult RunObserver::live_result(Property& property, const std::vector<std::string>& live_doubts) {
@@ -402,8 +422,9 @@ std::string RunObserver::recorded_calls() const {
     return text;
 }
 
-std::vector<PropertyResult> RunObserver::end(const harness::FiredCounts& fired, harness::Counting counting) {
-    const std::vector<std::string> live_doubts = finish_live(fired, counting);
+std::vector<PropertyResult> RunObserver::end(const harness::FiredCounts& fired, harness::Counting counting,
+                                             std::vector<std::string>& remarks) {
+    const std::vector<std::string> live_doubts = finish_live(fired, counting, remarks);
     traces_ = traces_below(trace_);
     std::vector<PropertyResult> results;
     for (Property& property : properties_) results.push_back(result_of(property, live_doubts));

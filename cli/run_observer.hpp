@@ -42,7 +42,8 @@ class RunObserver : public harness::Observer {
     // The calls that were recorded and judged ok, a line each: call, tab, reply; for the workload recorded_run.
     std::string recorded_calls() const;
     harness::ObservedProgress progress() override;
-    std::vector<harness::PropertyResult> end(const harness::FiredCounts& fired, harness::Counting counting) override;
+    std::vector<harness::PropertyResult> end(const harness::FiredCounts& fired, harness::Counting counting,
+                                             std::vector<std::string>& remarks) override;
 
  private:
     struct Property {
@@ -73,7 +74,9 @@ class RunObserver : public harness::Observer {
     void keep(Agent& agent, const nlohmann::json& status) const;
     void take_last_words(const harness::ServerPlan& server, const std::function<nlohmann::json(Agent&)>& ask);
     harness::ObservedProgress ask_agents();
-    std::vector<std::string> finish_live(const harness::FiredCounts& fired, harness::Counting counting);
+    std::vector<std::string> finish_live(const harness::FiredCounts& fired, harness::Counting counting,
+                                         std::vector<std::string>& remarks);
+    monitors::LiveResult judge_again();
     harness::PropertyResult result_of(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult live_result(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult in_process_result(const Property& property);

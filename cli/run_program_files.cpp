@@ -110,6 +110,7 @@ monitors::LiveSessionOptions session_options(const LttngDaemons& lttng, bool no_
     monitors::LiveSessionOptions session;
     session.relay_url = lttng.get().relay_url();
     session.viewer_url = lttng.get().viewer_url();
+    session.recorded_below = lttng.get().trace_directory();
     session.live_timer = milliseconds(2);
     session.no_loss = no_loss;
     // Many small parts: the live timer takes one at every tick, however little is in it.
@@ -152,14 +153,16 @@ int run_program_with_file_locks(const RunProgramOptions& options) {
     // Counted before the last events are read: those must all arrive.
     const Notes notes(notes_file);
     const harness::FiredCounts fired = notes.fired();
-    const monitors::LiveResult seen = verifier.finish();
+    const monitors::LiveResult live = verifier.finish();
     watch.finish();
+    const monitors::LiveResult seen = monitors::judge_again_if_broken_off(verifier, live, properties);
     std::vector<std::string> doubts = notes.doubts();
     const auto missing = doubts_of(seen, wanted_by(properties), fired, harness::Counting::at_least);
     doubts.insert(doubts.end(), missing.begin(), missing.end());
     std::vector<json> judged;
     for (const auto& property : properties) doubt(judged.emplace_back(property->status()), doubts);
     print_loss(seen.lost, seen.losses, seen.first_event_ns, seen.lost_since_ns);
+    print_read_again(seen.read_again_because);
     return print_judged(options, judged, end);
 }
 

@@ -61,8 +61,9 @@ class Observer {
     virtual ObservedProgress progress() = 0;
     // After end(): whether what the live properties listen to is traced and read again, as before, but not judged.
     virtual void trace_unjudged(bool on) = 0;
-    // The clients have ended, the servers still run.
-    virtual std::vector<PropertyResult> end(const FiredCounts& fired, Counting counting) = 0;
+    // The clients have ended, the servers still run. `remarks`: as begin() returns; more may be added.
+    virtual std::vector<PropertyResult> end(const FiredCounts& fired, Counting counting,
+                                            std::vector<std::string>& remarks) = 0;
 };
 
 }  // namespace lockstep::harness

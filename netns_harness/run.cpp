@@ -70,7 +70,7 @@ class Run {
         show("judging");
         FiredCounts fired;
         const Counting counting = stage_.take_summaries(fired);
-        result_.properties = observer_.end(fired, counting);
+        result_.properties = observer_.end(fired, counting, result_.remarks);
         if (options_.measure_overhead && !stopped_early_) measure_overhead();
         stage_.stop_servers();
         result_.calls =

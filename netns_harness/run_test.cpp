@@ -60,7 +60,9 @@ class NotingObserver : public Observer {
         note(on ? "traced" : "untraced");
         traced_ = on;
     }
-    std::vector<PropertyResult> end(const FiredCounts& fired, Counting counting) override {
+    std::vector<PropertyResult> end(const FiredCounts& fired, Counting counting,
+                                    std::vector<std::string>& remarks) override {
+        remarks.emplace_back("a late remark");
         note("end");
         fired_ = fired;
         counting_ = counting;
@@ -179,7 +181,7 @@ TEST_F(RunTest, ACommandThatFailsIsAProblem) {
 
 TEST_F(RunTest, AGoodRunIsOkAndSumsWhatTheClientsFired) {
     const std::string found = run(options(good_server, good_client));
-    EXPECT_THAT(found, HasSubstr("verdict ok\nclients 2\nremark a remark\n"));
+    EXPECT_THAT(found, HasSubstr("verdict ok\nclients 2\nremark a remark\nremark a late remark\n"));
     EXPECT_THAT(found, HasSubstr("host server 10.77.0.1\nhost client1 10.77.0.2\nhost client2 10.77.0.3\n"));
     EXPECT_THAT(found, HasSubstr("fired lock_api:acquired 8\nfired lock_api:released 8\n"));
     EXPECT_THAT(found, HasSubstr("notes begin;environment of server;started server;end;"));

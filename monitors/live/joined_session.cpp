@@ -77,6 +77,10 @@ LiveResult JoinedSession::finish(milliseconds deadline) {
     return result_;
 }
 
+LiveResult JoinedSession::read_again(EventHandler&, milliseconds) {
+    return result_;
+}
+
 std::uint64_t JoinedSession::events() const {
     return reader_->events();
 }

@@ -33,6 +33,8 @@ class JoinedSession final : public LiveEvents {
 
     // Takes a second longer than the events need. Complete also when the session ended and was read to its end.
     LiveResult finish(std::chrono::milliseconds deadline = std::chrono::seconds(10)) override;
+    // There is no such thing: where the relay writes, and whether it does, is its owner's affair.
+    LiveResult read_again(EventHandler& handler, std::chrono::milliseconds deadline) override;
     std::uint64_t events() const override;
     bool reading() const override;
 

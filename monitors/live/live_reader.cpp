@@ -8,6 +8,7 @@
 
 #include "monitors/live/relay_probe.hpp"
 #include "monitors/trace/babeltrace_source.hpp"
+#include "monitors/trace/index_check.hpp"
 
 namespace lockstep::monitors {
 namespace {
@@ -58,7 +59,10 @@ void LiveReader::start() {
 
 void LiveReader::run() {
     try {
-        read_session();
+        if (options_.recorded.empty())
+            read_session();
+        else
+            read_recorded();
         end(State::ended, "");
     } catch (const std::exception& error) {
         end(State::failed, error.what());
@@ -86,6 +90,13 @@ void LiveReader::read_session() {
             throw TraceError(options_.session + ": the relay does not know this session");
         if (stopping_after(retry_interval)) return;
     }
+}
+
+void LiveReader::read_recorded() {
+    const auto source = BabeltraceSource::open_directory(options_.recorded, with_mark(options_.wanted));
+    if (!read_until_idle_or_end(*source)) return;
+    const auto cut_off = streams_cut_off(options_.recorded);
+    if (!cut_off.empty()) throw TraceError(cut_off.front());
 }
 
 // False when told to stop.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -28,6 +29,8 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
         // A session that somebody else made, without marks: "net://HOST:PORT/host/HOSTNAME/SESSION". Empty: a session
         // of this machine, with marks.
         std::string url;
+        // What the relay has on its disk of a session that records no more, instead of the session.
+        std::filesystem::path recorded;
         // How long to wait before asking the relay again when there was nothing.
         std::chrono::microseconds idle{500};
         // How long the session may take to appear at the relay.
@@ -71,6 +74,7 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
  private:
     void run();
     void read_session();
+    void read_recorded();
     bool wait_for_metadata(std::chrono::steady_clock::time_point deadline);
     bool read_until_idle_or_end(EventSource& source);
     bool nothing_read() const;

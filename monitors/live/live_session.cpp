@@ -19,6 +19,8 @@ using std::chrono::steady_clock;
 constexpr milliseconds mark_interval{20};
 // A reader that is told to stop is at most in one exchange with the relay.
 constexpr milliseconds reader_grace{500};
+// Rounds of marks before recording is stopped for good: one that finds no room is lost like other events.
+constexpr unsigned last_rounds = 3;
 
 std::uint64_t reader_number() {
     std::random_device device;
@@ -46,21 +48,27 @@ std::chrono::microseconds idle_interval(std::chrono::microseconds live_timer) {
 struct LiveSession::State {
     std::uint64_t number = reader_number();
     LiveSessionOptions options;
-    EventHandler& handler;
+    EventHandler* handler;
     SessionControl control;
     std::optional<Marker> marker;
     std::shared_ptr<LiveReader> reader;
+    std::vector<WantedEvent> wanted;
+    std::vector<std::uint32_t> cpus;  // that the marker fires on
     std::uint64_t round = 0;
+    std::uint64_t last_round = 0;                    // the first of the last rounds
     std::optional<std::uint64_t> counted_by_daemon;  // events that found no room
     std::optional<LiveResult> result;
 
     State(const LiveSessionOptions& chosen, EventHandler& receiver)
-        : options(with_unique_name(chosen, number)), handler(receiver), control(session_options(options)) {}
+        : options(with_unique_name(chosen, number)), handler(&receiver), control(session_options(options)) {}
 
     void start(const std::vector<WantedEvent>& events);
     bool mark_and_wait(steady_clock::time_point deadline);
     bool cpus_without_marker() const;
     void read_everything(steady_clock::time_point deadline);
+    void bring_to_disk(steady_clock::time_point deadline);
+    std::filesystem::path recorded() const;
+    void take_from_reader();
     void ask_for_losses();
     void end_session();
     void count_losses();
@@ -73,6 +81,7 @@ void LiveSession::State::start(const std::vector<WantedEvent>& events) {
     const auto program = options.marker_program.empty() ? default_marker_program() : options.marker_program;
     // Before the session starts: with a program registered, the session has streams from its beginning.
     marker.emplace(program, number, options.no_loss, options.limit);
+    cpus = marker->cpus();
     if (!options.vpids.empty()) {
         std::vector<std::uint32_t> vpids = options.vpids;
         vpids.push_back(static_cast<std::uint32_t>(marker->pid()));
@@ -80,6 +89,7 @@ void LiveSession::State::start(const std::vector<WantedEvent>& events) {
     }
     control.start();
 
+    wanted = events;
     LiveReader::Options reading;
     reading.viewer_url = options.viewer_url;
     reading.session = options.name;
@@ -87,7 +97,7 @@ void LiveSession::State::start(const std::vector<WantedEvent>& events) {
     reading.reader = number;
     reading.idle = idle_interval(options.live_timer);
     reading.limit = options.limit;
-    reader = std::make_shared<LiveReader>(std::move(reading), handler);
+    reader = std::make_shared<LiveReader>(std::move(reading), *handler);
     reader->start();
     if (!mark_and_wait(steady_clock::now() + options.limit)) throw LttngError("live session: " + why_incomplete());
 }
@@ -119,6 +129,36 @@ void LiveSession::State::read_everything(steady_clock::time_point deadline) {
         result->complete = reader->wait_for_end(deadline);
     }
     if (!result->complete) result->problems.push_back(why_incomplete());
+    if (reader->state() == LiveReader::State::failed && !options.recorded_below.empty()) bring_to_disk(deadline);
+}
+
+// The last marks are fired before recording stops, so that reading again knows whether it has seen everything.
+void LiveSession::State::bring_to_disk(steady_clock::time_point deadline) {
+    last_round = round + 1;
+    for (unsigned i = 0; i < last_rounds; ++i)
+        if (!marker->fire_and_wait(++round, std::chrono::ceil<milliseconds>(deadline - steady_clock::now()))) return;
+    try {
+        control.stop();
+        result->recorded = !recorded().empty();
+    } catch (const LttngError& error) {
+        result->problems.push_back(error.what());
+    }
+}
+
+// The relay's folder of this session: HOST/NAME-DATE-TIME below its own. Empty: there is none.
+std::filesystem::path LiveSession::State::recorded() const {
+    std::error_code error;
+    std::filesystem::recursive_directory_iterator entry(options.recorded_below, error);
+    for (; !error && entry != std::filesystem::recursive_directory_iterator(); entry.increment(error))
+        if (entry->is_directory() && entry->path().filename().string().starts_with(options.name)) return entry->path();
+    return {};
+}
+
+void LiveSession::State::take_from_reader() {
+    if (!reader->stop(reader_grace)) result->problems.push_back("the relay hangs; its reader was left behind");
+    for (const std::string& mismatch : reader->mismatches()) result->problems.push_back(mismatch);
+    result->events = reader->events();
+    count_losses();
 }
 
 std::string LiveSession::State::why_incomplete() const {
@@ -150,7 +190,7 @@ void LiveSession::State::count_losses() {
     result->lost_since_ns = reader->lost_since_ns();
     if (!counted_by_daemon) result->complete = false;
     if (counted_by_daemon.value_or(0) <= result->lost) return;
-    handler.on_loss({*counted_by_daemon - result->lost, 0, 0});
+    handler->on_loss({*counted_by_daemon - result->lost, 0, 0});
     result->lost = *counted_by_daemon;
     ++result->losses;
 }
@@ -182,12 +222,32 @@ LiveResult LiveSession::finish(milliseconds deadline) {
     if (state.result) return *state.result;
     LiveResult& result = state.result.emplace();
     state.read_everything(steady_clock::now() + deadline);
-    if (!state.reader->stop(reader_grace)) result.problems.push_back("the relay hangs; its reader was left behind");
-    for (const std::string& mismatch : state.reader->mismatches()) result.problems.push_back(mismatch);
-    result.events = state.reader->events();
-    state.count_losses();
+    state.take_from_reader();
     state.marker.reset();
     state.end_session();
+    return result;
+}
+
+LiveResult LiveSession::read_again(EventHandler& handler, milliseconds deadline) {
+    State& state = *state_;
+    if (!state.result || !state.result->recorded) return state.result.value_or(LiveResult{});
+    LiveReader::Options reading;
+    reading.session = state.options.name;
+    reading.wanted = state.wanted;
+    reading.reader = state.number;
+    reading.recorded = state.recorded();
+    state.reader = std::make_shared<LiveReader>(std::move(reading), handler);
+    state.reader->start();
+
+    const std::string why = state.result->problems.empty() ? "" : state.result->problems.front();
+    LiveResult& result = state.result.emplace();
+    result.read_again_because = why;
+    const auto now = steady_clock::now();
+    result.complete =
+        state.reader->wait_for_end(now + deadline) && state.reader->wait_for_marks(state.last_round, state.cpus, now);
+    if (!result.complete) result.problems.push_back(state.why_incomplete());
+    state.handler = &handler;
+    state.take_from_reader();
     return result;
 }
 

@@ -36,6 +36,9 @@ struct LiveSessionOptions {
     // finish() also waits until the relay has written the whole trace to its disk, below
     // PrivateLttngOptions::work_directory, where it can be read offline.
     bool keep_trace = false;
+    // PrivateLttng::trace_directory(): what the relay writes there can be read again when live reading broke off.
+    // Empty: it is another host's, or nobody wants to.
+    std::filesystem::path recorded_below;
     // The longest that any one call to LTTng may take.
     std::chrono::milliseconds limit{10'000};
     // The helper; empty: beside the running program.
@@ -51,6 +54,10 @@ struct LiveResult {
     std::uint64_t first_event_ns = 0;   // by the trace's clock; 0: none
     std::uint64_t lost_since_ns = 0;    // when the first loss began, by the same clock; 0: none, or unknown
     std::vector<std::string> problems;  // in words: why not complete, tracepoints that could not be decoded, …
+    // Live reading broke off, but all that was recorded is on the relay's disk: read_again() will do.
+    bool recorded = false;
+    // Why everything was read again from there; empty: it was not.
+    std::string read_again_because;
 };
 
 // What is read live, whoever made the session.
@@ -60,6 +67,10 @@ class LiveEvents {
 
     // Waits until everything that was fired before the call has been handled, then ends reading.
     virtual LiveResult finish(std::chrono::milliseconds deadline) = 0;
+    // After finish() with a result that is `recorded`: reads everything from the beginning, to a handler that knows
+    // nothing of it yet and is called until this returns. Complete under the same condition as finish(): the marks of
+    // all CPUs were found.
+    virtual LiveResult read_again(EventHandler& handler, std::chrono::milliseconds deadline) = 0;
     // Events handed to the handler so far. Any thread.
     virtual std::uint64_t events() const = 0;
     // The reader is at work; false after an error or the end. Any thread.
@@ -83,6 +94,7 @@ class LiveSession final : public LiveEvents {
     // is not complete. Programs may still run; what they fire afterwards is not looked at. Further calls return the
     // same.
     LiveResult finish(std::chrono::milliseconds deadline = std::chrono::seconds(10)) override;
+    LiveResult read_again(EventHandler& handler, std::chrono::milliseconds deadline) override;
 
     std::uint64_t events() const override;
     bool reading() const override;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -195,6 +196,40 @@ TEST_F(LiveSessionTest, NothingIsLostInNoLossModeHoweverSmallTheBuffers) {
                     testing::PrintToString(result.problems).c_str());
     }
     EXPECT_TRUE(lossless);
+}
+
+// Knows how far the time was told.
+class Timekeeper : public Recorder {
+ public:
+    void on_time(std::uint64_t time_ns) override { latest_ns = time_ns; }
+    std::atomic<std::uint64_t> latest_ns{0};
+};
+
+// LTTng then tells a time for the empty buffer that is later than that of the event to come, and libbabeltrace2 gives
+// up.
+TEST_F(LiveSessionTest, WhatLiveReadingCouldNotFollowIsReadAgainFromTheRelaysDisk) {
+    Timekeeper live;
+    options.recorded_below = lttng->trace_directory();
+    LiveSession session(options, lock_events(), live);
+    PreemptibleProgram program(STOPPING_CLOCK, "host/1", 10);
+    const auto deadline = steady_clock::now() + 20s;
+    program.fire(0);
+    while (session.events() < 1 && steady_clock::now() < deadline) std::this_thread::yield();
+    const std::uint64_t stopped_ns = program.fire_and_stop(1);
+    while (live.latest_ns < stopped_ns && steady_clock::now() < deadline) std::this_thread::yield();
+    program.resume();
+    for (std::uint64_t number = 2; number < 10; ++number) program.fire(number);
+    program.end();
+
+    const LiveResult broken = session.finish();
+    EXPECT_FALSE(broken.complete);
+    EXPECT_THAT(broken.problems, testing::ElementsAre(testing::HasSubstr("timestamp is less")));
+    ASSERT_TRUE(broken.recorded);
+    const LiveResult whole = session.read_again(recorder, 10s);
+    EXPECT_TRUE(whole.complete) << testing::PrintToString(whole.problems);
+    EXPECT_EQ(0u, whole.lost);
+    ASSERT_EQ(10u, whole.events);
+    for (std::uint64_t number = 0; number < 10; ++number) EXPECT_EQ(number, recorder.seen.at(number).first_byte);
 }
 
 TEST_F(LiveSessionTest, AKilledRelayMakesTheResultIncompleteInBoundedTime) {

@@ -1,7 +1,9 @@
 // What tests of live and offline reading share: a handler that remembers, and programs that fire lock_api events.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -99,6 +102,62 @@ inline Program start(const std::vector<std::string>& arguments, bool no_loss = f
     program.net_ns = inode;
     return program;
 }
+
+// Fires lock_api:acquired, one at a time, and can be preempted where it knows the time of its event but has not yet
+// reserved the place. `clock`: the library made of stopping_clock.cpp.
+class PreemptibleProgram {
+ public:
+    PreemptibleProgram(const std::string& clock, const std::string& owner, std::uint64_t count) {
+        int input[2], output[2];
+        EXPECT_EQ(0, pipe2(input, O_CLOEXEC));
+        EXPECT_EQ(0, pipe2(output, O_CLOEXEC));
+        setenv("LTTNG_UST_CLOCK_PLUGIN", clock.c_str(), 1);
+        setenv("STOPPING_CLOCK", stop_file_, 1);
+        program_ = start({"relay", owner, std::to_string(count)}, false, input[0], output[1]);
+        unsetenv("LTTNG_UST_CLOCK_PLUGIN");
+        unsetenv("STOPPING_CLOCK");
+        input_ = input[1], output_ = output[0];
+        close(input[0]), close(output[1]);
+    }
+
+    // Of byte `number` of "/relay".
+    void fire(std::uint64_t number) {
+        ask(number);
+        expect_answer();
+    }
+    // It stops on the way, if the event is the first in its part of the buffer. The time right after, in ns.
+    std::uint64_t fire_and_stop(std::uint64_t number) {
+        std::ofstream(stop_file_).close();
+        ask(number);
+        int status = 0;
+        EXPECT_EQ(program_.pid, waitpid(program_.pid, &status, WUNTRACED));
+        EXPECT_TRUE(WIFSTOPPED(status));
+        timespec now{};
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+    }
+    void resume() {
+        kill(program_.pid, SIGCONT);
+        expect_answer();
+    }
+    void end() {
+        close(input_), close(output_);
+        EXPECT_EQ(0, program_.wait());
+    }
+
+ private:
+    void ask(std::uint64_t number) {
+        EXPECT_EQ(static_cast<ssize_t>(sizeof number), write(input_, &number, sizeof number));
+    }
+    void expect_answer() {
+        std::uint64_t answer = 0;
+        EXPECT_EQ(static_cast<ssize_t>(sizeof answer), read(output_, &answer, sizeof answer));
+    }
+
+    static constexpr const char* stop_file_ = "/run/stop";  // private to the test
+    Program program_;
+    int input_ = -1, output_ = -1;
+};
 
 // Processes called `name` in this test's own mount namespace.
 inline std::vector<pid_t> processes(const std::string& name) {

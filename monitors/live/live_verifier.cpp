@@ -5,6 +5,7 @@ namespace lockstep::monitors {
 LiveVerifier::LiveVerifier(const LiveSessionOptions& options, std::vector<Monitor*> monitors,
                            const std::vector<std::string>& counted)
     : monitors_(std::move(monitors)),
+      counted_(counted),
       feed_(monitors_, counted),
       session_(std::make_unique<LiveSession>(options, feed_.wanted(), feed_)) {}
 
@@ -19,6 +20,15 @@ LiveResult LiveVerifier::finish(std::chrono::milliseconds deadline) {
     if (!result.complete && !finished_)
         for (Monitor* monitor : monitors_) monitor->lose(0);
     finished_ = true;
+    return result;
+}
+
+LiveResult LiveVerifier::judge_again(std::vector<Monitor*> fresh, std::chrono::milliseconds deadline) {
+    MonitorFeed feed(fresh, counted_);
+    const LiveResult result = session_->read_again(feed, deadline);
+    feed.finish();
+    if (!result.complete)
+        for (Monitor* monitor : fresh) monitor->lose(0);
     return result;
 }
 

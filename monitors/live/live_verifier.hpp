@@ -28,6 +28,10 @@ class LiveVerifier {
     // As LiveSession::finish(); afterwards the monitors' verdicts are final.
     LiveResult finish(std::chrono::milliseconds deadline = std::chrono::seconds(10));
 
+    // After finish() with a result that is `recorded`: fresh monitors of the same properties judge the whole again.
+    // Their verdicts are final then; those of the former mean nothing.
+    LiveResult judge_again(std::vector<Monitor*> fresh, std::chrono::milliseconds deadline = std::chrono::minutes(2));
+
     // MonitorFeed::count_of().
     std::uint64_t count_of(const std::string& tracepoint) const { return feed_.count_of(tracepoint); }
 
@@ -35,6 +39,7 @@ class LiveVerifier {
 
  private:
     std::vector<Monitor*> monitors_;
+    std::vector<std::string> counted_;
     MonitorFeed feed_;
     std::unique_ptr<LiveEvents> session_;
     bool finished_ = false;

@@ -13,6 +13,7 @@
 
 #include "monitors/live/live_test_support.hpp"
 #include "monitors/live/live_verifier.hpp"
+#include "monitors/live/watch.hpp"
 #include "monitors/lttng/private_lttng.hpp"
 #include "monitors/offline/offline_verifier.hpp"
 
@@ -196,6 +197,45 @@ TEST_F(VerifierTest, LostEventsMakeTheVerdictInconclusiveLiveAndOffline) {
     EXPECT_NE(Verdict::ok, monitor->verdict());
     EXPECT_EQ(result.lost, monitor->counters().lost);
     EXPECT_NE(Verdict::ok, verify_offline().verdict);
+}
+
+// Two violations, one before live reading breaks off and one after: reactors are told of each once.
+TEST_F(VerifierTest, WhereLiveReadingBrokeOffTheRecordedTraceIsJudgedAndReactorsAreToldWhatIsNew) {
+    options.keep_trace = false;
+    options.recorded_below = lttng->trace_directory();
+    const auto property = std::make_shared<WatchedProperty>(find_monitor("mutual_exclusion").string(),
+                                                            InstanceOptions{}, std::vector<std::string>{"log"});
+    LiveVerifier verifier(options, {&property->monitor()});
+    Locker first("host1/1", 1000), second("host2/1", 1000), third("host3/1", 2000), fourth("host4/1", 2000);
+    first.acquire();
+    second.acquire();
+    PreemptibleProgram program(STOPPING_CLOCK, "host5/1", 1000);
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    for (std::uint64_t number = 0; number < 100 && verifier.session().reading(); ++number) {
+        const auto read_all = [&] { return verifier.session().events() >= 2 + number; };
+        while (!read_all() && verifier.session().reading() && std::chrono::steady_clock::now() < deadline)
+            std::this_thread::yield();
+        if (!verifier.session().reading()) break;
+        program.fire_and_stop(number);
+        const auto told = std::chrono::steady_clock::now() + 100 * options.live_timer;
+        while (std::chrono::steady_clock::now() < told) std::this_thread::yield();
+        program.resume();
+    }
+    third.acquire();
+    fourth.acquire();
+    program.end();
+    const LiveResult broken = verifier.finish();
+    ASSERT_TRUE(broken.recorded) << testing::PrintToString(broken.problems);
+    EXPECT_EQ(1u, property->monitor().counters().violations);
+    testing::internal::CaptureStderr();
+    const LiveResult whole = judge_again_if_broken_off(verifier, broken, {property});
+    const std::string told = testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(whole.complete) << testing::PrintToString(whole.problems);
+    EXPECT_THAT(whole.read_again_because, testing::HasSubstr("timestamp is less"));
+    EXPECT_EQ("violated", property->status().at("verdict"));
+    EXPECT_EQ(2u, property->status().at("reports").size());
+    EXPECT_THAT(told, testing::HasSubstr("host1/1")) << "start_over() hands over what was waiting";
+    EXPECT_THAT(told, testing::HasSubstr("host4/1"));
 }
 
 TEST_F(VerifierTest, ADeadRelayMakesTheVerdictInconclusive) {

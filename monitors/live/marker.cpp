@@ -131,6 +131,21 @@ bool Marker::fire(std::uint64_t round) {
     return send(to_child_, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(line.size());
 }
 
+bool Marker::fire_and_wait(std::uint64_t round, milliseconds limit) {
+    const std::string wanted = "fired " + std::to_string(round) + "\n";
+    const auto deadline = steady_clock::now() + limit;
+    if (!fire(round)) return false;
+    try {
+        for (std::string line; line != wanted;) {
+            line = read_line(std::chrono::ceil<milliseconds>(deadline - steady_clock::now()));
+            if (line.empty()) return false;
+        }
+    } catch (const LttngError&) {
+        return false;
+    }
+    return true;
+}
+
 void Marker::end() {
     if (to_child_ >= 0) close(to_child_);
     if (from_child_ >= 0) close(from_child_);

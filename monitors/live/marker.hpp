@@ -30,6 +30,8 @@ class Marker {
 
     // Asks for a mark on every CPU; does not wait until they are fired. False when the child is gone.
     bool fire(std::uint64_t round);
+    // Waits until it has. False when it has not within `limit`, or the child is gone.
+    bool fire_and_wait(std::uint64_t round, std::chrono::milliseconds limit);
 
  private:
     void start(const std::filesystem::path& program, std::uint64_t reader, bool no_loss);

@@ -87,4 +87,18 @@ std::shared_ptr<WatchedProperty> Watch::property(const json& request) const {
     return *found;
 }
 
+LiveResult judge_again_if_broken_off(LiveVerifier& verifier, const LiveResult& seen,
+                                     const std::vector<std::shared_ptr<WatchedProperty>>& properties) {
+    const auto interrupted = [](const auto& property) { return property->interrupted(); };
+    if (!seen.recorded || std::ranges::any_of(properties, interrupted)) return seen;
+    std::vector<Monitor*> fresh;
+    for (const auto& property : properties) {
+        property->start_over();
+        fresh.push_back(&property->monitor());
+    }
+    const LiveResult result = verifier.judge_again(std::move(fresh));
+    for (const auto& property : properties) property->handle_violations();
+    return result;
+}
+
 }  // namespace lockstep::monitors

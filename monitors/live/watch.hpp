@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "monitors/agent/control_server.hpp"
+#include "monitors/live/live_verifier.hpp"
 #include "monitors/live/watched_property.hpp"
 
 namespace lockstep::monitors {
@@ -48,5 +49,10 @@ class Watch {
     std::thread reaction_;
     std::thread control_;
 };
+
+// After `verifier` has finished with `seen`, and the watch as well: where live reading broke off and no property was
+// paused or detached, fresh monitors judge all that the relay has recorded. Else `seen`.
+LiveResult judge_again_if_broken_off(LiveVerifier& verifier, const LiveResult& seen,
+                                     const std::vector<std::shared_ptr<WatchedProperty>>& properties);
 
 }  // namespace lockstep::monitors

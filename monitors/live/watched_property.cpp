@@ -9,7 +9,7 @@ namespace lockstep::monitors {
 
 WatchedProperty::WatchedProperty(const std::string& file, const InstanceOptions& options,
                                  const std::vector<std::string>& reactors)
-    : monitor_(Monitor::load(file, options)) {
+    : options_(options), monitor_(Monitor::load(file, options)) {
     fire_own_events(*monitor_);
     set_reactors(reactors);
 }
@@ -21,6 +21,7 @@ void WatchedProperty::set_reactors(const std::vector<std::string>& specification
 }
 
 void WatchedProperty::pause() {
+    interrupted_.store(true);
     monitor_->instance()->pause();
     monitor_->instance()->forget_all();
 }
@@ -31,6 +32,7 @@ void WatchedProperty::resume() {
 
 void WatchedProperty::detach() {
     detached_.store(true);
+    interrupted_.store(true);
     monitor_->instance()->pause();
 }
 
@@ -53,6 +55,10 @@ nlohmann::json WatchedProperty::status() const {
 
 void WatchedProperty::handle_violations() {
     for (const reactors::Report& report : monitor_->take_violations()) {
+        if (told_before_ > 0) {
+            --told_before_;
+            continue;
+        }
         std::shared_ptr<ReactorSet> set;
         {
             const std::lock_guard hold(mutex_);
@@ -61,6 +67,12 @@ void WatchedProperty::handle_violations() {
         reactions_.remember(report);
         reactions_.run(*set, report, &reactors::Reactor::react_from_outside);
     }
+}
+
+void WatchedProperty::start_over() {
+    handle_violations();
+    told_before_ = monitor_->counters().violations;
+    monitor_ = monitor_->another(options_);
 }
 
 }  // namespace lockstep::monitors

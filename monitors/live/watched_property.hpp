@@ -45,11 +45,20 @@ class WatchedProperty {
     // Hands waiting violations to the reactors. What they fail in is counted, and the first failure is told.
     void handle_violations();
 
+    // It was paused or detached at some time, so it has not judged everything that was recorded.
+    bool interrupted() const { return interrupted_.load(); }
+    // Another monitor takes the place of this one and knows nothing: everything is going to be read again. Reactors are
+    // told only of violations beyond those that they have seen. Needs the object to itself.
+    void start_over();
+
  private:
+    const InstanceOptions options_;
     std::unique_ptr<Monitor> monitor_;
+    std::uint64_t told_before_ = 0;  // violations, of those that will be seen again
     std::string group_;
     PropertyReactions reactions_;
     std::atomic<bool> detached_{false};
+    std::atomic<bool> interrupted_{false};
     mutable std::mutex mutex_;  // everything below; never held while reactors run
     std::shared_ptr<ReactorSet> reactors_;
     std::vector<std::string> absent_tracepoints_;

@@ -304,6 +304,10 @@ std::string PrivateLttng::viewer_url() const {
     return "net://127.0.0.1:" + std::to_string(running_->ports[2]);
 }
 
+std::filesystem::path PrivateLttng::trace_directory() const {
+    return running_->log_file.parent_path();
+}
+
 std::string PrivateLttng::last_log_lines(std::size_t lines) const {
     std::ifstream log(running_->log_file);
     std::deque<std::string> last;

@@ -65,6 +65,8 @@ class PrivateLttng {
     // Where sessions send their data ("net://127.0.0.1:CONTROL:DATA") and where viewers read ("net://127.0.0.1:PORT").
     std::string relay_url() const;
     std::string viewer_url() const;
+    // Below it the relay writes what sessions send: PrivateLttngOptions::work_directory.
+    std::filesystem::path trace_directory() const;
 
     // The last lines that the daemons wrote, oldest first; empty when they were silent.
     std::string last_log_lines(std::size_t lines = 8) const;

@@ -167,6 +167,10 @@ std::uint64_t SessionControl::discarded_events() {
     return *count;
 }
 
+void SessionControl::stop() {
+    step("LTTng: stopping the session", [](State& state) { check(lttng_stop_tracing(state.options.name.c_str())); });
+}
+
 void SessionControl::destroy() {
     step("LTTng: destroying the session", [](State& state) { state.destroy(); });
 }

@@ -42,6 +42,8 @@ class SessionControl {
     void start();
     // Events that found no room, as the daemons have counted them so far.
     std::uint64_t discarded_events();
+    // Stops recording and waits until the relay has everything that was recorded.
+    void stop();
     // Stops recording and removes the session, without waiting until the daemons have done so (which takes 0.5 s).
     void destroy();
 

@@ -91,10 +91,19 @@ std::unique_ptr<Monitor> Monitor::load(const std::filesystem::path& file, const 
     if (const auto changed = changed_source_of(library->file, *descriptor); !changed.empty())
         throw MonitorError(fmt::format("{} was compiled from another text than {} has now: compile it again",
                                        file.string(), changed.string()));
-    MonitorInstance* instance = descriptor->create(options);
+    return make(std::move(library), *descriptor, options);
+}
+
+std::unique_ptr<Monitor> Monitor::make(std::shared_ptr<Library> library, const MonitorDescriptor& descriptor,
+                                       const InstanceOptions& options) {
+    MonitorInstance* instance = descriptor.create(options);
     if (instance == nullptr)
-        throw MonitorError(fmt::format("no memory for {} contexts of {}", options.contexts, descriptor->name));
-    return std::unique_ptr<Monitor>(new Monitor(std::move(library), descriptor, instance));
+        throw MonitorError(fmt::format("no memory for {} contexts of {}", options.contexts, descriptor.name));
+    return std::unique_ptr<Monitor>(new Monitor(std::move(library), &descriptor, instance));
+}
+
+std::unique_ptr<Monitor> Monitor::another(const InstanceOptions& options) const {
+    return make(library_, *descriptor_, options);
 }
 
 Monitor::Monitor(std::shared_ptr<Library> library, const MonitorDescriptor* descriptor, MonitorInstance* instance)

@@ -67,6 +67,9 @@ class Monitor {
     // changed_source() would tell of a file: what is judged is what the author can read.
     static std::unique_ptr<Monitor> load(const std::filesystem::path& file, const InstanceOptions& options = {});
 
+    // Another run of the same property, which knows nothing of this one. Throws MonitorError.
+    std::unique_ptr<Monitor> another(const InstanceOptions& options) const;
+
     ~Monitor();
     Monitor(const Monitor&) = delete;
     Monitor& operator=(const Monitor&) = delete;
@@ -109,6 +112,8 @@ class Monitor {
 
  private:
     struct Library;
+    static std::unique_ptr<Monitor> make(std::shared_ptr<Library> library, const MonitorDescriptor& descriptor,
+                                         const InstanceOptions& options);
     Monitor(std::shared_ptr<Library> library, const MonitorDescriptor* descriptor, MonitorInstance* instance);
 
     std::shared_ptr<Library> library_;
