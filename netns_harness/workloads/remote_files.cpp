@@ -253,12 +253,12 @@ void notify_of_restart(const ServerAddress& server, const std::string& host, std
     RpcConnection connection(server.address, server.nlm_port, NSM_PROGRAM, NSM_V1, server.call_limit);
     std::string name = host;
     NSM1_NOTIFYargs args{name.data(), static_cast<int>(2 * life + 1)};
-    connection.call<char>(
+    connection.call<void>(
         "NOTIFY",
         [&](rpc_context* rpc, rpc_cb callback, void* data) {
             return rpc_nsm1_notify_async(rpc, callback, &args, data);
         },
-        [](const char&) {});
+        [] {});
 }
 
 }  // namespace lockstep::workloads

@@ -101,10 +101,12 @@ class NfsTree : public RemoteTree {
                     const READDIR3resok& ok = result.READDIR3res_u.resok;
                     std::memcpy(args.cookieverf, ok.cookieverf, sizeof args.cookieverf);
                     end = ok.reply.eof != 0;
-                    for (const entry3* entry = ok.reply.entries; entry != nullptr; entry = entry->nextentry) {
-                        args.cookie = entry->cookie;
-                        if (std::strcmp(entry->name, ".") != 0 && std::strcmp(entry->name, "..") != 0)
-                            names.emplace_back(entry->name);
+                    entry3 entry;
+                    for (const void* next = ok.reply.entries; next != nullptr; next = entry.nextentry) {
+                        std::memcpy(&entry, next, sizeof entry);  // libnfs aligns it to 4 bytes only
+                        args.cookie = entry.cookie;
+                        if (std::strcmp(entry.name, ".") != 0 && std::strcmp(entry.name, "..") != 0)
+                            names.emplace_back(entry.name);
                     }
                 });
             if (status != status_ok) return status;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include "netns_harness/workloads/remote_files.hpp"
 
@@ -23,14 +24,19 @@ class RpcConnection {
     RpcConnection& operator=(const RpcConnection&) = delete;
 
     // Sends the call that `start(rpc, callback, private_data)` queues (one of libnfs' *_async functions: 0 when queued)
-    // and hands its decoded result, valid during the call only, to `take(const Result&)`.
+    // and hands its decoded result, valid during the call only, to `take(const Result&)`; of no result, to `take()`.
     template <class Result, class Start, class Take>
     void call(const char* what, Start start, Take take) {
         number_ = next_number_ ? *next_number_ : number_after_;
         if (!next_number_) ++number_after_;
         next_number_.reset();
         rpc_set_next_xid(rpc_, number_);
-        Call call{[&take](void* result) { take(*static_cast<Result*>(result)); }};
+        Call call{[&take]([[maybe_unused]] void* result) {
+            if constexpr (std::is_void_v<Result>)
+                take();
+            else
+                take(*static_cast<Result*>(result));
+        }};
         finish_timed(what, start(rpc_, &RpcConnection::answered, static_cast<void*>(&call)), call);
     }
 
