@@ -2,7 +2,12 @@
 // Layer: fs.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
 
 #include "nfs_server/fs/file_handle.hpp"
 #include "nfs_server/fs/layout.hpp"
@@ -50,6 +55,30 @@ class Inode {
     txn::LockMode mode_;
     InodeRecord stored_;
     InodeRecord record_;
+};
+
+/// The inodes that an operation has locked, in the order in which it did. Each stays where it is; the first few take no
+/// memory of their own.
+class InodeList {
+ public:
+    InodeList() = default;
+    InodeList(const InodeList&) = delete;
+    InodeList& operator=(const InodeList&) = delete;
+
+    Inode& add(std::uint64_t number, txn::LockMode mode, const InodeRecord& record) {
+        const std::size_t index = count_++;
+        if (index < few) return few_[index].emplace(number, mode, record);
+        return *more_.emplace_back(std::make_unique<Inode>(number, mode, record));
+    }
+    std::size_t size() const { return count_; }
+    Inode& operator[](std::size_t index) { return index < few ? *few_[index] : *more_[index - few]; }
+    const Inode& operator[](std::size_t index) const { return index < few ? *few_[index] : *more_[index - few]; }
+
+ private:
+    static constexpr std::size_t few = 3;  // what most procedures lock at most
+    std::size_t count_ = 0;
+    std::array<std::optional<Inode>, few> few_;
+    std::vector<std::unique_ptr<Inode>> more_;
 };
 
 /// The record's checksum, over the record with the checksum field zero.

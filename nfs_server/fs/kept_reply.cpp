@@ -17,19 +17,20 @@ std::uint32_t checksum_of(ReplyRecord head, std::span<const std::byte> reply) {
 
 }  // namespace
 
-std::vector<std::byte> encode_reply(const KeptReply& kept) {
-    check(kept.reply.size() <= max_reply_bytes, "a reply that is kept fits into its slot");
+std::span<const std::byte> encode_reply(Arena& arena, const CallName& call, std::uint32_t procedure,
+                                        std::uint64_t serial, std::span<const std::byte> reply) {
+    check(reply.size() <= max_reply_bytes, "a reply that is kept fits into its slot");
     ReplyRecord head{};
-    head.size = static_cast<std::uint16_t>(kept.reply.size());
-    head.serial = kept.serial;
-    head.fingerprint = kept.call.fingerprint;
-    head.xid = kept.call.xid;
-    head.procedure = kept.procedure;
-    head.client = kept.call.client;
-    head.checksum = checksum_of(head, kept.reply);
-    std::vector<std::byte> record(sizeof head + kept.reply.size());
+    head.size = static_cast<std::uint16_t>(reply.size());
+    head.serial = serial;
+    head.fingerprint = call.fingerprint;
+    head.xid = call.xid;
+    head.procedure = procedure;
+    head.client = call.client;
+    head.checksum = checksum_of(head, reply);
+    const auto record = arena.bytes(sizeof head + reply.size());
     std::memcpy(record.data(), &head, sizeof head);
-    std::ranges::copy(kept.reply, record.begin() + sizeof head);
+    if (!reply.empty()) std::memcpy(record.data() + sizeof head, reply.data(), reply.size());
     return record;
 }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "nfs_server/base/arena.hpp"
 #include "nfs_server/fs/error.hpp"
 #include "nfs_server/fs/layout.hpp"
 
@@ -32,8 +33,9 @@ struct KeptReply {
     std::vector<std::byte> reply;  ///< at most max_reply_bytes
 };
 
-/// What a slot holds: a head and the reply.
-std::vector<std::byte> encode_reply(const KeptReply& kept);
+/// What a slot holds: a head and the reply, in the arena. reply: at most max_reply_bytes.
+std::span<const std::byte> encode_reply(Arena& arena, const CallName& call, std::uint32_t procedure,
+                                        std::uint64_t serial, std::span<const std::byte> reply);
 
 /// What the slot's bytes hold; nothing when it was never used. `is_sound` becomes false when the bytes contradict their
 /// checksum or their format.

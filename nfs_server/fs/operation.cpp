@@ -1,6 +1,8 @@
 #include "nfs_server/fs/operation.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 #include <tuple>
 
@@ -27,17 +29,16 @@ Operation::~Operation() {
 }
 
 Inode* Operation::find(std::uint64_t number) {
-    for (auto& inode : inodes_)
-        if (inode->number() == number) return inode.get();
+    for (std::size_t i = 0; i < inodes_.size(); ++i)
+        if (inodes_[i].number() == number) return &inodes_[i];
     return nullptr;
 }
 
-Outcome<InodeRecord> Operation::load(std::uint64_t number) {
-    InodeRecord record;
+Outcome<void> Operation::load(std::uint64_t number, InodeRecord& record) {
     LOCKSTEP_TRY(transaction_.read(volume_.inode_block(number), Volume::inode_offset(number),
                                    std::as_writable_bytes(std::span(&record, 1))));
     if (!is_sound(record)) return fail(Error(Error::corrupt));
-    return record;
+    return {};
 }
 
 Outcome<Inode*> Operation::lock_any(std::uint64_t number, LockMode mode) {
@@ -50,8 +51,9 @@ Outcome<Inode*> Operation::lock_any(std::uint64_t number, LockMode mode) {
         return known;
     }
     LOCKSTEP_TRY(transaction_.lock(txn::LockAddress::inode(number), mode));
-    LOCKSTEP_TRY(const InodeRecord record, load(number));
-    return inodes_.emplace_back(std::make_unique<Inode>(number, mode, record)).get();
+    InodeRecord record;
+    LOCKSTEP_TRY(load(number, record));
+    return &inodes_.add(number, mode, record);
 }
 
 Outcome<Inode*> Operation::lock_inode(std::uint64_t number, LockMode mode) {
@@ -168,17 +170,19 @@ Outcome<void> Operation::write_new_blocks(const Inode& owner, std::uint64_t firs
     return {};
 }
 
-// Only the bytes that differ go into the log: a touched time stamp costs a few bytes, not the record.
+// Only the stretch that differs goes into the log, in words: a touched time stamp costs a few bytes, not the record.
 Outcome<void> Operation::store(Inode& inode) {
     inode.record_.checksum = checksum_of(inode.record_);
-    const auto before = std::as_bytes(std::span(&inode.stored_, 1));
-    const auto after = std::as_bytes(std::span(&inode.record_, 1));
-    const auto first = std::mismatch(before.begin(), before.end(), after.begin()).first - before.begin();
-    const auto same_tail = std::mismatch(before.rbegin(), before.rend(), after.rbegin()).first - before.rbegin();
-    const auto length = static_cast<std::ptrdiff_t>(inode_bytes) - same_tail - first;
-    const auto offset = Volume::inode_offset(inode.number()) + static_cast<std::uint32_t>(first);
+    using Words = std::array<std::uint64_t, inode_bytes / sizeof(std::uint64_t)>;
+    const auto before = std::bit_cast<Words>(inode.stored_);
+    const auto after = std::bit_cast<Words>(inode.record_);
+    std::size_t first = 0;
+    std::size_t end = after.size();
+    while (first < end && before[first] == after[first]) ++first;
+    while (end > first && before[end - 1] == after[end - 1]) --end;
+    const auto offset = Volume::inode_offset(inode.number()) + static_cast<std::uint32_t>(first * sizeof after[0]);
     LOCKSTEP_TRY(transaction_.write(inode.guard(), volume_.inode_block(inode.number()), offset,
-                                    after.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(length))));
+                                    std::as_bytes(std::span(after).subspan(first, end - first))));
     return {};
 }
 
@@ -205,6 +209,7 @@ Outcome<void> Operation::write_word(std::span<const BitChange> changes) {
 }
 
 Outcome<void> Operation::write_bits() {
+    if (changes_.size() == 1) return write_word(changes_);
     auto word_of = [](const BitChange& change) { return std::pair(change.bitmap, change.bit / bits_per_word); };
     std::vector<BitChange> ordered = changes_;
     std::stable_sort(ordered.begin(), ordered.end(),
@@ -235,24 +240,26 @@ Outcome<void> Operation::write_reply() {
 }
 
 void Operation::tell_committed() const {
-    for (const auto& inode : inodes_) {
-        if (inode->number() < root_inode || inode->was_living() == inode->is_living()) continue;
-        if (inode->is_living()) {
-            lttng_ust_tracepoint(fs, file_made, volume_.superblock.file_system_id, inode->number(),
-                                 inode->record_.generation);
+    for (std::size_t i = 0; i < inodes_.size(); ++i) {
+        const Inode& inode = inodes_[i];
+        if (inode.number() < root_inode || inode.was_living() == inode.is_living()) continue;
+        if (inode.is_living()) {
+            lttng_ust_tracepoint(fs, file_made, volume_.superblock.file_system_id, inode.number(),
+                                 inode.record_.generation);
         } else {
-            lttng_ust_tracepoint(fs, file_removed, volume_.superblock.file_system_id, inode->number(),
-                                 inode->stored_.generation);
+            lttng_ust_tracepoint(fs, file_removed, volume_.superblock.file_system_id, inode.number(),
+                                 inode.stored_.generation);
         }
     }
 }
 
 Outcome<void> Operation::seal() {
-    for (auto& inode : inodes_) {
-        if (std::memcmp(&inode->record_, &inode->stored_, sizeof(InodeRecord)) == 0) continue;
-        check(inode->mode_ == LockMode::exclusive, "an inode was changed without its exclusive lock");
-        LOCKSTEP_TRY(store(*inode));
-        if (inode->was_living() != inode->is_living())
+    for (std::size_t i = 0; i < inodes_.size(); ++i) {
+        Inode& inode = inodes_[i];
+        if (std::memcmp(&inode.record_, &inode.stored_, sizeof(InodeRecord)) == 0) continue;
+        check(inode.mode_ == LockMode::exclusive, "an inode was changed without its exclusive lock");
+        LOCKSTEP_TRY(store(inode));
+        if (inode.was_living() != inode.is_living())
             transaction_.at_commit([](void* self) { static_cast<Operation*>(self)->tell_committed(); }, this);
     }
     LOCKSTEP_TRY(write_bits());

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -101,7 +100,7 @@ class Operation {
     };
 
     void initialise(Inode& inode, FileType type);
-    Outcome<InodeRecord> load(std::uint64_t number);
+    Outcome<void> load(std::uint64_t number, InodeRecord& record);
     Outcome<void> store(Inode& inode);
     Outcome<void> write_word(std::span<const BitChange> changes);
     Outcome<void> write_bits();
@@ -113,7 +112,7 @@ class Operation {
     Volume& volume_;
     txn::Transaction& transaction_;
     std::uint64_t now_ns_;
-    std::vector<std::unique_ptr<Inode>> inodes_;
+    InodeList inodes_;
     std::vector<BitChange> changes_;
     std::span<const std::byte> reply_record_;  // empty: none is kept
     std::uint64_t reply_slot_ = 0;

@@ -180,10 +180,9 @@ ReplyCache::Begun ReplyCache::begin(const rpc::CallContext& call) {
     return {Execution(*this, entry), {}};
 }
 
-void ReplyCache::Execution::keep(fs::Operation& op, std::span<const std::byte> reply) {
+void ReplyCache::Execution::keep(fs::Operation& op, Arena& arena, std::span<const std::byte> reply) {
     if (!cache_.is_durable_ || keep_reply_in_memory.strikes()) return;
-    record_ = fs::encode_reply({entry_->name, entry_->procedure, entry_->serial, {reply.begin(), reply.end()}});
-    op.keep_reply(entry_->slot, record_);
+    op.keep_reply(entry_->slot, fs::encode_reply(arena, entry_->name, entry_->procedure, entry_->serial, reply));
 }
 
 void ReplyCache::Execution::finish(Effect effect, std::span<const std::byte> reply, std::uint64_t request_id) {

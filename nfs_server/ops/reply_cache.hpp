@@ -57,8 +57,8 @@ class ReplyCache {
         ~Execution();
 
         /// Within the transaction, which is about to commit: makes the encoded reply part of it. May be called again,
-        /// by a later attempt.
-        void keep(fs::Operation& op, std::span<const std::byte> reply);
+        /// by a later attempt. arena: of the call.
+        void keep(fs::Operation& op, Arena& arena, std::span<const std::byte> reply);
         /// The call is done, and this is its answer. Fires nfs3:call_executed.
         void finish(Effect effect, std::span<const std::byte> reply, std::uint64_t request_id);
 
@@ -67,7 +67,6 @@ class ReplyCache {
         Execution(ReplyCache& cache, Entry& entry) : cache_(cache), entry_(&entry) {}
         ReplyCache& cache_;
         Entry* entry_;  // nullptr: finished
-        std::vector<std::byte> record_{};
     };
 
     /// What to do with a call.

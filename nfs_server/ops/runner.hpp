@@ -35,7 +35,8 @@ std::span<const std::byte> gather(Arena& arena, const std::vector<iovec>& pieces
 /// A reply as it is kept, in the arena.
 template <class Res>
 std::span<const std::byte> encode_kept(Arena& arena, bool_t (*xdr_res)(XDR*, Res*), Res& res) {
-    std::vector<iovec> pieces;
+    // Keeps its memory from call to call.
+    thread_local std::vector<iovec> pieces;
     wire::XdrEncoder encoder(arena, pieces);
     check(encoder.encode(xdr_res, res), "a reply can be encoded");
     encoder.finish();
@@ -101,9 +102,11 @@ void run_once(const Service& service, const CallContext& call, Promise promise, 
               bool_t (*xdr_res)(XDR*, Res*), Res& res, Body&& body, Failed&& failed) {
     auto begun = service.replies->begin(call);
     if (!begun.execution) return decode_kept(call.arena, begun.reply, xdr_res, res);
+    std::span<const std::byte> reply;  // of the newest attempt
     const auto body_and_reply = [&](Request& request) -> Outcome<void> {
         LOCKSTEP_TRY(body(request));
-        begun.execution->keep(request.op, encode_kept(call.arena, xdr_res, res));
+        reply = encode_kept(call.arena, xdr_res, res);
+        begun.execution->keep(request.op, call.arena, reply);
         return {};
     };
     const Done done = run_operation(service, call, promise, body_and_reply);
@@ -111,7 +114,8 @@ void run_once(const Service& service, const CallContext& call, Promise promise, 
     record_operation(call, done.uid, args, res);
     // The client will try this one again: it is as if it had not come.
     if (done.status == wire::NFS3ERR_JUKEBOX && !done.committed) return;
-    begun.execution->finish(done.effect(), encode_kept(call.arena, xdr_res, res), call.request_id);
+    if (done.status != wire::NFS3_OK) reply = encode_kept(call.arena, xdr_res, res);
+    begun.execution->finish(done.effect(), reply, call.request_id);
 }
 
 /// Makes a handler of a body whose reply is a union of `resok` and `resfail`. `arms` names the union within Res.
