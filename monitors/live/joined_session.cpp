@@ -15,8 +15,6 @@ struct SessionUrl {
     std::string relay;    // "net://HOST:PORT"
     std::string host;     // HOSTNAME
     std::string session;  // SESSION
-
-    std::string whole() const { return relay + "/host/" + host + "/" + session; }
 };
 
 SessionUrl parse(const std::string& url) {
@@ -43,7 +41,7 @@ JoinedSession::JoinedSession(const JoinedSessionOptions& options, std::vector<Wa
     reading.viewer_url = url.relay;
     reading.session = url.session;
     reading.wanted = std::move(events);
-    reading.url = url.whole();
+    reading.joined_host = url.host;
     reading.limit = options.limit;
     reader_ = std::make_shared<LiveReader>(std::move(reading), handler);
     reader_->start();

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "monitors/live/relay_probe.hpp"
+#include "monitors/live/relay_proxy.hpp"
 #include "monitors/trace/babeltrace_source.hpp"
 #include "monitors/trace/index_check.hpp"
 
@@ -16,6 +17,9 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds retry_interval{2};
+// So much older are the times of silent streams (relay_proxy.hpp): longer than a thread is kept between reading the
+// clock and reserving its place, unless the machine has far too much to do.
+constexpr std::chrono::milliseconds slack{10};
 constexpr std::size_t mark = 0;  // index of the mark among the wanted events; the caller's follow
 
 std::uint64_t steady_ns() {
@@ -33,10 +37,10 @@ std::vector<WantedEvent> with_mark(const std::vector<WantedEvent>& wanted) {
     return all;
 }
 
-std::string session_url(const std::string& viewer_url, const std::string& session) {
+std::string this_host() {
     char host[256] = {};
     gethostname(host, sizeof host - 1);
-    return viewer_url + "/host/" + host + "/" + session;
+    return host;
 }
 
 // Signals sent to the process are the other threads' to handle.
@@ -79,9 +83,12 @@ void LiveReader::read_session() {
     if (!wait_for_metadata(deadline)) return;
     for (;;) {
         try {
-            const auto source = BabeltraceSource::open_live(
-                options_.url.empty() ? session_url(options_.viewer_url, options_.session) : options_.url,
-                with_mark(options_.wanted));
+            // The relay's answers come through the proxy as long as the source lives.
+            const RelayProxy proxy(options_.viewer_url, slack, options_.limit);
+            const auto source = BabeltraceSource::open_live(proxy.viewer_url() + "/host/" +
+                                                                (joined() ? options_.joined_host : this_host()) + "/" +
+                                                                options_.session,
+                                                            with_mark(options_.wanted));
             if (!read_until_idle_or_end(*source) || !nothing_read()) return;
         } catch (const TraceError&) {
             if (!nothing_read() || steady_clock::now() > deadline) throw;
@@ -104,8 +111,8 @@ bool LiveReader::wait_for_metadata(steady_clock::time_point deadline) {
     while (!metadata_is_there()) {
         if (steady_clock::now() > deadline)
             throw TraceError(options_.session + ": the relay at " + options_.viewer_url +
-                             (options_.url.empty() ? " has no metadata of this session"
-                                                   : " knows no such session, or it records none of the tracepoints"));
+                             (!joined() ? " has no metadata of this session"
+                                        : " knows no such session, or it records none of the tracepoints"));
         if (stopping_after(retry_interval)) return false;
     }
     return true;
@@ -115,7 +122,7 @@ bool LiveReader::metadata_is_there() const {
     const auto has = [this](const std::string& event) {
         return metadata_has_event(options_.viewer_url, options_.session, event, options_.limit);
     };
-    if (options_.url.empty()) return has("lockstep_live:mark");
+    if (!joined()) return has("lockstep_live:mark");
     return std::ranges::any_of(options_.wanted,
                                [&](const WantedEvent& event) { return has(event.provider + ":" + event.tracepoint); });
 }
@@ -190,8 +197,7 @@ void LiveReader::on_time(std::uint64_t time_ns) {
 void LiveReader::note_time(std::uint64_t time_ns) {
     if (time_ns <= time_ns_) return;
     time_ns_ = time_ns;
-    if (!options_.url.empty())
-        shortest_delay_ns_ = std::min(shortest_delay_ns_, static_cast<std::int64_t>(steady_ns() - time_ns));
+    if (joined()) shortest_delay_ns_ = std::min(shortest_delay_ns_, static_cast<std::int64_t>(steady_ns() - time_ns));
     changed_.notify_all();
 }
 

@@ -26,9 +26,9 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
         std::string session;
         std::vector<WantedEvent> wanted;
         std::uint64_t reader = 0;  // whose marks count
-        // A session that somebody else made, without marks: "net://HOST:PORT/host/HOSTNAME/SESSION". Empty: a session
-        // of this machine, with marks.
-        std::string url;
+        // A session that somebody else made, without marks: the HOSTNAME of its URL. Empty: a session of this machine,
+        // with marks.
+        std::string joined_host;
         // What the relay has on its disk of a session that records no more, instead of the session.
         std::filesystem::path recorded;
         // How long to wait before asking the relay again when there was nothing.
@@ -75,6 +75,7 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
     void run();
     void read_session();
     void read_recorded();
+    bool joined() const { return !options_.joined_host.empty(); }
     bool wait_for_metadata(std::chrono::steady_clock::time_point deadline);
     bool read_until_idle_or_end(EventSource& source);
     bool nothing_read() const;

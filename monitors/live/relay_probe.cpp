@@ -1,7 +1,6 @@
 #include "monitors/live/relay_probe.hpp"
 
 #include <endian.h>
-#include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +9,8 @@
 #include <optional>
 #include <stdexcept>
 #include <vector>
+
+#include "monitors/live/relay_address.hpp"
 
 namespace lockstep::monitors {
 namespace {
@@ -52,24 +53,11 @@ class Payload {
 
 class Connection {
  public:
-    Connection(const std::string& viewer_url, std::chrono::milliseconds limit) {
-        const std::string address = viewer_url.substr(std::string("net://").size());
-        const std::size_t colon = address.rfind(':');
-        if (colon == std::string::npos) throw ProbeFailed("no port");
-        addrinfo hints{}, *found = nullptr;
-        hints.ai_socktype = SOCK_STREAM;
-        if (getaddrinfo(address.substr(0, colon).c_str(), address.substr(colon + 1).c_str(), &hints, &found) != 0)
-            throw ProbeFailed("unknown host");
-        fd_ = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    Connection(const std::string& viewer_url, std::chrono::milliseconds limit)
+        : fd_(connect_to_relay(viewer_url, limit)) {
+        if (fd_ < 0) throw ProbeFailed("no connection");
         const timeval patience{static_cast<time_t>(limit.count() / 1000), (limit.count() % 1000) * 1000};
         setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-        setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-        const int result = connect(fd_, found->ai_addr, found->ai_addrlen);
-        freeaddrinfo(found);
-        if (result != 0) {
-            close(fd_);
-            throw ProbeFailed("no connection");
-        }
     }
     ~Connection() { close(fd_); }
     Connection(const Connection&) = delete;
@@ -99,7 +87,7 @@ class Connection {
         if (size > 0 && recv(fd_, place, size, MSG_WAITALL) != static_cast<ssize_t>(size)) throw ProbeFailed("receive");
     }
 
-    int fd_ = -1;
+    const int fd_;
 };
 
 std::string until_nul(const std::string& field) {
