@@ -30,7 +30,7 @@ class Resolver final : public nlm::FileResolver {
  public:
     explicit Resolver(fs::FileSystem& file_system) : file_system_(file_system) {}
     fs::Outcome<fs::FileIdentity> resolve(std::span<const std::byte> handle, const rpc::CallContext& call,
-                                           nlm::LockMode) override {
+                                          nlm::LockMode) override {
         return file_system_.resolve(handle, call.request_id);
     }
     fs::Outcome<fs::FileIdentity> decode(std::span<const std::byte> handle) override {
@@ -56,7 +56,7 @@ class Server {
     // As a connection does: records out of the stream, an answer for each, until something is wrong with the stream.
     std::vector<rpc::Answer> receive(std::span<const uint8_t> stream) {
         rpc::MemoryBudget budget(size_t{64} << 20);
-        rpc::RecordReader reader(size_t{2} << 20, budget);
+        rpc::RecordReader reader(size_t{2} << 20, budget, &dispatcher_);
         std::vector<rpc::Answer> answers;
         while (!stream.empty()) {
             std::vector<rpc::Record> records;
@@ -69,7 +69,7 @@ class Server {
             }
             const bool good = reader.take(taken, records).has_value();
             for (const auto& record : records) {
-                answers.push_back(answer(record.bytes()));
+                answers.push_back(answer(record.bytes(), record.placed_payload()));
                 if (answers.back().kind == rpc::Answer::Kind::none) return answers;
             }
             if (!good) break;
@@ -87,10 +87,10 @@ class Server {
     nfs_fh3 file() { return {{static_cast<u_int>(file_.size()), file_.data()}}; }
 
  private:
-    rpc::Answer answer(std::span<std::byte> message) {
+    rpc::Answer answer(std::span<std::byte> message, const rpc::PlacedPayload& payload = {}) {
         Arena arena;
         std::vector<iovec> pieces;
-        const auto answered = dispatcher_.answer(message, {.connection_id = 1, .peer = peer_}, arena, pieces);
+        const auto answered = dispatcher_.answer(message, {.connection_id = 1, .peer = peer_}, arena, pieces, payload);
         // What the transport would read.
         reply_ = rpc::test::gathered(pieces);
         EXPECT_EQ(reply_.size(), answered.size_bytes);
@@ -179,6 +179,8 @@ class Calls {
         add(100003, 5, xdr_READLINK3args, READLINK3args{file});
         add(100003, 6, xdr_READ3args, READ3args{file, 0, 4096});
         add(100003, 7, xdr_WRITE3args, WRITE3args{file, 0, sizeof data, UNSTABLE, {sizeof data, data}});
+        static char much[20'000];
+        add(100003, 7, xdr_WRITE3args, WRITE3args{file, 1000, sizeof much, FILE_SYNC, {sizeof much, much}});
         add(100003, 8, xdr_CREATE3args, CREATE3args{entry, {UNCHECKED, {attributes}}});
         add(100003, 9, xdr_MKDIR3args, MKDIR3args{target, attributes});
         add(100003, 10, xdr_SYMLINK3args, SYMLINK3args{target, {attributes, name}});
@@ -221,7 +223,8 @@ void mutate(Stream& stream, std::mt19937_64& random) {
     static constexpr uint32_t words[] = {0,   1,   2,    3,    4,          63,         64,         65,
                                          255, 256, 1024, 1025, 0x7fffffff, 0x80000000, 0xfffffffc, 0xffffffff};
     if (stream.size() < 8) return;
-    const size_t at = random() % stream.size();
+    // Heads are short, and more happens there.
+    const size_t at = random() % (random() % 2 == 0 ? stream.size() : std::min<size_t>(stream.size(), 200));
     switch (random() % 5) {
         case 0:
             stream[at] ^= static_cast<uint8_t>(1u << random() % 8);
@@ -257,7 +260,7 @@ TEST(Fuzz, ValidCallsAreAnsweredByTheirProcedures) {
         EXPECT_EQ(answers[0].accept_status, 0u) << "call " << number;
         ++number;
     }
-    EXPECT_EQ(number, 30u);
+    EXPECT_EQ(number, 31u);
 }
 
 TEST(Fuzz, TheCorpusDoesNoHarm) {

@@ -41,7 +41,7 @@ std::size_t new_run_at(std::span<const MappedBlock> mapped, std::size_t index) {
 
 // A fresh block's content: the part, and zeros around it.
 BlockBuffer fresh_content(const WriteData& data, std::size_t index) {
-    if (data.whole(index)) return data.whole(index);
+    if (const BlockBuffer* whole = data.whole(index)) return *whole;
     const WriteData::Part part = data.part(index);
     BlockBuffer content = BlockBuffer::zeroed();
     std::memcpy(content.mutable_data() + part.within, part.bytes.data(), part.bytes.size());
@@ -125,9 +125,14 @@ Outcome<std::uint64_t> read_bytes(Operation& op, const Inode& inode, std::uint64
     return out.size();
 }
 
-WriteData::WriteData(std::uint64_t offset, std::span<const std::byte> bytes) : offset_(offset), bytes_(bytes) {
-    // What reaches past the largest file is refused before anything is looked at.
-    if (bytes.empty() || offset > max_file_bytes || bytes.size() > max_file_bytes - offset) return;
+// What reaches past the largest file is refused before anything is looked at.
+bool WriteData::fits() const {
+    return size_ > 0 && offset_ <= max_file_bytes && size_ <= max_file_bytes - offset_;
+}
+
+WriteData::WriteData(std::uint64_t offset, std::span<const std::byte> bytes)
+    : offset_(offset), size_(bytes.size()), bytes_(bytes) {
+    if (!fits()) return;
     blocks_.resize(blocks_for(end()) - first_block());
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
         const Part whole = part(i);
@@ -137,9 +142,24 @@ WriteData::WriteData(std::uint64_t offset, std::span<const std::byte> bytes) : o
     }
 }
 
+WriteData::WriteData(std::uint64_t offset, std::uint64_t size, std::span<const BlockBuffer> blocks)
+    : offset_(offset), size_(size) {
+    if (!fits()) return;
+    blocks = blocks.first(blocks_for(end()) - first_block());
+    blocks_.assign(blocks.begin(), blocks.end());
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+        if (const BlockBuffer* block = whole(i)) (void)journal::hash_of(*block);
+}
+
 WriteData::Part WriteData::part(std::size_t index) const {
-    const BlockPart part = part_in(first_block() + index, offset_, size());
+    const BlockPart part = part_in(first_block() + index, offset_, size_);
+    if (blocks_[index]) return {part.within, blocks_[index].span().subspan(part.within, part.length)};
     return {part.within, bytes_.subspan(part.position, part.length)};
+}
+
+const BlockBuffer* WriteData::whole(std::size_t index) const {
+    const bool is_whole = part_in(first_block() + index, offset_, size_).length == block_bytes;
+    return is_whole ? &blocks_[index] : nullptr;
 }
 
 Outcome<void> write_data(Operation& op, Inode& inode, const WriteData& data) {
@@ -149,7 +169,7 @@ Outcome<void> write_data(Operation& op, Inode& inode, const WriteData& data) {
     const std::uint64_t end = data.end();
     if (end > inode->size && inode.is_shrinking()) return fail(op.must_shrink_first(inode));
     if (inode.is_inline() && end <= payload_bytes) {
-        std::memcpy(inode.change().payload.data() + data.offset(), data.bytes().data(), data.size());
+        std::memcpy(inode.change().payload.data() + data.offset(), data.part(0).bytes.data(), data.size());
     } else {
         if (inode.is_inline()) {
             LOCKSTEP_TRY(leave_inode(op, inode));

@@ -26,11 +26,13 @@ class WriteData {
  public:
     /// Bytes that are to lie at `offset`. They must outlive this.
     WriteData(std::uint64_t offset, std::span<const std::byte> bytes);
+    /// The same, of `size` bytes that lie in blocks as they will in the file's: nothing is copied. Whatever else is in
+    /// the blocks is not written. Nobody may change them any more.
+    WriteData(std::uint64_t offset, std::uint64_t size, std::span<const BlockBuffer> blocks);
 
     std::uint64_t offset() const { return offset_; }
-    std::uint64_t size() const { return bytes_.size(); }
-    std::uint64_t end() const { return offset_ + size(); }
-    std::span<const std::byte> bytes() const { return bytes_; }
+    std::uint64_t size() const { return size_; }
+    std::uint64_t end() const { return offset_ + size_; }
 
     /// The file's blocks that the bytes lie in, from the first on.
     std::uint64_t first_block() const { return offset_ / block_bytes; }
@@ -41,12 +43,15 @@ class WriteData {
         std::span<const std::byte> bytes;
     };
     Part part(std::size_t index) const;
-    /// The content of a block all of which is written; empty for others.
-    const BlockBuffer& whole(std::size_t index) const { return blocks_[index]; }
+    /// The content of a block all of which is written; nullptr for others.
+    const BlockBuffer* whole(std::size_t index) const;
 
  private:
+    bool fits() const;
+
     std::uint64_t offset_;
-    std::span<const std::byte> bytes_;
+    std::uint64_t size_;
+    std::span<const std::byte> bytes_;  // of what does not lie in blocks_
     std::vector<BlockBuffer> blocks_;
 };
 

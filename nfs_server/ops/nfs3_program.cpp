@@ -2,10 +2,30 @@
 
 #include "nfs_server/ops/procedures.hpp"
 #include "nfs_server/ops/runner.hpp"
+#include "nfs_server/ops/write_payload.hpp"
 
 namespace lockstep::server::ops {
 
 namespace w = wire;
+
+namespace {
+
+// Who records operations wants the data in the arguments.
+template <class Handler>
+auto whole_if_recorded(Handler handler) {
+    return [handler](const CallContext& call, const w::WRITE3args& args, w::WRITE3res& res) {
+        if (call.payload == nullptr || !is_recording()) return handler(call, args, res);
+        const auto data = call.arena.bytes(call.payload->size_bytes());
+        call.payload->read(0, data);
+        w::WRITE3args whole = args;
+        whole.data = {static_cast<u_int>(data.size()), reinterpret_cast<char*>(data.data())};
+        CallContext without_payload = call;
+        without_payload.payload = nullptr;
+        handler(without_payload, whole, res);
+    };
+}
+
+}  // namespace
 
 rpc::Program make_nfs3_program(const Service& service) {
     rpc::Program nfs(NFS_PROGRAM, NFS_V3, "NFS");
@@ -30,7 +50,6 @@ rpc::Program make_nfs3_program(const Service& service) {
     PROCEDURE(ACCESS, nothing, access);
     PROCEDURE(READLINK, nothing, readlink);
     PROCEDURE(READ, nothing, read);
-    CHANGING(WRITE, by_the_body, write);
     CHANGING(CREATE, stable, create);
     CHANGING(MKDIR, stable, mkdir);
     CHANGING(SYMLINK, stable, symlink);
@@ -45,6 +64,10 @@ rpc::Program make_nfs3_program(const Service& service) {
     PROCEDURE(FSINFO, nothing, fsinfo);
     PROCEDURE(PATHCONF, nothing, pathconf);
     PROCEDURE(COMMIT, by_the_body, commit);
+    nfs.add(NFSPROC3_WRITE, "WRITE", w::xdr_WRITE3args, w::xdr_WRITE3res,
+            whole_if_recorded(handler(service, by_the_body, &w::WRITE3res::WRITE3res_u, write, w::xdr_WRITE3res)));
+    nfs.fingerprint_calls(NFSPROC3_WRITE);
+    nfs.receive_apart(NFSPROC3_WRITE, find_write_payload);
 #undef PROCEDURE
 #undef CHANGING
 #undef ROW

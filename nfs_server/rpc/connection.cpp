@@ -38,7 +38,7 @@ Connection::Connection(int socket, uint64_t id, const PeerAddress& peer, const D
       dispatcher_(dispatcher),
       environment_(environment),
       watch_(environment.epoll, socket, id),
-      reader_(environment.limits.max_record_bytes, environment.budget),
+      reader_(environment.limits.max_record_bytes, environment.budget, &dispatcher),
       output_(socket, environment.budget, spare_call_),
       last_activity_ns_(environment.clock.monotonic_ns()),
       written_change_ns_(last_activity_ns_) {
@@ -188,8 +188,8 @@ void Connection::run(std::unique_ptr<Call> call, Calls& calls) {
     if (client_is_slow() && !closed_) return park(std::move(call), calls);
     auto state = OutputQueue::State::empty;
     if (!closed_) {
-        const Answer answer =
-            dispatcher_.answer(call->record.bytes(), {.connection_id = id_, .peer = peer_}, call->arena, call->pieces);
+        const Answer answer = dispatcher_.answer(call->record.bytes(), {.connection_id = id_, .peer = peer_},
+                                                 call->arena, call->pieces, call->record.placed_payload());
         last_activity_ns_ = environment_.clock.monotonic_ns();
         if (answer.kind == Answer::Kind::none) {
             close_because("a message that is no call");

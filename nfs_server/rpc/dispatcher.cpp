@@ -1,6 +1,7 @@
 #include "nfs_server/rpc/dispatcher.hpp"
 
 #include "nfs_server/base/unique_ids.hpp"
+#include "nfs_server/rpc/word_reader.hpp"
 #include "tracepoints/rpc.tp"
 
 namespace lockstep::server::rpc {
@@ -41,24 +42,45 @@ Answer deny(const Dispatcher::Origin& origin, const Denied& denied, Arena& arena
 
 }  // namespace
 
-Answer Dispatcher::answer(std::span<std::byte> message, const Origin& origin, Arena& arena,
-                          std::vector<iovec>& pieces) const {
+Answer Dispatcher::answer(std::span<std::byte> message, const Origin& origin, Arena& arena, std::vector<iovec>& pieces,
+                          const PlacedPayload& payload) const {
     wire::XdrDecoder decoder(message, arena);
     const auto head = decode_call_head(decoder);
-    if (head) return run(*head, decoder, origin, message, arena, pieces);
+    if (head) return run(*head, decoder, origin, {message, payload}, arena, pieces);
     if (const auto* denied = std::get_if<Denied>(&head.error())) return deny(origin, *denied, arena, pieces);
     return {};
 }
 
-Answer Dispatcher::run(const CallHead& head, wire::XdrDecoder& decoder, const Origin& origin,
-                       std::span<const std::byte> message, Arena& arena, std::vector<iovec>& pieces) const {
+// Only what is well formed is found; of everything else decode_call_head() says what it is.
+PayloadSearch Dispatcher::find_payload(std::span<const std::byte> beginning, size_t message_bytes) const {
+    WordReader words(beginning);
+    const uint32_t type = words.skip(1).next();
+    words.skip(1);  // the version of RPC
+    const uint32_t program = words.next();
+    const uint32_t version = words.next();
+    const uint32_t procedure = words.next();
+    words.skip(1).skip_opaque();  // the credential
+    words.skip(1).skip_opaque();  // the verifier
+    if (words.ended()) return {.result = PayloadSearch::Result::undecided};
+    if (type != 0) return {};
+    const Program* const served = programs_.find(program, version).program;
+    const Procedure* const called = served ? served->find(procedure) : nullptr;
+    if (!called || !called->find_payload || words.position() > message_bytes) return {};
+    PayloadSearch found = called->find_payload(beginning.subspan(words.position()), message_bytes - words.position());
+    found.at += words.position();
+    return found;
+}
+
+Answer Dispatcher::run(const CallHead& head, wire::XdrDecoder& decoder, const Origin& origin, const Received& message,
+                       Arena& arena, std::vector<iovec>& pieces) const {
     const auto found = programs_.find(head.program, head.version);
     if (!found.known_number) return refuse_accepted(origin, head.xid, AcceptStatus::prog_unavail, arena, pieces);
     if (!found.program) return refuse_version(origin, head.xid, found, arena, pieces);
     const Procedure* procedure = found.program->find(head.procedure);
     if (!procedure) return refuse_accepted(origin, head.xid, AcceptStatus::proc_unavail, arena, pieces);
     // Decoding changes the message, always alike; what comes after the head is still as it came.
-    const uint64_t fingerprint = procedure->wants_fingerprint ? found.program->fingerprint(message) : 0;
+    const uint64_t fingerprint =
+        procedure->wants_fingerprint ? found.program->fingerprint(message.bytes, message.payload) : 0;
     const void* args = procedure->decode(decoder, arena);
     if (!args) return refuse_accepted(origin, head.xid, AcceptStatus::garbage_args, arena, pieces);
 
@@ -71,9 +93,11 @@ Answer Dispatcher::run(const CallHead& head, wire::XdrDecoder& decoder, const Or
                            .peer = origin.peer,
                            .credentials = head.credentials,
                            .arena = arena,
-                           .fingerprint = fingerprint};
+                           .fingerprint = fingerprint,
+                           .payload = message.payload.payload};
+    const size_t apart_bytes = call.payload ? call.payload->size_bytes() : 0;
     lttng_ust_tracepoint(rpc, call_received, call.request_id, call.connection_id, call.xid, call.program, call.version,
-                         call.procedure, static_cast<uint32_t>(message.size()));
+                         call.procedure, static_cast<uint32_t>(message.bytes.size() + apart_bytes));
     auto status = AcceptStatus::success;
     wire::XdrEncoder encoder(arena, pieces);
     encode_accepted(encoder, head.xid, status);

@@ -27,7 +27,7 @@ struct Answer {
 };
 
 // Answers messages with the procedures of one set of programs. Any thread, any number at once.
-class Dispatcher {
+class Dispatcher final : public PayloadFinder {
  public:
     // The programs must outlive it.
     explicit Dispatcher(const ProgramSet& programs) : programs_(programs) {}
@@ -40,12 +40,20 @@ class Dispatcher {
 
     // Decodes the message, runs its procedure and leaves the encoded reply in `pieces`, which point into the message,
     // the arena and whatever the procedure said: all of it must live until they are sent. The message's bytes are
-    // changed. Fires rpc:call_received, or rpc:call_refused; the transport fires rpc:reply_sent.
-    Answer answer(std::span<std::byte> message, const Origin& origin, Arena& arena, std::vector<iovec>& pieces) const;
+    // changed. payload: what of the message lies apart, where find_payload() found it. Fires rpc:call_received, or
+    // rpc:call_refused; the transport fires rpc:reply_sent.
+    Answer answer(std::span<std::byte> message, const Origin& origin, Arena& arena, std::vector<iovec>& pieces,
+                  const PlacedPayload& payload = {}) const;
+
+    PayloadSearch find_payload(std::span<const std::byte> beginning, size_t message_bytes) const override;
 
  private:
-    Answer run(const CallHead& head, wire::XdrDecoder& decoder, const Origin& origin,
-               std::span<const std::byte> message, Arena& arena, std::vector<iovec>& pieces) const;
+    struct Received {
+        std::span<const std::byte> bytes;
+        const PlacedPayload& payload;
+    };
+    Answer run(const CallHead& head, wire::XdrDecoder& decoder, const Origin& origin, const Received& message,
+               Arena& arena, std::vector<iovec>& pieces) const;
 
     const ProgramSet& programs_;
 };

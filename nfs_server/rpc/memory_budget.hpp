@@ -47,6 +47,10 @@ class MemoryShare {
         size_bytes_ = size_bytes;
         return true;
     }
+    // Makes the share at most that large.
+    void shrink_to(size_t size_bytes) {
+        if (size_bytes < size_bytes_) budget_->give_back(std::exchange(size_bytes_, size_bytes) - size_bytes);
+    }
     void give_back_all() { budget_->give_back(std::exchange(size_bytes_, 0)); }
     size_t size_bytes() const { return size_bytes_; }
 

@@ -23,6 +23,7 @@
 
 #include "nfs_server/base/arena.hpp"
 #include "nfs_server/rpc/credentials.hpp"
+#include "nfs_server/rpc/payload.hpp"
 #include "nfs_server/rpc/peer_address.hpp"
 #include "nfs_server/wire/xdr_decoder.hpp"
 #include "nfs_server/wire/xdr_encoder.hpp"
@@ -43,6 +44,9 @@ struct CallContext {
     // A hash of the whole call but its number, of those procedures that ask for it (Program::fingerprint_calls); else
     // 0.
     uint64_t fingerprint = 0;
+    // A large argument that was received apart, as the procedure asked (Program::receive_apart); it is empty in the
+    // arguments. nullptr: all of them are there.
+    const Payload* payload = nullptr;
 };
 
 // The arguments or results of a procedure that has none.
@@ -59,6 +63,8 @@ struct Procedure {
     // Runs the handler and encodes its result; false: the result could not be encoded (SYSTEM_ERR).
     std::function<bool(const CallContext&, const void* args, wire::XdrEncoder&)> run;
     bool wants_fingerprint = false;
+    // Finds a payload in the beginning of the arguments, which take so many bytes; may be nullptr.
+    PayloadSearch (*find_payload)(std::span<const std::byte> beginning, size_t arguments_bytes) = nullptr;
 };
 
 // One version of one program. Built at start-up, then read by every thread.
@@ -97,11 +103,17 @@ class Program {
         procedures_.at(procedure).wants_fingerprint = true;
         return *this;
     }
+    // Of large calls of this procedure, which has been added, an opaque argument is received apart. `search`: as in
+    // Procedure.
+    Program& receive_apart(uint32_t procedure, decltype(Procedure::find_payload) search) {
+        procedures_.at(procedure).find_payload = search;
+        return *this;
+    }
     // What fingerprints are keyed with: nobody else shall be able to make two calls with one fingerprint.
     void set_fingerprint_key(const std::array<uint8_t, 16>& key) { fingerprint_key_ = key; }
     // The fingerprint of a message: of what follows its number, up to max_fingerprinted_bytes, and of its size. Never
     // 0.
-    uint64_t fingerprint(std::span<const std::byte> message) const;
+    uint64_t fingerprint(std::span<const std::byte> message, const PlacedPayload& payload = {}) const;
     static constexpr size_t max_fingerprinted_bytes = 1024;
 
     uint32_t number() const { return number_; }

@@ -21,6 +21,7 @@ class SpareCall {
     void put(std::unique_ptr<Call> done) {
         if (done->held_bytes() > max_kept_bytes) return;
         done->pieces.clear();
+        done->record.drop_payload();
         done->arena.reset();
         forbid_use(done->record.memory.get(), done->record.capacity_bytes);
         delete spare_.exchange(done.release(), std::memory_order_acq_rel);
