@@ -58,10 +58,15 @@ Outcome<LoadedNode> load_node(Operation& op, const Inode& directory, std::uint64
 // node that was loaded.
 Outcome<void> store_node(Operation& op, const Inode& directory, LoadedNode& loaded) {
     constexpr std::size_t piece = 32;
+    constexpr std::size_t long_piece = 512;  // most of a node stays as it was, and is passed over quickly
     const std::byte* old_bytes = loaded.content().data();
     const auto new_bytes = loaded.change().finished();
     auto differs = [&](std::size_t at) { return std::memcmp(old_bytes + at, new_bytes.data() + at, piece) != 0; };
     for (std::size_t at = 0; at < block_bytes; at += piece) {
+        if (at % long_piece == 0 && std::memcmp(old_bytes + at, new_bytes.data() + at, long_piece) == 0) {
+            at += long_piece - piece;
+            continue;
+        }
         if (!differs(at)) continue;
         std::size_t end = at + piece;
         while (end < block_bytes && differs(end)) end += piece;
@@ -136,21 +141,18 @@ Outcome<bool> visit_entries(Operation& op, const Inode& directory, std::uint64_t
     }
 }
 
-// Names with the same hash: which of the 256 keys are taken, and which of them is `name`.
-struct SameHash {
-    std::array<bool, disambiguation_mask + 1> taken{};
-    std::optional<FoundEntry> match;
-};
-
-Outcome<SameHash> scan_same_hash(Operation& op, const Inode& directory, std::string_view name, std::uint64_t hash) {
-    SameHash same;
+// The lowest key for a name that is not there; of names with the same hash there may be 256. Errors: no_space, too.
+Outcome<std::uint64_t> free_key(Operation& op, const Inode& directory, std::string_view name) {
+    const std::uint64_t hash = key_of_name(op.volume().superblock, name);
+    std::uint64_t key = hash;
     LOCKSTEP_TRY(visit_entries(op, directory, hash, [&](const DirectoryEntry& entry) {
         if (entry.key > (hash | disambiguation_mask)) return false;
-        same.taken[entry.key & disambiguation_mask] = true;
-        if (entry.name == name) same.match = FoundEntry{entry.key, entry.inode};
-        return !same.match.has_value();
+        check(entry.name != name, "a name is inserted that is there already");
+        if (entry.key == key) ++key;
+        return true;
     }));
-    return same;
+    if (key > (hash | disambiguation_mask)) return fail(Error(Error::no_space));
+    return key;
 }
 
 // --- Insertion -------------------------------------------------------------------------------------------------------
@@ -286,17 +288,17 @@ std::uint64_t key_of_name(const Superblock& superblock, std::string_view name) {
 
 Outcome<std::optional<FoundEntry>> find_entry(Operation& op, const Inode& directory, std::string_view name) {
     const std::uint64_t hash = key_of_name(op.volume().superblock, name);
-    LOCKSTEP_TRY(const SameHash same, scan_same_hash(op, directory, name, hash));
-    return same.match;
+    std::optional<FoundEntry> match;
+    LOCKSTEP_TRY(visit_entries(op, directory, hash, [&](const DirectoryEntry& entry) {
+        if (entry.key > (hash | disambiguation_mask)) return false;
+        if (entry.name == name) match = FoundEntry{entry.key, entry.inode};
+        return !match.has_value();
+    }));
+    return match;
 }
 
 Outcome<void> insert_entry(Operation& op, Inode& directory, std::string_view name, std::uint64_t inode) {
-    const std::uint64_t hash = key_of_name(op.volume().superblock, name);
-    LOCKSTEP_TRY(const SameHash same, scan_same_hash(op, directory, name, hash));
-    check(!same.match, "a name is inserted that is there already");
-    const auto free = std::find(same.taken.begin(), same.taken.end(), false);
-    if (free == same.taken.end()) return fail(Error(Error::no_space));
-    const std::uint64_t key = hash | static_cast<std::uint64_t>(free - same.taken.begin());
+    LOCKSTEP_TRY(const std::uint64_t key, free_key(op, directory, name));
     const DirectoryEntry entry{key, inode, name};
     ++directory.change().entries;
     if (is_empty(directory)) return insert_first(op, directory, entry);

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "nfs_server/fs/file_handle.hpp"
@@ -61,23 +61,27 @@ class Inode {
 /// memory of their own.
 class InodeList {
  public:
-    InodeList() = default;
+    InodeList() {}  // the memory of inodes to come stays as it is
+    ~InodeList() {}
     InodeList(const InodeList&) = delete;
     InodeList& operator=(const InodeList&) = delete;
 
     Inode& add(std::uint64_t number, txn::LockMode mode, const InodeRecord& record) {
         const std::size_t index = count_++;
-        if (index < few) return few_[index].emplace(number, mode, record);
+        if (index < few) return *std::construct_at(&few_[index], number, mode, record);
         return *more_.emplace_back(std::make_unique<Inode>(number, mode, record));
     }
     std::size_t size() const { return count_; }
-    Inode& operator[](std::size_t index) { return index < few ? *few_[index] : *more_[index - few]; }
-    const Inode& operator[](std::size_t index) const { return index < few ? *few_[index] : *more_[index - few]; }
+    Inode& operator[](std::size_t index) { return index < few ? few_[index] : *more_[index - few]; }
+    const Inode& operator[](std::size_t index) const { return index < few ? few_[index] : *more_[index - few]; }
 
  private:
     static constexpr std::size_t few = 3;  // what most procedures lock at most
+    static_assert(std::is_trivially_destructible_v<Inode>);
     std::size_t count_ = 0;
-    std::array<std::optional<Inode>, few> few_;
+    union {
+        std::array<Inode, few> few_;  // made as they are added
+    };
     std::vector<std::unique_ptr<Inode>> more_;
 };
 

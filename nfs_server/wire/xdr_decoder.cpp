@@ -1,7 +1,5 @@
 #include "nfs_server/wire/xdr_decoder.hpp"
 
-#include <arpa/inet.h>
-
 #include <cstring>
 
 #include "nfs_server/base/check.hpp"
@@ -46,13 +44,6 @@ XdrDecoder::XdrDecoder(std::span<std::byte> record, Arena& arena)
     stream_.x_private = this;
     stream_.x_base = reinterpret_cast<char*>(record.data());
     stream_.x_handy = static_cast<u_int>(record.size());
-}
-
-bool XdrDecoder::decode(uint32_t& value) {
-    if (remaining_bytes() < sizeof value) return false;
-    std::memcpy(&value, step(sizeof value), sizeof value);
-    value = ntohl(value);
-    return true;
 }
 
 std::byte* XdrDecoder::take(size_t size_bytes) {

@@ -1,10 +1,12 @@
 // Reads XDR (RFC 4506) from one record that lies in memory. Wire layer.
 #pragma once
 
+#include <arpa/inet.h>
 #include <rpc/rpc.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "nfs_server/base/arena.hpp"
@@ -28,7 +30,12 @@ class XdrDecoder {
     }
 
     // The next unsigned integer. False at the record's end.
-    bool decode(uint32_t& value);
+    bool decode(uint32_t& value) {
+        if (remaining_bytes() < sizeof value) return false;
+        std::memcpy(&value, step(sizeof value), sizeof value);
+        value = ntohl(value);
+        return true;
+    }
 
     // Steps over opaque<max_bytes> and gives its bytes, which stay in the record.
     bool decode_opaque(std::span<std::byte>& bytes, uint32_t max_bytes);
