@@ -1,5 +1,7 @@
 #include "nfs_server/base/waiting.hpp"
 
+#include <utility>
+
 namespace lockstep::server {
 namespace {
 
@@ -7,8 +9,8 @@ thread_local WaitObserver* observer_of_this_thread = nullptr;
 
 }  // namespace
 
-void observe_waits(WaitObserver* observer) {
-    observer_of_this_thread = observer;
+WaitObserver* observe_waits(WaitObserver* observer) {
+    return std::exchange(observer_of_this_thread, observer);
 }
 
 void about_to_wait() {

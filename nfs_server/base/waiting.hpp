@@ -19,8 +19,8 @@ class WaitObserver {
 };
 
 // Who is told of this thread's waits from now on; nullptr: nobody, as at the start. Must outlive the thread's last
-// wait.
-void observe_waits(WaitObserver* observer);
+// wait. Returns who was told before.
+WaitObserver* observe_waits(WaitObserver* observer);
 
 // This thread is about to wait for a disk, a lock or another thread, perhaps for long. For the few places where a
 // request can be held up; a mutex that nobody holds for long is none.

@@ -1,6 +1,8 @@
 #include "nfs_server/ops/write_payload.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <string_view>
 
 #include "nfs_server/rpc/word_reader.hpp"
 #include "nfs_server/wire/nfs3.hpp"
@@ -44,6 +46,7 @@ rpc::PayloadSearch find_write_payload(std::span<const std::byte> beginning, std:
     using Result = rpc::PayloadSearch::Result;
     rpc::WordReader words(beginning);
     const std::uint32_t handle_bytes = words.skip_opaque();
+    const std::size_t handle_end = words.ended() ? 0 : words.position();
     const std::uint64_t offset = words.next_64();
     words.skip(2);  // count, stable
     const std::size_t size = words.next();
@@ -51,7 +54,10 @@ rpc::PayloadSearch find_write_payload(std::span<const std::byte> beginning, std:
     const std::size_t at = words.position();
     const std::size_t padded = (size + 3) & ~std::size_t{3};
     if (handle_bytes > NFS3_FHSIZE || size == 0 || at > arguments_bytes || padded > arguments_bytes - at) return {};
-    return {.result = Result::found, .at = at, .payload = std::make_unique<WritePayload>(offset, size)};
+    const std::string_view handle(reinterpret_cast<const char*>(beginning.data()), handle_end);
+    return {.result = Result::found,
+            .at = at,
+            .payload = std::make_unique<WritePayload>(offset, size, std::hash<std::string_view>{}(handle) | 1)};
 }
 
 }  // namespace lockstep::server::ops

@@ -11,9 +11,9 @@ namespace lockstep::server::ops {
 
 class WritePayload final : public rpc::Payload {
  public:
-    /// Data for `offset` of a file.
-    WritePayload(std::uint64_t offset, std::size_t size_bytes)
-        : Payload(size_bytes), within_(static_cast<std::size_t>(offset % block_size_bytes)) {}
+    /// Data for `offset` of a file. WRITEs of one file are a lane: each of them locks it.
+    WritePayload(std::uint64_t offset, std::size_t size_bytes, std::uint64_t lane)
+        : Payload(size_bytes, lane), within_(static_cast<std::size_t>(offset % block_size_bytes)) {}
 
     std::size_t room_bytes() const override;
     void make_room(std::size_t size_bytes) override;

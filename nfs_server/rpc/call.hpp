@@ -20,6 +20,8 @@ struct Call {
     Arena arena{2048};
     std::vector<iovec> pieces;  // of the encoded reply
 
+    // Its payload's.
+    uint64_t lane() const { return record.payload ? record.payload->lane() : 0; }
     // What it keeps in memory.
     size_t held_bytes() const { return record.capacity_bytes + arena.held_bytes(); }
 };

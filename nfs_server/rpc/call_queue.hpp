@@ -8,14 +8,17 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
+#include <vector>
 
 #include "nfs_server/rpc/connection.hpp"
 #include "nfs_server/rpc/file_descriptor.hpp"
 
 namespace lockstep::server::rpc {
 
-// First in, first out. Threads that wait for sockets are woken through wake_descriptor(), which they wait for as well:
-// edge-triggered, one thread a write; each thread that takes a call wakes the next one while calls are left. Any
+// First in, first out; of a lane's calls (payload.hpp) only one is run at a time, the others wait for it here and not
+// for a lock that it holds. Threads that wait for sockets are woken through wake_descriptor(), which they wait for as
+// well: edge-triggered, one thread a write; each thread that takes a call wakes the next one while calls are left. Any
 // thread. Bounded by the connections' limits: a call counts as in flight from the moment it is read.
 class CallQueue {
  public:
@@ -31,11 +34,43 @@ class CallQueue {
         if (calls.empty()) return;
         {
             const std::lock_guard hold(mutex_);
-            for (auto& call : calls) tasks_.push_back({connection, std::move(call)});
+            for (auto& call : calls) add({connection, std::move(call)});
             size_ = tasks_.size();
         }
         calls.clear();
+        if (size_ != 0) wake_one();
+    }
+
+    // A call of this lane is about to run that was not taken from here. False: another one runs, this one shall be
+    // pushed. True is followed by leave_lane().
+    bool enter_lane(uint64_t lane) {
+        if (lane == 0) return true;
+        const std::lock_guard hold(mutex_);
+        return lanes_.try_emplace(lane).second;
+    }
+    // The lane's call has run: gives the next, which the caller shall run. Nothing when there is none, and the lane is
+    // left; or when the caller does not want it.
+    std::optional<Task> leave_lane(uint64_t lane, bool wants_next) {
+        std::optional<Task> next;
+        if (lane == 0) return next;
+        {
+            const std::lock_guard hold(mutex_);
+            const auto place = lanes_.find(lane);
+            if (place == lanes_.end()) return next;  // cleared
+            auto& waiting = place->second;
+            if (waiting.empty()) {
+                lanes_.erase(place);
+                return next;
+            }
+            next = std::move(waiting.front());
+            waiting.erase(waiting.begin());
+            if (wants_next) return next;
+            tasks_.push_back(std::move(*next));
+            next.reset();
+            size_ = tasks_.size();
+        }
         wake_one();
+        return next;
     }
 
     std::optional<Task> pop() {
@@ -71,12 +106,22 @@ class CallQueue {
 
     void clear() {
         std::deque<Task> dropped;
+        decltype(lanes_) dropped_lanes;
         const std::lock_guard hold(mutex_);
         dropped.swap(tasks_);
+        dropped_lanes.swap(lanes_);
         size_ = 0;
     }
 
  private:
+    // Under the mutex.
+    void add(Task&& task) {
+        if (const uint64_t lane = task.call->lane(); lane != 0) {
+            const auto [place, is_first] = lanes_.try_emplace(lane);
+            if (!is_first) return place->second.push_back(std::move(task));
+        }
+        tasks_.push_back(std::move(task));
+    }
     void wake_one() {
         if (idle_threads_ != 0) eventfd_write(wake_.get(), 1);
     }
@@ -84,6 +129,8 @@ class CallQueue {
     FileDescriptor wake_;
     std::mutex mutex_;
     std::deque<Task> tasks_;
+    // Of which a call runs or is in tasks_: what waits behind it.
+    std::unordered_map<uint64_t, std::vector<Task>> lanes_;
     std::atomic<size_t> size_{0};
     std::atomic<uint32_t> idle_threads_{0};
 };

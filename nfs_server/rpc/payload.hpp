@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -18,12 +19,14 @@ namespace lockstep::server::rpc {
 // The argument's memory. One thread at a time.
 class Payload {
  public:
-    explicit Payload(size_t size_bytes) : size_bytes_(size_bytes) {}
+    // lane: calls with payloads of one lane would only wait for each other, so they run one after the other; 0: none.
+    explicit Payload(size_t size_bytes, uint64_t lane = 0) : size_bytes_(size_bytes), lane_(lane) {}
     virtual ~Payload() = default;
     Payload(const Payload&) = delete;
     Payload& operator=(const Payload&) = delete;
 
     size_t size_bytes() const { return size_bytes_; }
+    uint64_t lane() const { return lane_; }
     // For how many of its bytes there is memory.
     virtual size_t room_bytes() const = 0;
     // Takes memory for the first `size_bytes` at least; no more than all.
@@ -37,6 +40,7 @@ class Payload {
 
  private:
     const size_t size_bytes_;
+    const uint64_t lane_;
 };
 
 // A payload and its place in the message, or none.

@@ -20,6 +20,7 @@
 #include <spdlog/spdlog.h>
 
 #include "nfs_server/base/check.hpp"
+#include "nfs_server/base/waiting.hpp"
 
 namespace lockstep::server::rpc {
 namespace {
@@ -34,6 +35,35 @@ constexpr long time_limits_period_ms = 500;
 constexpr int64_t ns_per_ms = 1'000'000;
 // Of queued requests, how many a thread takes before it looks at the sockets again.
 constexpr uint32_t queue_burst = 8;
+
+// A thread that runs a call of a lane, which it is in. When it is about to wait, the lane's next call may run: what it
+// waits for is not what the lane is for.
+class LaneStay final : public WaitObserver {
+ public:
+    LaneStay(CallQueue& queue, uint64_t lane) : queue_(queue), lane_(lane) {
+        if (lane_ != 0) before_ = observe_waits(this);
+    }
+    ~LaneStay() { (void)leave(false); }
+    LaneStay(const LaneStay&) = delete;
+    LaneStay& operator=(const LaneStay&) = delete;
+
+    // As CallQueue::leave_lane(). Once.
+    std::optional<CallQueue::Task> leave(bool wants_next) {
+        if (lane_ == 0) return std::nullopt;
+        observe_waits(before_);
+        return queue_.leave_lane(std::exchange(lane_, 0), wants_next);
+    }
+    void about_to_wait() override {
+        WaitObserver* const before = before_;
+        (void)leave(false);
+        if (before != nullptr) before->about_to_wait();
+    }
+
+ private:
+    CallQueue& queue_;
+    uint64_t lane_;
+    WaitObserver* before_ = nullptr;
+};
 
 FileDescriptor opened(int number, const char* what) {
     if (number < 0) throw std::system_error(errno, std::generic_category(), what);
@@ -197,17 +227,25 @@ void TcpServer::attend(const std::shared_ptr<Connection>& connection) {
 
 void TcpServer::serve_first(const std::shared_ptr<Connection>& connection, Connection::Calls& calls) {
     if (calls.empty()) return forget_if_closed(connection);
+    if (!queue_.enter_lane(calls.front()->lane())) return queue_.push(connection, calls);
     auto first = std::move(calls.front());
     calls.erase(calls.begin());
     queue_.push(connection, calls);
     run({connection, std::move(first)});
 }
 
+// Of a lane, one after the other, for a while.
 void TcpServer::run(CallQueue::Task&& task) {
-    Connection::Calls calls;
-    task.connection->run(std::move(task.call), calls);
-    queue_.push(task.connection, calls);
-    forget_if_closed(task.connection);
+    for (uint32_t burst = 1;; ++burst) {
+        LaneStay stay(queue_, task.call->lane());
+        Connection::Calls calls;
+        task.connection->run(std::move(task.call), calls);
+        queue_.push(task.connection, calls);
+        forget_if_closed(task.connection);
+        auto next = stay.leave(burst < queue_burst);
+        if (!next) return;
+        task = std::move(*next);
+    }
 }
 
 void TcpServer::forget_if_closed(const std::shared_ptr<Connection>& connection) {

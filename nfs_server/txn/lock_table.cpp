@@ -1,7 +1,6 @@
 #include "nfs_server/txn/lock_table.hpp"
 
 #include <algorithm>
-#include <thread>
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/base/faults.hpp"
@@ -10,9 +9,6 @@
 
 namespace lockstep::server::txn {
 namespace {
-
-// How often a waiter asks before it sleeps; each time, others who want the processor go first.
-constexpr int asking_limit = 40;
 
 Fault share_exclusive_lock{"share_exclusive_lock",
                            "a transaction reads under a lock that another one holds exclusively", 4};
@@ -56,14 +52,6 @@ bool LockTable::granted_at_once(Lock& lock, uint64_t txn_id, LockMode mode) {
     return true;
 }
 
-// A lock is mostly held for less than it takes to put a thread to sleep and wake it up: first it asks.
-void LockTable::wait_until_granted(Waiter& waiter, std::unique_lock<std::mutex>& hold) {
-    hold.unlock();
-    for (int i = 0; i < asking_limit && !waiter.granted.load(std::memory_order_relaxed); ++i) std::this_thread::yield();
-    hold.lock();
-    if (!waiter.granted) wait_and_say_so(waiter.wake, hold, [&] { return waiter.granted.load(); });
-}
-
 void LockTable::acquire(uint64_t txn_id, LockAddress address, LockMode mode) {
     Shard& shard = shard_of(address);
     std::unique_lock hold(shard.mutex);
@@ -72,7 +60,7 @@ void LockTable::acquire(uint64_t txn_id, LockAddress address, LockMode mode) {
         lttng_ust_tracepoint(txn, lock_wait_began, txn_id, address.value(), mode == LockMode::exclusive);
         Waiter waiter{.txn_id = txn_id, .mode = mode};
         lock.waiters.push_back(&waiter);
-        wait_until_granted(waiter, hold);
+        wait_and_say_so(waiter.wake, hold, [&] { return waiter.granted; });
     }
     // Whoever waited fires here, too, in its own thread: between the grant and this nobody else can touch the lock in a
     // way that contradicts it.
@@ -88,7 +76,7 @@ bool LockTable::acquire_within(uint64_t txn_id, LockAddress address, LockMode mo
         lttng_ust_tracepoint(txn, lock_wait_began, txn_id, address.value(), mode == LockMode::exclusive);
         Waiter waiter{.txn_id = txn_id, .mode = mode};
         lock.waiters.push_back(&waiter);
-        if (!waiter.wake.wait_for(hold, longest_wait, [&] { return waiter.granted.load(); })) {
+        if (!waiter.wake.wait_for(hold, longest_wait, [&] { return waiter.granted; })) {
             lock.waiters.erase(std::ranges::find(lock.waiters, &waiter));
             hand_on(lock);  // those behind it may fit beside the holders
             return false;

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -49,7 +48,7 @@ class LockTable {
     struct Waiter {
         uint64_t txn_id;
         LockMode mode;
-        std::atomic<bool> granted{false};  // set under the mutex
+        bool granted = false;
         std::condition_variable wake{};
     };
     struct Lock {
@@ -72,7 +71,6 @@ class LockTable {
     static bool granted_at_once(Lock& lock, uint64_t txn_id, LockMode mode);
     static void grant(Lock& lock, uint64_t txn_id, LockMode mode);
     static void hand_on(Lock& lock);
-    static void wait_until_granted(Waiter& waiter, std::unique_lock<std::mutex>& hold);
 
     std::array<Shard, shards_count> shards_;
 };
