@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -142,12 +141,5 @@ int main(int argc, char** argv) {
     if (const auto status = lockstep::server::run_tool(argc, argv)) return *status;
     const auto command = lockstep::server::parse_command_line(argc, argv);
     if (command.kind == lockstep::server::Command::Kind::done) return command.exit_status;
-    const int status = lockstep::server::serve(command.options);
-#ifdef __SANITIZE_THREAD__
-    // At exit LTTng-UST cancels its threads, within its own code, of which ThreadSanitizer is told to ignore all: it
-    // takes a thread that ends there for a fault of ours.
-    std::fflush(nullptr);
-    _exit(status);
-#endif
-    return status;
+    return lockstep::server::serve(command.options);
 }
