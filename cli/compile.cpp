@@ -1,13 +1,13 @@
 // lockstep compile FILE -o x.so: a property as a shared object, for attach, verify and the agent.
 #include <fmt/format.h>
 
-#include <fstream>
 #include <map>
 #include <memory>
 #include <stdexcept>
 
 #include "cli/command.hpp"
 #include "cli/property_compiler.hpp"
+#include "cli/whole_file.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -27,10 +27,7 @@ int run(Options options) {
     if (!options.source_only)
         return compile_monitor(source, options.out, options.compile) ? exit_ok : exit_could_not_run;
     if (options.out == "-") return fmt::print("{}", source), exit_ok;
-    std::ofstream out(options.out);
-    out << source;
-    out.close();
-    if (!out) throw std::runtime_error("cannot write " + options.out);
+    write_whole(options.out, source);
     return exit_ok;
 }
 

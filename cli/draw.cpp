@@ -13,6 +13,7 @@
 #include "cli/command.hpp"
 #include "cli/edge_counts.hpp"
 #include "cli/models.hpp"
+#include "cli/whole_file.hpp"
 #include "codegen/drawing.hpp"
 
 namespace lockstep::cli {
@@ -81,9 +82,7 @@ void write_out(const std::string& content, const std::string& out) {
         std::fwrite(content.data(), 1, content.size(), stdout);
         return;
     }
-    std::ofstream stream(out, std::ios::binary);
-    stream << content;
-    if (!stream.flush()) throw std::runtime_error("can't write " + out);
+    write_whole(out, content);
 }
 
 // The automaton is the one that judged: the dump holds its text.

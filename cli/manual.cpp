@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <stdexcept>
 
 #include "cli/command.hpp"
+#include "cli/whole_file.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -37,12 +37,6 @@ std::string page_of(const std::string& name, const std::string& summary, const s
         roff(name), LOCKSTEP_VERSION, roff(name), roff(summary), roff(body), see_also);
 }
 
-void write_file(const std::filesystem::path& path, const std::string& text) {
-    std::ofstream stream(path);
-    stream << text;
-    if (!stream.flush()) throw std::runtime_error("can't write " + path.string());
-}
-
 // The command's own help, as `--help` prints it.
 std::string help_of(const Command& command) {
     CLI::App app(command.summary(), "lockstep " + command.name());
@@ -62,11 +56,11 @@ int write_manual(const std::string& directory) {
         "LTTng-UST "
         "tracepoints,\nand kept in step with a running system.\n\n" +
         commands + "\nExit status: 0 ok, 1 violated (or a model has errors), 2 could not run, 3 inconclusive.\n";
-    write_file(std::filesystem::path(directory) / "lockstep.1",
-               page_of("lockstep", "runtime verification for user space", body, see_also));
+    write_whole(std::filesystem::path(directory) / "lockstep.1",
+                page_of("lockstep", "runtime verification for user space", body, see_also));
     for (const Command* command : Command::all())
-        write_file(std::filesystem::path(directory) / ("lockstep-" + command->name() + ".1"),
-                   page_of("lockstep-" + command->name(), command->summary(), help_of(*command), ".BR lockstep (1)"));
+        write_whole(std::filesystem::path(directory) / ("lockstep-" + command->name() + ".1"),
+                    page_of("lockstep-" + command->name(), command->summary(), help_of(*command), ".BR lockstep (1)"));
     return exit_ok;
 }
 

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <stdexcept>
 
 #include "cli/command.hpp"
+#include "cli/whole_file.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -57,9 +57,7 @@ Command::Run declare(CLI::App& app) {
         if (!is_name(*name)) throw std::runtime_error("a property's name has letters, digits and _ only: " + *name);
         const std::filesystem::path path = *name + ".dot";
         if (std::filesystem::exists(path)) throw std::runtime_error(path.string() + " exists already");
-        std::ofstream stream(path);
-        stream << fmt::format(skeleton, *name);
-        if (!stream.flush()) throw std::runtime_error(path.string() + " can't be written");
+        write_new(path, fmt::format(skeleton, *name));
         fmt::print("{0} written. Next: lockstep check {0}\n", path.string());
         return exit_ok;
     };

@@ -7,11 +7,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <stdexcept>
 
 #include "cli/models.hpp"
 #include "cli/scratch_folder.hpp"
+#include "cli/whole_file.hpp"
 #include "codegen/front_end.hpp"
 
 extern char** environ;
@@ -63,7 +63,7 @@ std::string generate(const std::filesystem::path& dot_file, const CompileOptions
 bool compile_monitor(const std::string& source, const std::filesystem::path& out, const CompileOptions& options) {
     const ScratchFolder scratch("lockstep-compile");
     const auto file = scratch.path() / "monitor.cpp";
-    std::ofstream(file) << source;
+    write_whole(file, source);
     auto unfinished = std::filesystem::absolute(out);
     unfinished += fmt::format(".{}.part", getpid());
     // Why these: cmake/lockstep_monitor.cmake.

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -10,6 +9,7 @@
 #include "cli/agents.hpp"
 #include "cli/command.hpp"
 #include "cli/property_status.hpp"
+#include "cli/whole_file.hpp"
 
 namespace lockstep::cli {
 namespace {
@@ -20,15 +20,6 @@ struct Options {
     bool prometheus = false;
     std::string textfile;
 };
-
-// Whoever reads the file meanwhile sees the former one or the new one.
-void write_whole(const std::string& file, const std::string& text) {
-    const std::string unfinished = file + ".part";
-    std::ofstream stream(unfinished, std::ios::trunc);
-    stream << text;
-    stream.close();
-    if (!stream || std::rename(unfinished.c_str(), file.c_str()) != 0) throw std::runtime_error("cannot write " + file);
-}
 
 int run(const Options& options) {
     const std::vector<std::string> agents = options.process.empty() ? known_agents() : std::vector{options.process};

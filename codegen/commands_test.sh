@@ -78,6 +78,21 @@ echo '{"properties": []}' >other.json
 expect 2 "$lockstep" draw my_property.dot --coverage other.json
 expect 2 "$lockstep" draw my_property.dot -o picture.txt
 expect 2 "$lockstep" draw nowhere.dot
+
+# No room: the former file stays, and nothing half written.
+no_room() {
+    trap '' XFSZ
+    ulimit -f 0
+    "$@" 2>&1 | cat
+    return "${PIPESTATUS[0]}"
+}
+cp picture.svg former.svg
+said=$(no_room "$lockstep" draw my_property.dot -o picture.svg) && exit 1
+grep -q "can't write picture.svg: File too large" <<<"$said"
+cmp picture.svg former.svg
+said=$(no_room "$lockstep" new other_property) && exit 1
+grep -q "can't write other_property.dot" <<<"$said"
+[ -z "$(find . -name '*.part' -o -name 'other_property*')" ]
 expect 1 "$lockstep" draw "$root/dot/bad/two-keys.dot"
 
 printf 'take(file=x,owner=ann)\nstate\ngive(file=x,owner=ann)\n' >good.events

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,12 @@ std::vector<std::string> merged_environment(const Environment& extra) {
     }
     for (const auto& [name, value] : extra) result.push_back(name + "=" + value);
     return result;
+}
+
+// What a program wants to say may then have no room.
+bool no_space_at(const std::string& path) {
+    struct statvfs file_system {};
+    return statvfs(path.c_str(), &file_system) == 0 && file_system.f_bavail == 0;
 }
 
 [[noreturn]] void launch(const Launch& plan, int failure_fd) {
@@ -189,7 +196,9 @@ std::string Process::wait_for_line(std::string_view prefix, Clock::time_point de
         const auto how = ended();  // before the look at the output: what it wrote before it ended counts
         if (auto line = find_line(read_file(out_path_), prefix)) return *line;
         if (how) throw Error(name_ + " ended before it was ready: " + how->text() + last_lines());
-        if (Clock::now() >= deadline) throw Error(name_ + " was not ready in time" + last_lines());
+        if (Clock::now() >= deadline)
+            throw Error(name_ + " was not ready in time" +
+                        (no_space_at(out_path_) ? ": no space is left at " + out_path_.string() : "") + last_lines());
         pollfd wanted[] = {{changes.get(), POLLIN, 0}, {pidfd_.get(), POLLIN, 0}};
         poll(wanted, 2, poll_timeout_ms(deadline));
         char events[4096];

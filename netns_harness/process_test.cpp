@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "netns_harness/process.hpp"
 #include "netns_harness/sandbox.hpp"
@@ -53,6 +55,25 @@ TEST(Process, AReadyLineIsWaitedFor) {
     EXPECT_EQ(on_a_host([](Host& host, const fs::path& logs) {
                   Process process(shell("echo starting; echo ready on port 5; exec sleep 100"), host, logs);
                   return process.wait_for_line("ready", soon()) == "ready on port 5" ? 0 : 1;
+              }),
+              0);
+}
+
+TEST(Process, OneThatHasNoRoomToSayThatItIsReadyIsSaidToHaveNone) {
+    EXPECT_EQ(on_a_host([](Host& host, const fs::path& logs) {
+                  const fs::path full = logs / "full";
+                  fs::create_directory(full);
+                  if (mount("tmpfs", full.c_str(), "tmpfs", 0, "size=4k") != 0) return 1;
+                  std::ofstream(full / "filling") << std::string(4096, 'x');
+                  Process process(shell("echo ready; exec sleep 100"), host, full);
+                  try {
+                      process.wait_for_line("ready", Clock::now() + milliseconds(50));
+                  } catch (const Error& error) {
+                      const std::string what = error.what();
+                      return what.find("shell was not ready in time: no space is left at " + full.string()) == 0 ? 0
+                                                                                                                 : 2;
+                  }
+                  return 3;
               }),
               0);
 }
