@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
+#include <utility>
 
 namespace {
 
@@ -43,6 +44,9 @@ int no_uuid(char*) {
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) void lttng_ust_clock_plugin_init() {
+    // Called twice where the library that calls it is itself not yet initialised (in a sanitizer's build).
+    static bool is_set = false;
+    if (std::exchange(is_set, true)) return;
     if (lttng_ust_trace_clock_set_read64_cb(read_clock) != 0 || lttng_ust_trace_clock_set_freq_cb(frequency) != 0 ||
         lttng_ust_trace_clock_set_name_cb(name) != 0 || lttng_ust_trace_clock_set_description_cb(description) != 0 ||
         lttng_ust_trace_clock_set_uuid_cb(no_uuid) != 0 || lttng_ust_enable_trace_clock_override() != 0)
