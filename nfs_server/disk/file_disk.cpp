@@ -97,7 +97,7 @@ bool set_direct(int file) {
     return false;
 }
 
-constexpr size_t pieces_limit = 256;
+constexpr size_t pieces_limit = 1024;  // the system takes no more
 using Pieces = std::array<iovec, pieces_limit>;
 
 // Describes blocks[0 …] to the kernel, joining neighbours in memory. Returns how many blocks the pieces hold.

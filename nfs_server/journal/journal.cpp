@@ -17,7 +17,7 @@ Fault skip_barrier{"skip_barrier", "the journal calls a group durable without wa
 Fault reuse_early{"reuse_early", "new content goes straight home to blocks whose removal is not settled", 1};
 
 // Blocks that one write to the disk gathers at most.
-constexpr size_t home_write_limit_blocks = 256;
+constexpr size_t home_write_limit_blocks = 1024;
 // How many times what starts the writer may wait for it.
 constexpr uint64_t homes_held_limit = 16;
 
