@@ -24,7 +24,7 @@ lttng-sessiond --daemonize --no-kernel >/run/sessiond 2>&1 || fail "no session d
 
 # load_for ROUNDS [CLIENTS]: the load on the server at $url, beside it so many clients that call every procedure.
 load_for() {
-    timeout 30 "$load" "$url" "$@"
+    timeout 120 "$load" "$url" "$@"
 }
 
 # record TRACE EVENTS ROUNDS [FAULT]: what the server does under the load. Programs wait for buffers, so that no event is lost.

@@ -22,7 +22,7 @@ cd "$work"
 source "${LOCKSTEP_SOURCE_DIR:?}/scripts/expect.sh"
 
 judged() { grep -Eq "^mutual_exclusion +$1" out || { cat out err >&2; echo "not $1" >&2; exit 1; }; }
-watched() { timeout 60 "$lockstep" run-program --file-locks -- "$@"; }
+watched() { timeout 150 "$lockstep" run-program --file-locks -- "$@"; }
 
 # The events, by name: "requested" is not among what mutual_exclusion listens to.
 cat >count.dot <<'DOT'
@@ -130,7 +130,7 @@ expect 1 watched ./lied-writers
 judged violated
 
 # Another property; JSON; a program that locks nothing; one that is not there.
-expect 0 timeout 60 "$lockstep" run-program --file-locks --no-loss --property count.dot --json --out result -- ./around
+expect 0 timeout 150 "$lockstep" run-program --file-locks --no-loss --property count.dot --json --out result -- ./around
 [ "$(grep -c '"verdict": "ok"' result)" -eq 1 ]
 expect 3 watched true
 expect 2 watched ./nowhere
