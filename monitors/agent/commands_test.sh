@@ -94,7 +94,7 @@ expect 1 "" "$lockstep" status "${at[@]}" --textfile "$scratch/lockstep.prom"
 grep -qE '^lockstep_verdict_violated\{pid="[0-9]+",property="mutual_exclusion"\} 1$' "$scratch/lockstep.prom" ||
     fail "the textfile says: $(cat "$scratch/lockstep.prom")"
 [ "$(grep -c '^# TYPE lockstep_events_total counter' "$scratch/lockstep.prom")" -eq 1 ] || fail "a metric without its type"
-expect 2 "cannot write" "$lockstep" status "${at[@]}" --textfile "$scratch/none/lockstep.prom"
+expect 2 "can't write" "$lockstep" status "${at[@]}" --textfile "$scratch/none/lockstep.prom"
 expect 1 '"reactors": [' "$lockstep" status "${at[@]}" --json
 expect 1 "mutual_exclusion" "$lockstep" detach "${at[@]}" mutual_exclusion
 grep -q 'owner="z"' "$scratch/log" || fail "the exchanged reactor wrote nothing"
