@@ -291,11 +291,10 @@ std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fi
                                                   std::vector<std::string>& remarks) {
     if (!live_) return {};
     monitors::LiveResult seen = live_->finish();
-    if (seen.recorded) {
-        seen = judge_again();
+    if (seen.recorded) seen = judge_again(seen);
+    if (!seen.read_again_because.empty())
         remarks.push_back("the live properties' verdicts come from the recorded trace; live, " +
                           seen.read_again_because);
-    }
     std::vector<std::string> wanted = triggers_;
     for (const Property& property : properties_) {
         if (!property.monitor) continue;
@@ -305,15 +304,20 @@ std::vector<std::string> RunObserver::finish_live(const harness::FiredCounts& fi
     return doubts_of(seen, std::move(wanted), fired, counting);
 }
 
-monitors::LiveResult RunObserver::judge_again() {
-    std::vector<monitors::Monitor*> fresh;
-    std::vector<std::unique_ptr<monitors::Monitor>> former;  // the verifier knows them
-    for (Property& property : properties_) {
+monitors::LiveResult RunObserver::judge_again(const monitors::LiveResult& seen) {
+    std::vector<std::unique_ptr<monitors::Monitor>> fresh;
+    std::vector<monitors::Monitor*> borrowed;
+    for (const Property& property : properties_) {
         if (!property.monitor) continue;
-        former.push_back(std::exchange(property.monitor, property.monitor->another(monitors::one_reader())));
-        fresh.push_back(property.monitor.get());
+        fresh.push_back(property.monitor->another(monitors::one_reader()));
+        borrowed.push_back(fresh.back().get());
     }
-    return live_->judge_again(std::move(fresh));
+    monitors::LiveResult result = live_->judge_again(seen, borrowed);
+    if (result.read_again_because.empty()) return result;
+    auto next = fresh.begin();
+    for (Property& property : properties_)
+        if (property.monitor) property.monitor = std::move(*next++);
+    return result;
 }
 
 PropertyResult RunObserver::live_result(Property& property, const std::vector<std::string>& live_doubts) {

@@ -76,7 +76,7 @@ class RunObserver : public harness::Observer {
     harness::ObservedProgress ask_agents();
     std::vector<std::string> finish_live(const harness::FiredCounts& fired, harness::Counting counting,
                                          std::vector<std::string>& remarks);
-    monitors::LiveResult judge_again();
+    monitors::LiveResult judge_again(const monitors::LiveResult& seen);
     harness::PropertyResult result_of(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult live_result(Property& property, const std::vector<std::string>& live_doubts);
     harness::PropertyResult in_process_result(const Property& property);

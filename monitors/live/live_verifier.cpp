@@ -23,12 +23,14 @@ LiveResult LiveVerifier::finish(std::chrono::milliseconds deadline) {
     return result;
 }
 
-LiveResult LiveVerifier::judge_again(std::vector<Monitor*> fresh, std::chrono::milliseconds deadline) {
+LiveResult LiveVerifier::judge_again(const LiveResult& seen, const std::vector<Monitor*>& fresh,
+                                     std::chrono::milliseconds deadline) {
     MonitorFeed feed(fresh, counted_);
-    const LiveResult result = session_->read_again(feed, deadline);
+    LiveResult again = session_->read_again(feed, deadline);
     feed.finish();
-    if (!result.complete)
-        for (Monitor* monitor : fresh) monitor->lose(0);
+    if (again.complete) return again;
+    LiveResult result = seen;
+    result.problems.insert(result.problems.end(), again.problems.begin(), again.problems.end());
     return result;
 }
 

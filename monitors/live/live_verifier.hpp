@@ -28,9 +28,12 @@ class LiveVerifier {
     // As LiveSession::finish(); afterwards the monitors' verdicts are final.
     LiveResult finish(std::chrono::milliseconds deadline = std::chrono::seconds(10));
 
-    // After finish() with a result that is `recorded`: fresh monitors of the same properties judge the whole again.
-    // Their verdicts are final then; those of the former mean nothing.
-    LiveResult judge_again(std::vector<Monitor*> fresh, std::chrono::milliseconds deadline = std::chrono::minutes(2));
+    // After finish() with `seen`, which is `recorded`: fresh monitors of the same properties judge the whole again.
+    // When all of it was read, which read_again_because tells, their verdicts are final and those of the former mean
+    // nothing. Else the former's stand, for a violation that was seen is one, and the result is `seen` with what went
+    // wrong.
+    LiveResult judge_again(const LiveResult& seen, const std::vector<Monitor*>& fresh,
+                           std::chrono::milliseconds deadline = std::chrono::minutes(2));
 
     // MonitorFeed::count_of().
     std::uint64_t count_of(const std::string& tracepoint) const { return feed_.count_of(tracepoint); }

@@ -81,6 +81,21 @@ class VerifierTest : public testing::Test {
         return {WEXITSTATUS(pclose(output)), nlohmann::json::parse(text, nullptr, false)};
     }
 
+    // Preempts the program until live reading gives up.
+    void break_off(LiveVerifier& verifier, PreemptibleProgram& program, std::uint64_t before) const {
+        const auto deadline = std::chrono::steady_clock::now() + 20s;
+        for (std::uint64_t number = 0; number < 100 && verifier.session().reading(); ++number) {
+            const auto read_all = [&] { return verifier.session().events() >= before + number; };
+            while (!read_all() && verifier.session().reading() && std::chrono::steady_clock::now() < deadline)
+                std::this_thread::yield();
+            if (!verifier.session().reading()) break;
+            program.fire_and_stop(number);
+            const auto told = std::chrono::steady_clock::now() + 100 * options.live_timer;
+            while (std::chrono::steady_clock::now() < told) std::this_thread::yield();
+            program.resume();
+        }
+    }
+
     static void expect_same(const Summary& live, const Summary& offline) {
         EXPECT_EQ(live.verdict, offline.verdict);
         EXPECT_EQ(live.counters.events, offline.counters.events);
@@ -210,17 +225,7 @@ TEST_F(VerifierTest, WhereLiveReadingBrokeOffTheRecordedTraceIsJudgedAndReactors
     first.acquire();
     second.acquire();
     PreemptibleProgram program(STOPPING_CLOCK, "host5/1", 1000);
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
-    for (std::uint64_t number = 0; number < 100 && verifier.session().reading(); ++number) {
-        const auto read_all = [&] { return verifier.session().events() >= 2 + number; };
-        while (!read_all() && verifier.session().reading() && std::chrono::steady_clock::now() < deadline)
-            std::this_thread::yield();
-        if (!verifier.session().reading()) break;
-        program.fire_and_stop(number);
-        const auto told = std::chrono::steady_clock::now() + 100 * options.live_timer;
-        while (std::chrono::steady_clock::now() < told) std::this_thread::yield();
-        program.resume();
-    }
+    break_off(verifier, program, 2);
     third.acquire();
     fourth.acquire();
     program.end();
@@ -234,8 +239,32 @@ TEST_F(VerifierTest, WhereLiveReadingBrokeOffTheRecordedTraceIsJudgedAndReactors
     EXPECT_THAT(whole.read_again_because, testing::HasSubstr("timestamp is less"));
     EXPECT_EQ("violated", property->status().at("verdict"));
     EXPECT_EQ(2u, property->status().at("reports").size());
-    EXPECT_THAT(told, testing::HasSubstr("host1/1")) << "start_over() hands over what was waiting";
+    EXPECT_THAT(told, testing::HasSubstr("host1/1")) << "what was waiting is handed over";
     EXPECT_THAT(told, testing::HasSubstr("host4/1"));
+}
+
+TEST_F(VerifierTest, WhatWasSeenBeforeLiveReadingBrokeOffStaysWhereTheRecordedTraceIsGone) {
+    options.keep_trace = false;
+    options.recorded_below = lttng->trace_directory();
+    const auto property = std::make_shared<WatchedProperty>(find_monitor("mutual_exclusion").string(),
+                                                            InstanceOptions{}, std::vector<std::string>{"log"});
+    LiveVerifier verifier(options, {&property->monitor()});
+    Locker first("host1/1", 1000), second("host2/1", 1000);
+    first.acquire();
+    second.acquire();
+    PreemptibleProgram program(STOPPING_CLOCK, "host5/1", 1000);
+    break_off(verifier, program, 2);
+    program.end();
+    const LiveResult broken = verifier.finish();
+    ASSERT_TRUE(broken.recorded) << testing::PrintToString(broken.problems);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator("/run/trace"))
+        if (entry.path().filename() == "metadata") std::filesystem::resize_file(entry.path(), 0);
+    const LiveResult result = judge_again_if_broken_off(verifier, broken, {property});
+    EXPECT_FALSE(result.complete);
+    EXPECT_EQ("", result.read_again_because);
+    EXPECT_GT(result.problems.size(), broken.problems.size()) << "why it could not be read again";
+    EXPECT_EQ("violated", property->status().at("verdict"));
+    EXPECT_EQ(1u, property->monitor().counters().violations);
 }
 
 TEST_F(VerifierTest, ADeadRelayMakesTheVerdictInconclusive) {

@@ -91,13 +91,15 @@ LiveResult judge_again_if_broken_off(LiveVerifier& verifier, const LiveResult& s
                                      const std::vector<std::shared_ptr<WatchedProperty>>& properties) {
     const auto interrupted = [](const auto& property) { return property->interrupted(); };
     if (!seen.recorded || std::ranges::any_of(properties, interrupted)) return seen;
-    std::vector<Monitor*> fresh;
+    std::vector<std::unique_ptr<Monitor>> fresh;
+    std::vector<Monitor*> borrowed;
     for (const auto& property : properties) {
-        property->start_over();
-        fresh.push_back(&property->monitor());
+        fresh.push_back(property->another_run());
+        borrowed.push_back(fresh.back().get());
     }
-    const LiveResult result = verifier.judge_again(std::move(fresh));
-    for (const auto& property : properties) property->handle_violations();
+    LiveResult result = verifier.judge_again(seen, borrowed);
+    if (result.read_again_because.empty()) return result;
+    for (std::size_t i = 0; i < properties.size(); ++i) properties[i]->replace_monitor(std::move(fresh[i]));
     return result;
 }
 

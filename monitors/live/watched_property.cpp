@@ -69,10 +69,11 @@ void WatchedProperty::handle_violations() {
     }
 }
 
-void WatchedProperty::start_over() {
+void WatchedProperty::replace_monitor(std::unique_ptr<Monitor> run) {
     handle_violations();
     told_before_ = monitor_->counters().violations;
-    monitor_ = monitor_->another(options_);
+    monitor_ = std::move(run);
+    handle_violations();
 }
 
 }  // namespace lockstep::monitors

@@ -47,9 +47,11 @@ class WatchedProperty {
 
     // It was paused or detached at some time, so it has not judged everything that was recorded.
     bool interrupted() const { return interrupted_.load(); }
-    // Another monitor takes the place of this one and knows nothing: everything is going to be read again. Reactors are
-    // told only of violations beyond those that they have seen. Needs the object to itself.
-    void start_over();
+    // A monitor of the same property, with the same options, that knows nothing: for everything to be read again.
+    std::unique_ptr<Monitor> another_run() const { return monitor_->another(options_); }
+    // Another run, which has read everything, takes the monitor's place. Reactors are told of violations beyond those
+    // that they have seen. Needs the object to itself.
+    void replace_monitor(std::unique_ptr<Monitor> run);
 
  private:
     const InstanceOptions options_;
