@@ -51,27 +51,34 @@ std::string receive_bytes(int socket, std::size_t size) {
     return bytes;
 }
 
-class RelayProxyTest : public testing::Test {
- protected:
-    void SetUp() override {
-        listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+// Where the test's relay listens.
+struct Listener {
+    Listener() : descriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         socklen_t size = sizeof address;
-        ASSERT_EQ(0, bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address));
-        ASSERT_EQ(0, listen(listener_, 1));
-        ASSERT_EQ(0, getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size));
-        url_ = "net://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-        proxy = std::make_unique<RelayProxy>(url_, 100ns, 5s);
-        relay = accept(listener_, nullptr, nullptr);
+        EXPECT_EQ(0, bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+        EXPECT_EQ(0, listen(descriptor, 1));
+        EXPECT_EQ(0, getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size));
+        url = "net://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    }
+    const int descriptor;
+    std::string url;
+};
+
+class RelayProxyTest : public testing::Test {
+ protected:
+    void SetUp() override {
+        proxy = std::make_unique<RelayProxy>(listener_.url, 100ns, 5s);
+        relay = accept(listener_.descriptor, nullptr, nullptr);
         viewer = connect_to_relay(proxy->viewer_url(), 5s);
         ASSERT_GE(relay, 0);
         ASSERT_GE(viewer, 0);
     }
     void TearDown() override {
         proxy.reset();
-        for (const int socket : {listener_, relay, viewer}) close(socket);
+        for (const int socket : {listener_.descriptor, relay, viewer}) close(socket);
     }
 
     // The whole way there and back; what the viewer gets.
@@ -85,8 +92,8 @@ class RelayProxyTest : public testing::Test {
         return exchange(request(get_next_index, u64(stream)), index_answer(status, time_end));
     }
 
-    std::string url_;
-    int listener_ = -1, relay = -1, viewer = -1;
+    const Listener listener_;
+    int relay = -1, viewer = -1;
     std::unique_ptr<RelayProxy> proxy;
 };
 
@@ -143,18 +150,10 @@ TEST_F(RelayProxyTest, EndsInTheMiddleOfAnExchange) {
 }
 
 TEST(RelayProxyAlone, EndsBeforeAnybodyHasConnected) {
-    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    ASSERT_EQ(0, bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address));
-    ASSERT_EQ(0, listen(listener, 1));
-    ASSERT_EQ(0, getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size));
-    const std::string url = "net://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-    { const RelayProxy proxy(url, 1ms, 1s); }
-    close(listener);
-    EXPECT_THROW(RelayProxy(url, 1ms, 1s), TraceError);
+    const Listener listener;
+    { const RelayProxy proxy(listener.url, 1ms, 1s); }
+    close(listener.descriptor);
+    EXPECT_THROW(RelayProxy(listener.url, 1ms, 1s), TraceError);
     EXPECT_THROW(RelayProxy("nonsense", 1ms, 1s), TraceError);
 }
 

@@ -93,7 +93,6 @@ class RecordReader {
     bool payload_is_next() const {
         return record_ && record_->payload && payload_bytes_ < record_->payload->size_bytes();
     }
-    size_t payload_room(std::span<iovec> pieces, size_t& pieces_count);
     Result<void, RecordError> take_payload(std::span<const std::byte>& bytes);
     Result<void, RecordError> make_payload_room(size_t size_bytes);
     Result<void, RecordError> search_payload();
