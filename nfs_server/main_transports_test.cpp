@@ -155,6 +155,44 @@ TEST_P(Transports, EveryProcedureOfNfsAndMountIsAnswered) {
     EXPECT_EQ(caller.procedures_of_nfs(), 22u);
 }
 
+// A reply that no datagram holds would never arrive.
+TEST_P(Transports, MoreThanAReplyHoldsIsAnsweredInPart) {
+    using namespace wire;
+    TemporaryDirectory directory;
+    const ServerProcess server(directory.path(), "memory:64M", {"--bind", "::"});
+    Caller caller(GetParam(), server.port());
+    dirpath path = const_cast<char*>("/export");
+    const auto mounted =
+        caller.call({MOUNT_PROGRAM, MOUNT_V3, MOUNTPROC3_MNT}, xdr_dirpath, path, xdr_mountres3).mountres3_u.mountinfo;
+    const Handle root(mounted.fhandle.fhandle3_val, mounted.fhandle.fhandle3_len);
+
+    const auto limits = caller.nfs(NFSPROC3_FSINFO, xdr_FSINFO3args, FSINFO3args{fh(root)}, xdr_FSINFO3res);
+    const uint32_t rtmax = limits.FSINFO3res_u.resok.rtmax, wtmax = limits.FSINFO3res_u.resok.wtmax;
+    const auto file = handle_of(
+        caller.nfs(NFSPROC3_CREATE, xdr_CREATE3args, CREATE3args{where(root, "file"), {GUARDED, {}}}, xdr_CREATE3res)
+            .CREATE3res_u.resok.obj);
+    std::string content(wtmax, 'x');
+    for (const uint64_t offset : {0u, wtmax, 2 * wtmax}) {
+        const WRITE3args write{fh(file), offset, wtmax, UNSTABLE, {wtmax, content.data()}};
+        ASSERT_EQ(caller.nfs(NFSPROC3_WRITE, xdr_WRITE3args, write, xdr_WRITE3res).WRITE3res_u.resok.count, wtmax);
+    }
+    const READ3args all{fh(file), 0, 3 * std::max(rtmax, wtmax)};
+    const auto read = caller.nfs(NFSPROC3_READ, xdr_READ3args, all, xdr_READ3res).READ3res_u.resok;
+    EXPECT_EQ(read.count, rtmax);
+    EXPECT_FALSE(read.eof);
+
+    const std::string long_name(200, 'n');
+    for (int i = 0; i < 400; ++i)
+        caller.nfs(NFSPROC3_CREATE, xdr_CREATE3args,
+                   CREATE3args{where(root, (long_name + std::to_string(i)).c_str()), {GUARDED, {}}}, xdr_CREATE3res);
+    const auto list =
+        caller.nfs(NFSPROC3_READDIR, xdr_READDIR3args, READDIR3args{fh(root), 0, {}, UINT32_MAX}, xdr_READDIR3res);
+    EXPECT_FALSE(list.READDIR3res_u.resok.reply.eof);
+    const auto plus = caller.nfs(NFSPROC3_READDIRPLUS, xdr_READDIRPLUS3args,
+                                 READDIRPLUS3args{fh(root), 0, {}, UINT32_MAX, UINT32_MAX}, xdr_READDIRPLUS3res);
+    EXPECT_FALSE(plus.READDIRPLUS3res_u.resok.reply.eof);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Transports,
                          testing::Values(Transport{"TcpIpv4", "127.0.0.1", false}, Transport{"TcpIpv6", "::1", false},
                                          Transport{"UdpIpv4", "127.0.0.1", true}, Transport{"UdpIpv6", "::1", true}),

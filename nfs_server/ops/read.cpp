@@ -11,9 +11,9 @@ namespace lockstep::server::ops {
 namespace {
 
 // How much to read: what the client wants, the file has, and one reply may hold.
-std::uint64_t bytes_to_read(const fs::InodeRecord& file, std::uint64_t offset, std::uint32_t wanted) {
-    const std::uint64_t there = offset < file.size ? file.size - offset : 0;
-    return std::min({there, std::uint64_t{wanted}, std::uint64_t{max_read_bytes}});
+std::uint64_t bytes_to_read(const Request& request, const fs::InodeRecord& file, const wire::READ3args& args) {
+    const std::uint64_t there = args.offset < file.size ? file.size - args.offset : 0;
+    return std::min<std::uint64_t>({there, args.count, request.payload_limit(max_read_bytes)});
 }
 
 }  // namespace
@@ -24,7 +24,7 @@ Outcome<void> read(Request& request, const wire::READ3args& args, wire::READ3res
     failed.file_attributes = post_op(op, *file);
     if (!file->is_regular()) return fail(Error(Error::invalid));
     if (!may_read_data(request.caller(), **file)) return fail(Error(Error::access_denied));
-    const auto data = request.call.arena.bytes(bytes_to_read(**file, args.offset, args.count));
+    const auto data = request.call.arena.bytes(bytes_to_read(request, **file, args));
     LOCKSTEP_TRY(const std::uint64_t count, fs::read_bytes(op, *file, args.offset, data));
     ok.file_attributes = failed.file_attributes;
     ok.count = static_cast<wire::count3>(count);

@@ -35,7 +35,7 @@ Outcome<void> readdir(Request& request, const wire::READDIR3args& args, wire::RE
     failed.dir_attributes = post_op(request.op, *directory);
     if (!may(request.caller(), **directory, right_read)) return fail(Error(Error::access_denied));
     LOCKSTEP_TRY(check_cookie(*directory, args.cookie, args.cookieverf));
-    const std::uint64_t room = std::min(args.count, max_directory_reply_bytes);
+    const std::uint64_t room = std::min(args.count, request.payload_limit(max_directory_reply_bytes));
     std::uint64_t used = fixed_bytes;
     auto take = [&](std::size_t name_bytes) {
         used += entry_bytes + xdr_string_bytes(name_bytes);

@@ -56,7 +56,7 @@ Outcome<void> readdirplus(Request& request, const wire::READDIRPLUS3args& args, 
     failed.dir_attributes = post_op(request.op, *directory);
     if (!may(request.caller(), **directory, right_read)) return fail(Error(Error::access_denied));
     LOCKSTEP_TRY(check_cookie(*directory, args.cookie, args.cookieverf));
-    const std::uint64_t room = std::min(args.maxcount, max_directory_reply_bytes);
+    const std::uint64_t room = std::min(args.maxcount, request.payload_limit(max_directory_reply_bytes));
     std::uint64_t used = fixed_bytes;
     std::uint64_t names_used = 0;
     auto take = [&](std::size_t name_bytes) {

@@ -1,6 +1,10 @@
 #include "nfs_server/ops/request.hpp"
 
+#include <algorithm>
 #include <cstring>
+
+#include "nfs_server/ops/limits.hpp"
+#include "nfs_server/rpc/udp_server.hpp"
 
 namespace lockstep::server::ops {
 
@@ -20,6 +24,11 @@ Outcome<void> Request::enter(const ExportTable::Entry& entry) {
     export_ = &entry;
     caller_ = entry.export_.effective(call.credentials);
     return {};
+}
+
+std::uint32_t Request::payload_limit(std::uint32_t over_tcp) const {
+    const bool is_datagram = call.connection_id >= rpc::first_udp_connection_id;
+    return is_datagram ? std::min(over_tcp, max_datagram_payload_bytes) : over_tcp;
 }
 
 bool Request::is_read_only() const {

@@ -47,6 +47,8 @@ class Request {
     bool is_read_only() const;
     /// The directory above: at the top of the export that is itself, so that no way leads out.
     std::uint64_t parent_of(const Inode& directory) const;
+    /// The bound of data or entries in the reply: `over_tcp`, or what a datagram holds.
+    std::uint32_t payload_limit(std::uint32_t over_tcp) const;
     /// From now on the request is judged by this export. Errors: cross_device (it was another one).
     Outcome<void> enter(const ExportTable::Entry& entry);
 
