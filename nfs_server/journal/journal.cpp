@@ -205,7 +205,11 @@ void Journal::write_pending(std::unique_lock<std::mutex>& hold) {
     const auto done = write_group(group, origin, checksum);
     hold.lock();
     writing_ = false;
-    if (!done) return wedge_now();
+    if (!done) {
+        // What should have gone home is in the cache alone: were it let go, a reader would find what was there before.
+        failed_ = std::move(group);
+        return wedge_now();
+    }
     note_placed(group.homes().size());
     written_sequence_ = group.last_sequence();
     last_checksum_ = checksum;

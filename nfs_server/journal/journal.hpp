@@ -209,6 +209,7 @@ class Journal {
     std::condition_variable writer_work_;     // records are to be written
     std::condition_variable installer_work_;  // blocks are to be brought home
     LogGroup pending_;                        // records that no flush has taken yet
+    LogGroup failed_;                         // that the disk did not take; keeps its blocks in the cache
     uint64_t steps_ = 0;                      // how often durable_ was notified
     bool writing_ = false;                    // a thread writes a group
     std::deque<Barrier> barriers_;            // under way, oldest first

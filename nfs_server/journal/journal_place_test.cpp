@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "nfs_server/disk/faulty_disk.hpp"
 #include "nfs_server/disk/recording_disk.hpp"
 #include "nfs_server/journal/journal.hpp"
 #include "nfs_server/journal/journal_test_steps.hpp"
@@ -240,6 +241,23 @@ TEST(JournalPlace, ADiskOfVersion1IsServedAndStaysSo) {
         const auto found = decode_superblock(image.block(slot).span());
         ASSERT_TRUE(found) << slot;
         EXPECT_EQ(format_version_without_homes, found->version);
+    }
+}
+
+// Else a reader would get what a removed file had left in these blocks.
+TEST(JournalPlace, WhatTheDiskDidNotTakeIsStillRead) {
+    for (const uint64_t passing : {0, 1}) {  // the write of the blocks fails, or that of the log behind it
+        ImageDisk image = formatted(128, log_blocks);
+        disk::FaultyDisk disk(image);
+        auto journal = opened(disk, {.cache_blocks = 1, .background = false});
+        ASSERT_TRUE(place(*journal, 20, 6, 'p'));
+        disk.fail_after(disk::FaultyDisk::Operation::write, passing);
+        EXPECT_FALSE(make_durable(*journal));
+        // Others take the cache's room meanwhile.
+        for (uint64_t block = 0; block < 20; ++block) EXPECT_EQ(0, first_byte(*journal, block)) << block;
+        for (uint64_t block = 26; block < 100; ++block) EXPECT_EQ(0, first_byte(*journal, block)) << block;
+        for (uint64_t block = 20; block < 26; ++block) EXPECT_EQ('p', first_byte(*journal, block)) << block;
+        EXPECT_FALSE(put(*journal, 1, 1));
     }
 }
 
