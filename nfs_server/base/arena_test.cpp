@@ -59,7 +59,7 @@ TEST(Arena, MadeValuesAreInitialised) {
     for (const int value : arena.make_array<int>(100)) EXPECT_EQ(value, 0);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef LOCKSTEP_ADDRESS_SANITIZER
 TEST(Arena, TheSanitizerSeesUseBehindAPieceAndAfterAReset) {
     Arena arena(4096);
     const auto* const piece = static_cast<const char*>(arena.allocate(24));

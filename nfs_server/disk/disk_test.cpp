@@ -72,7 +72,7 @@ TEST(BlockBuffer, ARememberedHashIsForgottenWhenTheContentMayChange) {
     for (int i = 0; i < 100; ++i) EXPECT_EQ(0u, filled('c').known_hash()) << "nor does the memory's next user find it";
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef LOCKSTEP_ADDRESS_SANITIZER
 TEST(BlockBuffer, TheSanitizerSeesUseAfterTheLastOwner) {
     BlockBuffer first = filled('a');
     BlockBuffer second = first;

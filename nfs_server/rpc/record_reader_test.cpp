@@ -309,7 +309,7 @@ TEST(RecordReader, AnExhaustedBudgetRefusesAndGivesEverythingBack) {
     EXPECT_EQ(budget.taken_bytes(), 0u);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef LOCKSTEP_ADDRESS_SANITIZER
 TEST(RecordReader, TheSanitizerSeesUseBehindARecord) {
     MemoryBudget budget(100'000);
     RecordReader reader(size_t{1} << 20, budget);
