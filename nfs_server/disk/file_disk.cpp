@@ -194,7 +194,9 @@ Result<void, StorageError> FileDisk::barrier() {
     about_to_wait();
     std::unique_lock one_at_a_time(barrier_mutex_, std::defer_lock);
     if (!direct_) one_at_a_time.lock();
-    if (::fdatasync(file_) != 0) return fail(StorageError::io);
+    if (::fdatasync(file_) != 0) has_failed_ = true;
+    // The kernel tells of an error once, and of one that concerns several only one of them.
+    if (has_failed_) return fail(StorageError::io);
     lttng_ust_tracepoint(disk, barrier_ended, barrier_id);
     return {};
 }

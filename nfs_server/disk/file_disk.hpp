@@ -26,6 +26,7 @@ class FileDisk final : public Disk {
 
     Result<void, StorageError> read(uint64_t first_block, std::span<std::byte* const> blocks) override;
     Result<void, StorageError> write(uint64_t first_block, std::span<const std::byte* const> blocks) override;
+    /// After one that failed, all fail: nothing is known of what was written before.
     Result<void, StorageError> barrier() override;
     uint64_t size_blocks() const override { return size_blocks_; }
     /// Passes over the holes of a sparse file.
@@ -42,6 +43,7 @@ class FileDisk final : public Disk {
     bool direct_;
     std::mutex barrier_mutex_;  // without O_DIRECT: one fdatasync at a time, or another one could be told of our error
     std::atomic<uint64_t> barriers_count_{0};
+    std::atomic<bool> has_failed_{false};  // a barrier
 };
 
 }  // namespace lockstep::server::disk
