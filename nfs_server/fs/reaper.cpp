@@ -16,20 +16,48 @@ void Reaper::start_thread() {
     thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
 }
 
-void Reaper::add(std::uint64_t inode) {
-    std::lock_guard hold(mutex_);
+// Under mutex_, as the next.
+void Reaper::enqueue(std::uint64_t inode) {
     if (!queued_.insert(inode).second) return;
     queue_.push_back(inode);
     wake_.notify_one();
 }
 
-std::optional<std::uint64_t> Reaper::next() {
-    std::lock_guard hold(mutex_);
-    if (queue_.empty()) return std::nullopt;
+// Precondition: something is queued.
+std::uint64_t Reaper::dequeue() {
     const std::uint64_t inode = queue_.front();
     queue_.pop_front();
     queued_.erase(inode);
     return inode;
+}
+
+void Reaper::add(std::uint64_t inode) {
+    std::lock_guard hold(mutex_);
+    enqueue(inode);
+}
+
+std::optional<std::uint64_t> Reaper::begin_step() {
+    std::lock_guard hold(mutex_);
+    if (queue_.empty()) return std::nullopt;
+    is_stepping_ = true;
+    return dequeue();
+}
+
+// After an error, too, the inode goes back to the end of the queue.
+void Reaper::end_step(std::uint64_t inode, bool done) {
+    std::lock_guard hold(mutex_);
+    if (!done) enqueue(inode);
+    is_stepping_ = false;
+    stepped_.notify_all();
+}
+
+// What the thread has in its hands is not queued, and its space will be free in a moment: that is waited for.
+std::optional<std::uint64_t> Reaper::next_to_drain(bool& worked) {
+    std::unique_lock hold(mutex_);
+    worked = worked || is_stepping_ || !queue_.empty();
+    stepped_.wait(hold, [this] { return !queue_.empty() || !is_stepping_; });
+    if (queue_.empty()) return std::nullopt;
+    return dequeue();
 }
 
 Outcome<void> Reaper::finish(std::uint64_t inode) {
@@ -41,26 +69,27 @@ Outcome<void> Reaper::finish(std::uint64_t inode) {
 
 Outcome<bool> Reaper::drain() {
     bool worked = false;
-    while (const auto inode = next()) {
-        worked = true;
-        LOCKSTEP_TRY(finish(*inode));
+    while (const auto inode = next_to_drain(worked)) {
+        if (const auto done = finish(*inode); !done) {
+            add(*inode);
+            return fail(done.error());
+        }
     }
     return worked;
 }
 
-// After an error the inode goes back to the end of the queue and the thread waits for a while: the log may get room.
+// After an error the thread waits for a while: the log may get room.
 void Reaper::work(const std::stop_token& stop) {
     using namespace std::chrono_literals;
     while (!stop.stop_requested()) {
-        const auto inode = next();
+        const auto inode = begin_step();
         if (!inode) {
             std::unique_lock hold(mutex_);
             wake_.wait(hold, stop, [this] { return !queue_.empty(); });
             continue;
         }
         const Outcome<bool> done = step_(*inode);
-        if (done && *done) continue;
-        add(*inode);
+        end_step(*inode, done && *done);
         if (!done) {
             std::unique_lock hold(mutex_);
             wake_.wait_for(hold, stop, 1s, [] { return false; });

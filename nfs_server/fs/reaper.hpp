@@ -31,16 +31,23 @@ class Reaper {
     void add(std::uint64_t inode);
     /// Does all the work of one inode, in the calling thread.
     Outcome<void> finish(std::uint64_t inode);
-    /// Does all the work that is queued, in the calling thread. True when there was any.
+    /// Does all the work that is queued, in the calling thread, and waits for the thread's present step. True when
+    /// there was any. Not for a step: it would wait for itself. Errors: those of the step; the work stays queued.
     Outcome<bool> drain();
 
  private:
-    std::optional<std::uint64_t> next();
+    std::optional<std::uint64_t> begin_step();
+    void end_step(std::uint64_t inode, bool done);
+    std::optional<std::uint64_t> next_to_drain(bool& worked);
+    void enqueue(std::uint64_t inode);
+    std::uint64_t dequeue();
     void work(const std::stop_token& stop);
 
     Step step_;
     std::mutex mutex_;
-    std::condition_variable_any wake_;
+    std::condition_variable_any wake_;     // something is queued, or the thread shall stop
+    std::condition_variable_any stepped_;  // the thread's step has ended
+    bool is_stepping_ = false;             // the thread
     std::deque<std::uint64_t> queue_;
     std::unordered_set<std::uint64_t> queued_;
     std::jthread thread_;
