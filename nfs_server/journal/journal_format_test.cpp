@@ -231,6 +231,24 @@ TEST(JournalRecovery, AGroupOfAFormerLifeIsNotReplayedBehindANewOne) {
     EXPECT_EQ(0u, get(*journal, 2)) << "a change that this life never made";
 }
 
+// As a disk that wrote it to the wrong place would leave it.
+TEST(JournalRecovery, AGroupThatLiesWhereItWasNotMeantToIsNotReplayed) {
+    for (const uint64_t moved_by : {0, 3}) {
+        ImageDisk image = formatted(64, 16);
+        {
+            auto journal = opened(image);
+            ASSERT_TRUE(put(*journal, 1, 11));
+            ASSERT_TRUE(journal->wait_durable({1}, 1));
+        }
+        auto superblock = decode_superblock(image.block(0).span());
+        ASSERT_TRUE(superblock);
+        image.put(superblock->log_start + moved_by, image.block(superblock->log_start));
+        superblock->tail_position = moved_by;
+        image.put(0, encode(*superblock));
+        EXPECT_EQ(moved_by == 0 ? 11u : 0u, get(*opened(image), 1));
+    }
+}
+
 TEST(JournalFormat, ADamagedImageIsRefusedOrOpenedAndNeverCrashes) {
     ImageDisk image = formatted(40, 12);
     {
