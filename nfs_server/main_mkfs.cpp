@@ -1,5 +1,6 @@
 // nfs_server mkfs IMAGE: an empty file system where there is nothing.
 #include <cstdio>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -70,11 +71,17 @@ int run_mkfs(int argc, char** argv) {
         std::fprintf(stderr, "nfs_server mkfs: %s: %s\n", options.image.c_str(), failure.message.c_str());
         return status;
     };
+    const bool is_new = !std::filesystem::exists(options.image);
     auto disk = disk::open_disk("file:" + options.image + (options.size.empty() ? "" : ":" + options.size));
     if (!disk) return failed(disk.error(), 2);
-    if (const auto made = make_file_system(**disk, options); !made)
-        return failed(made.error(), changed_nothing(made.error().code) ? 2 : 1);
-    return 0;
+    (*disk)->when_failed([&](const std::string& what) {
+        std::fprintf(stderr, "nfs_server mkfs: %s: %s\n", options.image.c_str(), what.c_str());
+    });
+    const auto made = make_file_system(**disk, options);
+    if (made) return 0;
+    // What can't be used would be in the way of the next attempt, with a size that fits.
+    if (is_new) std::filesystem::remove(options.image);
+    return failed(made.error(), is_new || changed_nothing(made.error().code) ? 2 : 1);
 }
 
 }  // namespace lockstep::server

@@ -1,6 +1,7 @@
 #include "nfs_server/main_tools.hpp"
 
 #include <cstdio>
+#include <new>
 #include <string_view>
 
 namespace lockstep::server {
@@ -21,13 +22,16 @@ std::unique_ptr<image::ImageFile> open_for(const char* tool, const std::string& 
     return nullptr;
 }
 
-std::optional<int> run_tool(int argc, char** argv) {
+std::optional<int> run_tool(int argc, char** argv) try {
     const std::string_view name = argc > 1 ? argv[1] : "";
     if (name == "mkfs") return run_mkfs(argc - 1, argv + 1);
     if (name == "fsck") return run_fsck(argc - 1, argv + 1);
     if (name == "dump") return run_dump(argc - 1, argv + 1);
     if (name == "admin") return run_admin(argc - 1, argv + 1);
     return std::nullopt;
+} catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "nfs_server %s: not enough memory\n", argv[1]);
+    return 2;
 }
 
 }  // namespace lockstep::server

@@ -2,6 +2,7 @@
 // by who only looks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <nlohmann/json.hpp>
 
@@ -150,6 +151,24 @@ TEST_F(ImageToolsTest, WhatIsNoImageIsRefusedInOneSentence) {
     }
     EXPECT_EQ(tool({"mkfs", image_, "--size", "lots"}).status, 2);
     EXPECT_FALSE(std::filesystem::exists(image_));
+}
+
+TEST_F(ImageToolsTest, AnAttemptThatFailedLeavesNothingBehind) {
+    const Outcome small = tool({"mkfs", image_, "--size", "8K"});
+    EXPECT_EQ(small.status, 2);
+    EXPECT_FALSE(std::filesystem::exists(image_)) << small.errors;
+    EXPECT_EQ(run_program({server_program(), "--disk", "file:" + image_ + ":8K", "--port", "0"}), 2);
+    EXPECT_FALSE(std::filesystem::exists(image_));
+    EXPECT_EQ(tool({"mkfs", image_, "--size", "1M"}).status, 0);
+}
+
+// What fsck keeps in memory follows from what is in use, not from what could be.
+TEST_F(ImageToolsTest, AVastImageIsCheckedInLittleMemory) {
+    ASSERT_EQ(tool({"mkfs", image_, "--size", "32G", "--inodes", "1200000"}).status, 0);
+    EXPECT_EQ(tool({"fsck", image_}).status, 0);
+    rusage used{};
+    getrusage(RUSAGE_CHILDREN, &used);
+    EXPECT_LT(used.ru_maxrss, 450'000) << "KiB, of which 256 MiB are the cache; the table of inodes has 300 MB";
 }
 
 TEST_F(ImageToolsTest, AnImageInUseIsLeftAlone) {

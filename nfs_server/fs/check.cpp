@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <unordered_set>
 
@@ -22,13 +23,15 @@ namespace {
 
 using Pointers = std::array<std::uint64_t, pointers_per_block>;
 
-// What is known of an inode after all have been read once.
+// What is known of an inode that is not free, after all have been read once.
 struct Known {
+    enum class Reach : std::uint8_t { unknown, on_path, reached };
     InodeRecord record{};
     std::uint64_t names = 0;           // entries that lead to it
     std::uint64_t subdirectories = 0;  // entries in it that lead to directories
     std::uint64_t named_in = no_inode;
     bool in_use = false;
+    Reach reach = Reach::unknown;  // of a directory: whether its parents lead to the root
 };
 
 class Checker {
@@ -82,8 +85,9 @@ class Checker {
             const auto buffer = read(start + first / bits_per_block);
             if (!buffer) continue;
             for (std::uint64_t bit = 0; bit < bits_per_block; ++bit) {
-                const bool set = (std::to_integer<unsigned>(buffer->data()[bit / 8]) >> (bit % 8) & 1) != 0;
-                if (!set) continue;
+                const auto byte = std::to_integer<unsigned>(buffer->data()[bit / 8]);
+                if (byte == 0) bit |= 7;
+                if ((byte >> (bit % 8) & 1) == 0) continue;
                 if (first + bit < bits) {
                     bitmap[first + bit] = true;
                 } else {
@@ -104,28 +108,38 @@ class Checker {
 
     // --- Inodes ------------------------------------------------------------------------------------------------------
 
+    // Of a large disk most inodes are free: these are looked at once, and not kept.
     void check_inodes() {
-        inodes_.resize(superblock_.inode_count);
         for (std::uint64_t number = 0; number < superblock_.inode_count; number += inodes_per_block) {
             const auto buffer = read(superblock_.inode_table_start + number / inodes_per_block);
             if (!buffer) continue;
-            for (std::uint64_t i = 0; i < inodes_per_block && number + i < inodes_.size(); ++i)
-                std::memcpy(&inodes_[number + i].record, buffer->data() + i * inode_bytes, inode_bytes);
+            for (std::uint64_t i = 0; i < inodes_per_block && number + i < superblock_.inode_count; ++i) {
+                InodeRecord record;
+                std::memcpy(&record, buffer->data() + i * inode_bytes, inode_bytes);
+                load_inode(number + i, record);
+            }
         }
-        for (std::uint64_t number = 0; number < inodes_.size(); ++number) check_inode(number);
+        for (auto& [number, known] : inodes_)
+            if (known.in_use) check_inode(number, known.record);
     }
 
-    void check_inode(std::uint64_t number) {
-        Known& known = inodes_[number];
-        const InodeRecord& record = known.record;
-        if (!is_sound(record)) return problem("inode {} contradicts its checksum or its format", number);
-        known.in_use = record.type != FileType::free;
-        if (known.in_use != inode_marked_[number])
-            problem("inode {} is {}, the bitmap says otherwise", number, known.in_use ? "in use" : "free");
+    void load_inode(std::uint64_t number, const InodeRecord& record) {
+        if (!is_sound(record)) {
+            inodes_.emplace_hint(inodes_.end(), number, Known{.record = record});
+            return problem("inode {} contradicts its checksum or its format", number);
+        }
+        const bool in_use = record.type != FileType::free;
+        if (in_use != inode_marked_[number])
+            problem("inode {} is {}, the bitmap says otherwise", number, in_use ? "in use" : "free");
         const bool shrinking = (record.flags & inode_flag_shrinking) != 0;
         if (shrinking != orphan_marked_[number])
             problem("inode {} is {}shrinking, the orphan bitmap says otherwise", number, shrinking ? "" : "not ");
-        if (!known.in_use) return check_free(number, record);
+        if (!in_use) return check_free(number, record);
+        inodes_.emplace_hint(inodes_.end(), number, Known{.record = record, .in_use = true});
+    }
+
+    void check_inode(std::uint64_t number, const InodeRecord& record) {
+        const bool shrinking = (record.flags & inode_flag_shrinking) != 0;
         const bool is_service_file = number == service_inode && record.type == FileType::regular;
         if (number < root_inode && !is_service_file) problem("inode {} is reserved, but in use", number);
         if (shrinking) ++report_.orphans;
@@ -232,7 +246,7 @@ class Checker {
     };
 
     void check_directory(std::uint64_t number) {
-        const InodeRecord& record = inodes_[number].record;
+        const InodeRecord& record = inodes_.at(number).record;
         DirectoryWalk walk{number};
         claimed_ = 0;
         if ((record.flags & inode_flag_inline) != 0) problem("directory {} is marked inline", number);
@@ -290,23 +304,22 @@ class Checker {
         walk.hash = hash;
         if (!walk.names_of_hash.insert(std::string(entry.name)).second)
             problem("directory {} has the name {} twice", walk.number, entry.name);
-        if (entry.inode < root_inode || entry.inode >= inodes_.size())
+        if (entry.inode < root_inode || entry.inode >= superblock_.inode_count)
             return problem("directory {}: {} leads to inode {}, which does not exist", walk.number, entry.name,
                            entry.inode);
-        Known& target = inodes_[entry.inode];
-        ++target.names;
-        target.named_in = walk.number;
-        if (target.record.type == FileType::free)
-            problem("directory {}: {} leads to inode {}, which is free", walk.number, entry.name, entry.inode);
-        if (target.record.type == FileType::directory) ++inodes_[walk.number].subdirectories;
+        const auto target = inodes_.find(entry.inode);
+        if (target == inodes_.end())
+            return problem("directory {}: {} leads to inode {}, which is free", walk.number, entry.name, entry.inode);
+        ++target->second.names;
+        target->second.named_in = walk.number;
+        if (target->second.record.type == FileType::directory) ++inodes_.at(walk.number).subdirectories;
     }
 
     // --- What only all together show ---------------------------------------------------------------------------------
 
     void check_links() {
-        for (std::uint64_t number = root_inode; number < inodes_.size(); ++number) {
-            const Known& known = inodes_[number];
-            if (!known.in_use) continue;
+        for (const auto& [number, known] : inodes_) {
+            if (!known.in_use || number < root_inode) continue;
             if (known.record.type == FileType::directory) {
                 check_directory_links(number, known);
             } else {
@@ -316,8 +329,7 @@ class Checker {
                     problem("inode {} has no name and is no orphan", number);
             }
         }
-        if (!inodes_[root_inode].in_use || inodes_[root_inode].record.type != FileType::directory)
-            problem("the root directory is missing");
+        if (!is_directory(inodes_.find(root_inode))) problem("the root directory is missing");
     }
 
     void check_directory_links(std::uint64_t number, const Known& known) {
@@ -331,23 +343,26 @@ class Checker {
                     known.record.nlink);
     }
 
+    using Inodes = std::map<std::uint64_t, Known>;
+
+    bool is_directory(Inodes::const_iterator inode) const {
+        return inode != inodes_.end() && inode->second.in_use && inode->second.record.type == FileType::directory;
+    }
+
     // Directories whose chain of parents does not end at the root.
     void check_reachable() {
-        enum class State : std::uint8_t { unknown, on_path, reached };
-        std::vector<State> states(inodes_.size(), State::unknown);
-        states[root_inode] = State::reached;
-        for (std::uint64_t number = root_inode; number < inodes_.size(); ++number) {
-            if (!inodes_[number].in_use || inodes_[number].record.type != FileType::directory) continue;
-            std::vector<std::uint64_t> path;
-            std::uint64_t at = number;
-            while (at < inodes_.size() && states[at] == State::unknown) {
-                states[at] = State::on_path;
-                path.push_back(at);
-                at = inodes_[at].record.parent;
+        for (auto start = inodes_.begin(); start != inodes_.end(); ++start) {
+            if (!is_directory(start) || start->first < root_inode) continue;
+            std::vector<Known*> path;
+            auto at = start;
+            while (at != inodes_.end() && at->first != root_inode && at->second.reach == Known::Reach::unknown) {
+                at->second.reach = Known::Reach::on_path;
+                path.push_back(&at->second);
+                at = inodes_.find(at->second.record.parent);
             }
-            if (at >= inodes_.size() || states[at] != State::reached)
-                problem("directory {} is not reached from the root", number);
-            for (const std::uint64_t step : path) states[step] = State::reached;
+            if (at == inodes_.end() || (at->first != root_inode && at->second.reach != Known::Reach::reached))
+                problem("directory {} is not reached from the root", start->first);
+            for (Known* step : path) step->reach = Known::Reach::reached;
         }
     }
 
@@ -394,7 +409,7 @@ class Checker {
     CheckReport report_;
     Superblock superblock_{};
     std::vector<bool> block_marked_, inode_marked_, orphan_marked_, block_owned_;
-    std::vector<Known> inodes_;
+    Inodes inodes_;                           // that are not free
     std::uint64_t claimed_ = 0;               // by the inode that is being checked
     std::optional<MappedBlock> last_mapped_;  // of the file that is being checked
     std::optional<BlockBuffer> reply_block_;  // whose kept replies are being checked

@@ -328,6 +328,7 @@ Outcome<void> replace_entry(Operation& op, Inode& directory, const FoundEntry& e
 
 Outcome<bool> list_entries(Operation& op, const Inode& directory, std::uint64_t after,
                            const std::function<bool(const DirectoryEntry&)>& visit) {
+    if (after == ~std::uint64_t{0}) return true;  // a cookie that was never given: behind it there is nothing
     return visit_entries(op, directory, after + 1, visit);
 }
 

@@ -285,6 +285,14 @@ TEST_F(Procedures, ReaddirRefusesRepliesWithoutRoomAndForeignCookies) {
     EXPECT_EQ(client_.readdirplus(root_, 0, 0, 1000, 100).status, NFS3ERR_TOOSMALL);
     EXPECT_EQ(client_.readdir(root_, 5, 0xbad).status, NFS3ERR_BAD_COOKIE);
     EXPECT_EQ(client_.readdirplus(root_, 5, 0xbad).status, NFS3ERR_BAD_COOKIE);
+
+    // The highest cookie was never given: behind it there is nothing, and the listing does not begin again.
+    client_.must_create(root_, "file");
+    const std::uint64_t verifier = get_verifier(client_.readdir(root_).READDIR3res_u.resok.cookieverf);
+    const auto behind = client_.readdir(root_, UINT64_MAX, verifier);
+    ASSERT_EQ(behind.status, NFS3_OK);
+    EXPECT_EQ(behind.READDIR3res_u.resok.reply.entries, nullptr);
+    EXPECT_TRUE(behind.READDIR3res_u.resok.reply.eof);
 }
 
 TEST_F(Procedures, ReaddirplusGivesAttributesAndHandles) {
