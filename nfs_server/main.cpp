@@ -46,13 +46,16 @@ void catch_signals() {
     action.sa_flags = SA_RESTART;
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaction(signal, &action, nullptr);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);  // an image that may not grow is a disk that fails
 }
 
-// A file with an error changes nothing.
+// A file with an error changes nothing; nor does one without exports, for it may be half written, and what that means
+// at the start (/export, for everybody) is not what anybody wants of a reload.
 void reload_exports(const Options& options, Service& service) {
     if (options.config.empty() || options.exports_are_fixed)
         return spdlog::warn("SIGHUP: the exports are not those of a configuration file; nothing is reloaded");
     Options now;
+    now.exports.clear();
     if (const auto read = read_config(options.config, now); !read)
         return spdlog::error("SIGHUP: the exports stay as they are: {}", read.error());
     auto table = ops::ExportTable::make(std::move(now.exports));

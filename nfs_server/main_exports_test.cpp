@@ -139,6 +139,8 @@ TEST_F(Configured, SighupReadsTheExportsAgainAndAnErrorChangesNothing) {
     reload_in_vain(2, "server.toml:3:");
     std::filesystem::remove(file());
     reload_in_vain(3, "server.toml");
+    write("port = 0\n");
+    reload_in_vain(4, "nothing is exported");
 
     write("[[export]]\npath = \"/more\"\n");
     kill(server.pid(), SIGHUP);

@@ -3,12 +3,12 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -17,8 +17,10 @@
 namespace lockstep::server {
 namespace {
 
-constexpr timeval patience{.tv_sec = 5, .tv_usec = 0};
+constexpr auto patience = std::chrono::seconds(5);
+constexpr int look_again_ms = 1000;  // whether one has had its time
 constexpr size_t max_head_bytes = 8192;
+constexpr size_t max_clients = 16;
 
 Result<rpc::PeerAddress, std::string> parse_address(const std::string& text) {
     const auto wrong = [&] {
@@ -36,16 +38,13 @@ Result<rpc::PeerAddress, std::string> parse_address(const std::string& text) {
     return *address;
 }
 
-// The request's first line.
-std::string receive_request(int client) {
-    std::string head;
-    std::array<char, 1024> part;
-    while (head.size() < max_head_bytes && head.find("\r\n\r\n") == std::string::npos) {
-        const ssize_t got = recv(client, part.data(), part.size(), 0);
-        if (got <= 0) break;
-        head.append(part.data(), static_cast<size_t>(got));
-    }
-    return head.substr(0, head.find('\r'));
+// "HTTP/1.1 200 OK …", or what is there instead.
+std::string reply_to(std::string_view request, const std::function<std::string()>& text) {
+    const bool is_known = request.starts_with("GET /metrics ");
+    const std::string body = is_known ? text() : "GET /metrics\n";
+    return fmt::format(
+        "HTTP/1.1 {}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+        is_known ? "200 OK" : "404 Not Found", body.size(), body);
 }
 
 }  // namespace
@@ -75,31 +74,44 @@ MetricsPort::~MetricsPort() {
     thread_.join();
 }
 
+// Several at a time: who connects and says nothing keeps neither others nor the end waiting.
 void MetricsPort::work() {
+    std::deque<Client> clients;  // the oldest first
     for (;;) {
-        pollfd waited[] = {{stop_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
-        if (poll(waited, std::size(waited), -1) < 0) check(errno == EINTR, "poll");
+        std::vector<pollfd> waited{{stop_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
+        for (const Client& client : clients)
+            waited.push_back({client.socket.get(), static_cast<short>(client.reply.empty() ? POLLIN : POLLOUT), 0});
+        if (poll(waited.data(), waited.size(), clients.empty() ? -1 : look_again_ms) < 0) check(errno == EINTR, "poll");
         if (waited[0].revents != 0) return;
+        const auto now = std::chrono::steady_clock::now();
+        size_t next = 2;
+        std::erase_if(clients, [&](Client& client) {
+            const bool is_ready = waited[next++].revents != 0;
+            return is_ready ? !serve(client) : now > client.end;
+        });
         if (waited[1].revents == 0) continue;
-        const rpc::FileDescriptor client(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-        if (client) serve(client.get());
+        rpc::FileDescriptor client(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!client) continue;
+        if (clients.size() == max_clients) clients.pop_front();
+        clients.push_back({std::move(client), now + patience, {}, {}});
     }
 }
 
-void MetricsPort::serve(int client) const {
-    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    const std::string request = receive_request(client);
-    const bool is_known = request.starts_with("GET /metrics ");
-    const std::string body = is_known ? text_() : "GET /metrics\n";
-    const std::string reply = fmt::format(
-        "HTTP/1.1 {}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
-        is_known ? "200 OK" : "404 Not Found", body.size(), body);
-    for (std::string_view rest = reply; !rest.empty();) {
-        const ssize_t sent = send(client, rest.data(), rest.size(), MSG_NOSIGNAL);
-        if (sent <= 0) return;
-        rest.remove_prefix(static_cast<size_t>(sent));
+// As far as it goes without waiting. False: it is done, or gone.
+bool MetricsPort::serve(Client& client) const {
+    if (client.reply.empty()) {
+        std::array<char, 1024> part;
+        const ssize_t got = recv(client.socket.get(), part.data(), part.size(), 0);
+        if (got <= 0) return got < 0 && (errno == EAGAIN || errno == EINTR);
+        client.request.append(part.data(), static_cast<size_t>(got));
+        const bool is_whole = client.request.find("\r\n\r\n") != std::string::npos;
+        if (!is_whole && client.request.size() < max_head_bytes) return true;
+        client.reply = reply_to(client.request, text_);
     }
+    const ssize_t sent = send(client.socket.get(), client.reply.data(), client.reply.size(), MSG_NOSIGNAL);
+    if (sent < 0) return errno == EAGAIN || errno == EINTR;
+    client.reply.erase(0, static_cast<size_t>(sent));
+    return !client.reply.empty();
 }
 
 MetricsText& MetricsText::metric(const char* name, const char* kind, const char* help) {

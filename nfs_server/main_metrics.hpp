@@ -1,6 +1,8 @@
 // Metrics in Prometheus' text form, at a port of the loopback interface: GET /metrics.
 #pragma once
 
+#include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,8 +30,13 @@ class MetricsPort {
 
  private:
     MetricsPort(rpc::FileDescriptor socket, std::function<std::string()> text);
+    struct Client {
+        rpc::FileDescriptor socket;
+        std::chrono::steady_clock::time_point end;  // it has its answer by then
+        std::string request, reply;                 // as far as it has come, and has still to go
+    };
     void work();
-    void serve(int client) const;
+    bool serve(Client& client) const;
 
     rpc::FileDescriptor socket_;
     rpc::PeerAddress address_;

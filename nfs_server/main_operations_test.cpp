@@ -2,6 +2,7 @@
 // bounded.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include <atomic>
@@ -217,6 +218,41 @@ TEST_F(Metrics, AreServedOnTheLoopbackInterfaceOnly) {
                   2);
         EXPECT_THAT(content_of(errors), HasSubstr("--metrics")) << where;
     }
+}
+
+// Who connects and says nothing, or says it slowly, holds up nobody.
+TEST_F(Metrics, AreServedWhileOthersAreSilentAndSoIsTheEnd) {
+    ServerProcess server(directory_.path(), "memory:64M", {"--metrics", "0"});
+    std::vector<std::unique_ptr<rpc::test::Client>> silent;
+    for (int i = 0; i < 20; ++i) silent.push_back(std::make_unique<rpc::test::Client>(metrics_port(server)));
+    silent.back()->send(std::vector<std::byte>(1, std::byte{'G'}));
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_THAT(get(metrics_port(server), "/metrics"), HasSubstr("HTTP/1.1 200 OK"));
+    EXPECT_EQ(server.stop(), 0);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(4)) << "the silent ones had five";
+}
+
+// The image lies on a file system that is full before the image is: the first sign of it is an error of a write.
+TEST_F(Metrics, ADiskThatFailsIsToldWithItsReason) {
+    ServerProcess server(directory_.path(), "file:" + (directory_.path() / "image").string() + ":64M",
+                         {"--metrics", "0"});
+    const auto failed = [&] {
+        return value_of(body_of(get(metrics_port(server), "/metrics")), "nfs_server_disk_failed");
+    };
+    RawClient client(server.port());
+    const Handle root = client.mount();
+    ASSERT_EQ(status_of(client.exchange(create_call(1, root, "before"))), wire::NFS3_OK);
+    EXPECT_EQ(failed(), 0u);
+    // Room for what the server tells, and soon none for its log.
+    const rlimit limit{.rlim_cur = 65536, .rlim_max = 65536};
+    ASSERT_EQ(prlimit(server.pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
+    int status = wire::NFS3_OK;
+    for (uint32_t xid = 2; xid < 100 && status == wire::NFS3_OK; ++xid)
+        status = status_of(client.exchange(create_call(xid, root, ("after" + std::to_string(xid)).c_str())));
+    EXPECT_EQ(status, wire::NFS3ERR_IO);
+    EXPECT_EQ(failed(), 1u);
+    EXPECT_THAT(server.errors(), HasSubstr("the disk has failed: writing: File too large"));
+    EXPECT_EQ(server.stop(), 1);
 }
 
 TEST(Logs, AreJsonObjectsWhenAskedFor) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <system_error>
 
@@ -185,6 +186,7 @@ struct Service::Parts {
     Result<void, std::string> adopt_sockets();
     std::string metrics_text() const;
     Result<void, std::string> open_storage(const Options& options);
+    Result<void, std::string> open_storage_or_leave_none(const Options& options);
     Result<void, std::string> make_programs(const Options& options);
     Result<void, std::string> register_programs();
     const Endpoint& endpoint_of(Role role) const;
@@ -285,6 +287,8 @@ std::string Service::Parts::metrics_text() const {
                 BlockBuffer::allocated_blocks() * block_size_bytes)
         .single("process_resident_memory_bytes", "gauge", "Memory of the process.", resident_bytes());
     const auto usage = file_system->usage();
+    text.single("nfs_server_disk_failed", "gauge", "1: the disk has failed, and nothing more is promised to be on it.",
+                disk->has_failed() ? 1 : 0);
     text.single("nfs_server_file_system_damaged", "gauge", "1: damage was found, and nothing is changed any more.",
                 file_system->is_damaged() ? 1 : 0);
     text.single("nfs_server_file_system_size_bytes", "gauge", "Room for data.", usage.total_bytes)
@@ -300,6 +304,10 @@ Result<void, std::string> Service::Parts::open_storage(const Options& options) {
     auto opened_disk = disk::open_disk(options.disk);
     if (!opened_disk) return failed(opened_disk.error());
     disk = std::move(*opened_disk);
+    disk->when_failed([](const std::string& what) {
+        spdlog::error("the disk has failed: {}; nothing more is promised to be on it, and reading goes on from memory",
+                      what);
+    });
     auto opened_journal = open_or_format(*disk, options.cache_bytes);
     if (!opened_journal) return failed(opened_journal.error());
     journal = std::move(*opened_journal);
@@ -315,6 +323,16 @@ Result<void, std::string> Service::Parts::open_storage(const Options& options) {
     if (const auto& recovery = journal->recovery(); recovery.last_sequence != 0)
         spdlog::info("recovered log records {} to {}", recovery.first_sequence, recovery.last_sequence);
     return {};
+}
+
+// A file that was made in vain would be in the way of the next attempt.
+Result<void, std::string> Service::Parts::open_storage_or_leave_none(const Options& options) {
+    const auto spec = disk::parse_disk_spec(options.disk);
+    const bool is_new = spec && !spec->path.empty() && !std::filesystem::exists(spec->path);
+    auto opened = open_storage(options);
+    std::error_code ignored;
+    if (!opened && is_new) std::filesystem::remove(spec->path, ignored);
+    return opened;
 }
 
 Result<void, std::string> Service::Parts::make_programs(const Options& options) {
@@ -369,7 +387,7 @@ Result<std::unique_ptr<Service>, std::string> Service::start(const Options& opti
     } catch (const std::system_error& error) {
         return fail(std::string(error.what()));
     }
-    LOCKSTEP_TRY(parts->open_storage(options));
+    LOCKSTEP_TRY(parts->open_storage_or_leave_none(options));
     try {
         LOCKSTEP_TRY(parts->make_programs(options));
     } catch (const std::system_error& error) {

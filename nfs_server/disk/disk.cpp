@@ -23,4 +23,8 @@ Result<void, StorageError> Disk::write_block(uint64_t block, const BlockBuffer& 
     return write(block, {&bytes, 1});
 }
 
+void Disk::note_failure(const std::string& what) {
+    if (!has_failed_.exchange(true) && tell_) tell_(what);
+}
+
 }  // namespace lockstep::server::disk

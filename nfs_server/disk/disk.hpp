@@ -7,9 +7,12 @@
 // Errors are values. After an error of write or barrier the content of the blocks concerned is unknown.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
 
 #include "nfs_server/base/result.hpp"
 #include "nfs_server/disk/block_buffer.hpp"
@@ -54,11 +57,24 @@ class Disk {
     /// One block. Errors: io, out_of_range.
     [[nodiscard]] Result<void, StorageError> write_block(uint64_t block, const BlockBuffer& buffer);
 
+    /// `tell` is called once, by whatever thread meets it, when the device fails: with what the system said. Set before
+    /// others use the disk.
+    void when_failed(std::function<void(const std::string& what)> tell) { tell_ = std::move(tell); }
+    /// True from the first failure on.
+    bool has_failed() const { return has_failed_.load(std::memory_order_relaxed); }
+
  protected:
+    /// For who implements a device: it has failed.
+    void note_failure(const std::string& what);
+
     /// True when the blocks exist.
     bool has(uint64_t first_block, size_t count) const {
         return first_block <= size_blocks() && count <= size_blocks() - first_block;
     }
+
+ private:
+    std::function<void(const std::string&)> tell_;
+    std::atomic<bool> has_failed_{false};
 };
 
 }  // namespace lockstep::server::disk

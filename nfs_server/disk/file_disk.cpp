@@ -130,7 +130,10 @@ Result<void, StorageError> transfer_all(uint64_t first_block, std::span<Byte* co
             transfer(pieces.data(), static_cast<int>(pieces_count), static_cast<off_t>(first_block * block_size_bytes));
         if (moved < 0 && errno == EINTR) continue;
         const size_t moved_blocks = moved < 0 ? 0 : static_cast<size_t>(moved) / block_size_bytes;
-        if (moved_blocks == 0) return fail(StorageError::io);
+        if (moved_blocks == 0) {
+            if (moved >= 0) errno = EIO;  // it ends where it should not
+            return fail(StorageError::io);
+        }
         blocks = blocks.subspan(moved_blocks);
         first_block += moved_blocks;
     }
@@ -159,12 +162,18 @@ FileDisk::~FileDisk() {
     ::close(file_);
 }
 
+tl::unexpected<StorageError> FileDisk::failing(const char* doing) {
+    note_failure(std::string(doing) + ": " + std::generic_category().message(errno));
+    return fail(StorageError::io);
+}
+
 Result<void, StorageError> FileDisk::read(uint64_t first_block, std::span<std::byte* const> blocks) {
     if (!has(first_block, blocks.size())) return fail(StorageError::out_of_range);
     about_to_wait();
-    LOCKSTEP_TRY(transfer_all(first_block, blocks, [this](const iovec* pieces, int count, off_t offset) {
+    const auto moved = transfer_all(first_block, blocks, [this](const iovec* pieces, int count, off_t offset) {
         return ::preadv(file_, pieces, count, offset);
-    }));
+    });
+    if (!moved) return failing("reading");
     lttng_ust_tracepoint(disk, read, first_block, static_cast<uint32_t>(blocks.size()));
     return {};
 }
@@ -172,9 +181,10 @@ Result<void, StorageError> FileDisk::read(uint64_t first_block, std::span<std::b
 Result<void, StorageError> FileDisk::write(uint64_t first_block, std::span<const std::byte* const> blocks) {
     if (!has(first_block, blocks.size())) return fail(StorageError::out_of_range);
     about_to_wait();
-    LOCKSTEP_TRY(transfer_all(first_block, blocks, [this](const iovec* pieces, int count, off_t offset) {
+    const auto moved = transfer_all(first_block, blocks, [this](const iovec* pieces, int count, off_t offset) {
         return ::pwritev(file_, pieces, count, offset);
-    }));
+    });
+    if (!moved) return failing("writing");
     lttng_ust_tracepoint(disk, written, first_block, static_cast<uint32_t>(blocks.size()));
     return {};
 }
@@ -194,9 +204,12 @@ Result<void, StorageError> FileDisk::barrier() {
     about_to_wait();
     std::unique_lock one_at_a_time(barrier_mutex_, std::defer_lock);
     if (!direct_) one_at_a_time.lock();
-    if (::fdatasync(file_) != 0) has_failed_ = true;
+    if (::fdatasync(file_) != 0) {
+        barrier_has_failed_ = true;
+        return failing("writing out");
+    }
     // The kernel tells of an error once, and of one that concerns several only one of them.
-    if (has_failed_) return fail(StorageError::io);
+    if (barrier_has_failed_) return fail(StorageError::io);
     lttng_ust_tracepoint(disk, barrier_ended, barrier_id);
     return {};
 }

@@ -37,13 +37,15 @@ class FileDisk final : public Disk {
 
  private:
     FileDisk(int file, uint64_t size_blocks, bool direct) : file_(file), size_blocks_(size_blocks), direct_(direct) {}
+    // Tells what the system said of it.
+    tl::unexpected<StorageError> failing(const char* doing);
 
     int file_;
     uint64_t size_blocks_;
     bool direct_;
     std::mutex barrier_mutex_;  // without O_DIRECT: one fdatasync at a time, or another one could be told of our error
     std::atomic<uint64_t> barriers_count_{0};
-    std::atomic<bool> has_failed_{false};  // a barrier
+    std::atomic<bool> barrier_has_failed_{false};
 };
 
 }  // namespace lockstep::server::disk
