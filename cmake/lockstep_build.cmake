@@ -39,6 +39,13 @@ if(LOCKSTEP_SANITIZE)
 endif()
 target_link_libraries(lockstep_flags INTERFACE Threads::Threads)
 
+# The presets for users (release, bench) compile the sources of a library together, eight at a time: what they include is read once
+# for all of them, which halves the time of the build. Names in unnamed namespaces are thus shared by a library's sources. The other
+# presets compile each by itself, so that each is seen to include what it uses; what that warns of is not asked again.
+if(CMAKE_UNITY_BUILD)
+    target_compile_options(lockstep_flags INTERFACE -Wno-shadow -Wno-subobject-linkage)
+endif()
+
 # lockstep_library(NAME [SHARED] SOURCES … [LIBS …]): a library with the project's flags.
 function(lockstep_library name)
     cmake_parse_arguments(ARG "SHARED" "" "SOURCES;LIBS" ${ARGN})

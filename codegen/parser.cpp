@@ -9,7 +9,7 @@ namespace lockstep::codegen {
 namespace {
 
 using namespace syntax;
-using Kind = LabelToken::Kind;
+using TokenKind = LabelToken::Kind;
 
 constexpr std::array<std::string_view, 6> action_names = {"reset", "erase", "insert", "clear", "lock", "unlock"};
 constexpr std::array<std::string_view, 25> reserved_words = {
@@ -31,7 +31,7 @@ class Parser : private ExpressionParser {
             try {
                 part.event = name("an event");
                 clauses(part);
-                if (!at_end() && token().kind != Kind::newline)
+                if (!at_end() && token().kind != TokenKind::newline)
                     unexpected("`;` or the end of the line", "clauses are separated by `;`");
             } catch (const Unreadable&) {
                 skip_line();
@@ -51,7 +51,7 @@ class Parser : private ExpressionParser {
             skip_newlines();
             while (!at_end()) {
                 label.invariants.push_back(expression());
-                if (!at_end() && token().kind != Kind::newline)
+                if (!at_end() && token().kind != TokenKind::newline)
                     unexpected("the end of the line", "one invariant a line: `clock < 30s`");
                 skip_newlines();
             }
@@ -65,7 +65,7 @@ class Parser : private ExpressionParser {
         while (!at_end()) {
             try {
                 note_line(note);
-                if (!at_end() && token().kind != Kind::newline) unexpected("the end of the line", {});
+                if (!at_end() && token().kind != TokenKind::newline) unexpected("the end of the line", {});
             } catch (const Unreadable&) {
                 skip_line();
             }
@@ -90,7 +90,7 @@ class Parser : private ExpressionParser {
     // The words of a state's first line become one name: "not running" is not_running.
     Name state_name() {
         Name whole = name("the state's name", "begin the label with a name of letters, digits and _");
-        while (token().kind == Kind::name || token().kind == Kind::number) {
+        while (token().kind == TokenKind::name || token().kind == TokenKind::number) {
             whole.text += "_" + token().text;
             whole.span.end = token().span.end;
             advance();
@@ -101,7 +101,7 @@ class Parser : private ExpressionParser {
     void clauses(EventPart& part) {
         while (true) {
             std::size_t ahead = 0;
-            while (token(ahead).kind == Kind::newline) ++ahead;
+            while (token(ahead).kind == TokenKind::newline) ++ahead;
             if (!token(ahead).is(";")) return;
             at_ += ahead + 1;
             skip_newlines();
@@ -109,14 +109,14 @@ class Parser : private ExpressionParser {
             try {
                 part.clauses.push_back(clause());
             } catch (const Unreadable&) {
-                while (!at_end() && !token().is(";") && token().kind != Kind::newline) advance();
+                while (!at_end() && !token().is(";") && token().kind != TokenKind::newline) advance();
             }
         }
     }
 
     void finish_part(EventPart& part, std::size_t first) {
         std::size_t last = at_;
-        while (last > first && tokens_[last - 1].kind == Kind::newline) --last;
+        while (last > first && tokens_[last - 1].kind == TokenKind::newline) --last;
         if (last == first) return;
         part.span = {tokens_[first].span.begin, tokens_[last - 1].span.end};
         part.text = on_one_line(tokens_[first].begin, tokens_[last - 1].finish);
@@ -162,7 +162,7 @@ class Parser : private ExpressionParser {
     void note_line(Note& note) {
         const std::size_t first = at_;
         if (token().is_name("per")) return per(note);
-        if (token().is_name("parameter") && token(1).kind == Kind::name) return parameter(note);
+        if (token().is_name("parameter") && token(1).kind == TokenKind::name) return parameter(note);
         Name subject =
             name("`per`, an event or a register",
                  "lines of a note: `per KEY`, `event = provider:tracepoint`, `register: type`, `parameter name = 5ms`");
@@ -223,15 +223,15 @@ class Parser : private ExpressionParser {
 
     bool next_line_begins_with(std::string_view word) const {
         std::size_t ahead = 0;
-        while (token(ahead).kind == Kind::newline) ++ahead;
+        while (token(ahead).kind == TokenKind::newline) ++ahead;
         return token(ahead).is_name(word) && !token(ahead + 1).is("=") && !token(ahead + 1).is(":");
     }
 
     // [","] [NEWLINE] name ":="
     bool assignment_follows() const {
         std::size_t ahead = token().is(",") ? 1 : 0;
-        while (token(ahead).kind == Kind::newline) ++ahead;
-        return token(ahead).kind == Kind::name && token(ahead + 1).is(":=");
+        while (token(ahead).kind == TokenKind::newline) ++ahead;
+        return token(ahead).kind == TokenKind::name && token(ahead + 1).is(":=");
     }
 
     void register_line(Note& note, Name subject) {
@@ -243,7 +243,7 @@ class Parser : private ExpressionParser {
             expect("]");
         }
         if (token().is_name("of")) advance();
-        if (token().kind == Kind::name) line.type.key = name("a type or a field");
+        if (token().kind == TokenKind::name) line.type.key = name("a type or a field");
         if (accept("->")) line.type.value = name("a type or a field");
         if (accept("=")) line.initial = unary();
         note.registers.push_back(std::move(line));
@@ -254,9 +254,9 @@ class Parser : private ExpressionParser {
     ExampleCall example_call() {
         ExampleCall call;
         if (accept("@")) {
-            if (token().kind != Kind::duration) unexpected("a time", "`@5ms event(…)`: since the example began");
+            if (token().kind != TokenKind::duration) unexpected("a time", "`@5ms event(…)`: since the example began");
             call.time = literal(Term::Kind::duration);
-            if (token().kind != Kind::name) return call;
+            if (token().kind != TokenKind::name) return call;
         }
         call.event = name("an event", "`accept: grant(owner=1,mode=EX) release(owner=1)`");
         if (!accept("(")) return call;

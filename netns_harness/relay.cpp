@@ -53,7 +53,7 @@ Fd packet_socket(const std::string& device) {
     return made;
 }
 
-struct Held {
+struct HeldFrame {
     nanoseconds release;
     std::uint64_t number;  // frames of one moment stay in order
     int to;                // socket
@@ -61,7 +61,7 @@ struct Held {
 };
 
 struct Later {
-    bool operator()(const Held& a, const Held& b) const {
+    bool operator()(const HeldFrame& a, const HeldFrame& b) const {
         return a.release != b.release ? a.release > b.release : a.number > b.number;
     }
 };
@@ -93,7 +93,7 @@ struct Relay::Moving {
     Fd wake;
     std::mutex mutex;  // all below
     std::deque<Link> links;
-    std::priority_queue<Held, std::vector<Held>, Later> held;
+    std::priority_queue<HeldFrame, std::vector<HeldFrame>, Later> held;
     std::uint64_t frames = 0;
     bool stopping = false;
     std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(longest_frame);
@@ -109,7 +109,7 @@ Relay::Moving::Link& Relay::Moving::find(const std::string& host) {
 // What can't be sent on (the device's queue is full) is lost, as on any link.
 void Relay::Moving::release_due(nanoseconds now) {
     while (!held.empty() && held.top().release <= now) {
-        const Held& first = held.top();
+        const HeldFrame& first = held.top();
         (void)!send(first.to, first.bytes.data(), first.bytes.size(), 0);
         held.pop();
     }

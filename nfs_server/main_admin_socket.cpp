@@ -22,7 +22,7 @@ namespace lockstep::server {
 namespace {
 
 constexpr size_t max_request_bytes = 4096;
-constexpr timeval patience{.tv_sec = 5, .tv_usec = 0};
+constexpr timeval request_patience{.tv_sec = 5, .tv_usec = 0};
 
 std::string failure(const std::string& path, const char* what) {
     return fmt::format("{} {}: {}", what, path, std::strerror(errno));
@@ -38,8 +38,8 @@ Result<sockaddr_un, std::string> address_of(const std::string& path) {
 
 rpc::FileDescriptor stream_socket() {
     rpc::FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &request_patience, sizeof request_patience);
+    setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &request_patience, sizeof request_patience);
     return socket;
 }
 
@@ -124,8 +124,8 @@ void AdminSocket::work() {
 }
 
 void AdminSocket::serve(int client) {
-    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &request_patience, sizeof request_patience);
+    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &request_patience, sizeof request_patience);
     const auto reply = answer(manager_, receive_line(client));
     // Names are what clients say, and not always text.
     send_all(client, reply.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");

@@ -8,7 +8,7 @@ namespace lockstep::reactors {
 namespace {
 
 // Enough for a core dump of a big process; what takes longer is killed and counted as a failure.
-constexpr std::chrono::seconds time_limit{60};
+constexpr std::chrono::seconds command_time_limit{60};
 
 std::string keys_of(const Report& report) {
     std::string text;
@@ -31,7 +31,7 @@ class ExecReactor final : public Reactor {
                       {"LOCKSTEP_EVENT", report.event},
                       {"LOCKSTEP_VPID", std::to_string(report.origin.vpid)},
                       {"LOCKSTEP_TIME_NS", std::to_string(report.origin.time_ns)}}},
-                    time_limit);
+                    command_time_limit);
     }
 
  private:

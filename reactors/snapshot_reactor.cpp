@@ -8,7 +8,7 @@
 namespace lockstep::reactors {
 namespace {
 
-constexpr std::chrono::seconds time_limit{30};
+constexpr std::chrono::seconds snapshot_time_limit{30};
 
 // Through the `lttng` command: calls of liblttng-ctl may hang, and a child can be killed.
 class SnapshotReactor final : public Reactor {
@@ -22,7 +22,7 @@ class SnapshotReactor final : public Reactor {
                      {name, session_},
                      "",
                      {}},
-                    time_limit);
+                    snapshot_time_limit);
     }
 
  private:

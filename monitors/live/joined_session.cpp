@@ -8,7 +8,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds reader_grace{500};
 constexpr char default_viewer_port[] = "5344";
 
 struct SessionUrl {
@@ -47,12 +46,12 @@ JoinedSession::JoinedSession(const JoinedSessionOptions& options, std::vector<Wa
     reader_->start();
     if (reader_->wait_for_begin(steady_clock::now() + 2 * options.limit)) return;
     const std::string error = reader_->error();
-    reader_->stop(reader_grace);
+    reader_->stop(LiveReader::grace);
     throw LttngError("live session: " + (error.empty() ? options.url + ": the relay does not answer in time" : error));
 }
 
 JoinedSession::~JoinedSession() {
-    reader_->stop(reader_grace);
+    reader_->stop(LiveReader::grace);
 }
 
 LiveResult JoinedSession::finish(milliseconds deadline) {
@@ -65,7 +64,7 @@ LiveResult JoinedSession::finish(milliseconds deadline) {
     } else if (!result_.complete) {
         result_.problems.push_back("not everything that was recorded arrived in time");
     }
-    if (!reader_->stop(reader_grace)) result_.problems.push_back("the relay hangs; its reader was left behind");
+    if (!reader_->stop(LiveReader::grace)) result_.problems.push_back("the relay hangs; its reader was left behind");
     for (const std::string& mismatch : reader_->mismatches()) result_.problems.push_back(mismatch);
     result_.events = reader_->events();
     result_.lost = reader_->lost();

@@ -56,8 +56,10 @@ class LiveReader : public std::enable_shared_from_this<LiveReader>, private Even
     // Waits until the session was read to its end, as happens some time after it was destroyed. False at the deadline
     // or after an error.
     bool wait_for_end(std::chrono::steady_clock::time_point deadline);
-    // Stops the thread. False when it did not end within `limit`; it is then left behind.
+    // Stops the thread. False when it did not end within `limit`; it is then left behind. When it is told, the thread
+    // is at most in one exchange with the relay: `grace` is enough.
     bool stop(std::chrono::milliseconds limit);
+    static constexpr std::chrono::milliseconds grace{500};
 
     State state() const;
     std::string error() const;  // why it failed

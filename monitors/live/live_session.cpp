@@ -17,8 +17,6 @@ using std::chrono::steady_clock;
 
 // Marks that found no room in a full buffer are lost like other events, so they are fired anew until they arrive.
 constexpr milliseconds mark_interval{20};
-// A reader that is told to stop is at most in one exchange with the relay.
-constexpr milliseconds reader_grace{500};
 // Rounds of marks before recording is stopped for good: one that finds no room is lost like other events.
 constexpr unsigned last_rounds = 3;
 
@@ -155,7 +153,7 @@ std::filesystem::path LiveSession::State::recorded() const {
 }
 
 void LiveSession::State::take_from_reader() {
-    if (!reader->stop(reader_grace)) result->problems.push_back("the relay hangs; its reader was left behind");
+    if (!reader->stop(LiveReader::grace)) result->problems.push_back("the relay hangs; its reader was left behind");
     for (const std::string& mismatch : reader->mismatches()) result->problems.push_back(mismatch);
     result->events = reader->events();
     count_losses();
@@ -208,13 +206,13 @@ LiveSession::LiveSession(const LiveSessionOptions& options, std::vector<WantedEv
     try {
         state_->start(events);
     } catch (...) {
-        if (state_->reader) state_->reader->stop(reader_grace);
+        if (state_->reader) state_->reader->stop(LiveReader::grace);
         throw;
     }
 }
 
 LiveSession::~LiveSession() {
-    if (state_->reader) state_->reader->stop(reader_grace);
+    if (state_->reader) state_->reader->stop(LiveReader::grace);
 }
 
 LiveResult LiveSession::finish(milliseconds deadline) {

@@ -29,7 +29,7 @@ class Socket {
     int fd_;
 };
 
-LttngError system_error(const std::string& step) {
+LttngError loopback_error(const std::string& step) {
     return LttngError("loopback: " + step + ": " + std::strerror(errno));
 }
 
@@ -77,22 +77,22 @@ void bring_loopback_up() {
     ifreq request{};
     std::strncpy(request.ifr_name, "lo", IFNAMSIZ - 1);
     request.ifr_flags = IFF_UP | IFF_RUNNING;
-    if (ioctl(any.get(), SIOCSIFFLAGS, &request) != 0) throw system_error("bringing lo up");
+    if (ioctl(any.get(), SIOCSIFFLAGS, &request) != 0) throw loopback_error("bringing lo up");
 }
 
 void acknowledge_at_once_on_loopback() {
     const Socket netlink(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
     const RouteRequest request;
-    if (send(netlink.get(), &request, request.header.nlmsg_len, 0) < 0) throw system_error("asking for a route");
+    if (send(netlink.get(), &request, request.header.nlmsg_len, 0) < 0) throw loopback_error("asking for a route");
     struct {
         nlmsghdr header;
         nlmsgerr error;
         char rest[256];
     } answer{};
-    if (recv(netlink.get(), &answer, sizeof answer, 0) < 0) throw system_error("the answer about a route");
+    if (recv(netlink.get(), &answer, sizeof answer, 0) < 0) throw loopback_error("the answer about a route");
     if (answer.header.nlmsg_type == NLMSG_ERROR && answer.error.error != 0) {
         errno = -answer.error.error;
-        throw system_error("changing the route to 127.0.0.1");
+        throw loopback_error("changing the route to 127.0.0.1");
     }
 }
 

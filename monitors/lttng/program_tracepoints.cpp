@@ -10,7 +10,7 @@
 namespace lockstep::monitors {
 namespace {
 
-struct Freed {
+struct Released {
     void operator()(lttng_handle* handle) const { lttng_destroy_handle(handle); }
     void operator()(void* list) const { std::free(list); }
 };
@@ -30,7 +30,7 @@ std::string type_name(lttng_event_field_type type) {
     }
 }
 
-int check(int count) {
+int counted(int count) {
     if (count < 0) throw LttngError(lttng_strerror(count));
     return count;
 }
@@ -39,19 +39,19 @@ int check(int count) {
 std::vector<ProgramTracepoint> ask() {
     lttng_domain domain{};
     domain.type = LTTNG_DOMAIN_UST;
-    const std::unique_ptr<lttng_handle, Freed> handle(lttng_create_handle("", &domain));
+    const std::unique_ptr<lttng_handle, Released> handle(lttng_create_handle("", &domain));
     if (handle == nullptr) throw LttngError("memory is short");
 
     lttng_event* events = nullptr;
-    const int event_count = check(lttng_list_tracepoints(handle.get(), &events));
-    const std::unique_ptr<lttng_event, Freed> owned_events(events);
+    const int event_count = counted(lttng_list_tracepoints(handle.get(), &events));
+    const std::unique_ptr<lttng_event, Released> owned_events(events);
     std::vector<ProgramTracepoint> all;
     for (int i = 0; i < event_count; ++i)
         all.push_back({static_cast<std::uint32_t>(events[i].pid), events[i].name, {}});
 
     lttng_event_field* fields = nullptr;
-    const int field_count = check(lttng_list_tracepoint_fields(handle.get(), &fields));
-    const std::unique_ptr<lttng_event_field, Freed> owned_fields(fields);
+    const int field_count = counted(lttng_list_tracepoint_fields(handle.get(), &fields));
+    const std::unique_ptr<lttng_event_field, Released> owned_fields(fields);
     for (int i = 0; i < field_count; ++i)
         for (ProgramTracepoint& tracepoint : all)
             if (static_cast<int>(tracepoint.vpid) == fields[i].event.pid && tracepoint.name == fields[i].event.name &&
@@ -67,16 +67,16 @@ namespace {
 std::vector<std::string> ask_session(const std::string& session) {
     lttng_domain domain{};
     domain.type = LTTNG_DOMAIN_UST;
-    const std::unique_ptr<lttng_handle, Freed> handle(lttng_create_handle(session.c_str(), &domain));
+    const std::unique_ptr<lttng_handle, Released> handle(lttng_create_handle(session.c_str(), &domain));
     if (handle == nullptr) throw LttngError("memory is short");
     lttng_channel* channels = nullptr;
-    const int channel_count = check(lttng_list_channels(handle.get(), &channels));
-    const std::unique_ptr<lttng_channel, Freed> owned_channels(channels);
+    const int channel_count = counted(lttng_list_channels(handle.get(), &channels));
+    const std::unique_ptr<lttng_channel, Released> owned_channels(channels);
     std::vector<std::string> names;
     for (int i = 0; i < channel_count; ++i) {
         lttng_event* events = nullptr;
-        const int event_count = check(lttng_list_events(handle.get(), channels[i].name, &events));
-        const std::unique_ptr<lttng_event, Freed> owned_events(events);
+        const int event_count = counted(lttng_list_events(handle.get(), channels[i].name, &events));
+        const std::unique_ptr<lttng_event, Released> owned_events(events);
         for (int k = 0; k < event_count; ++k)
             if (events[k].enabled != 0) names.emplace_back(events[k].name);
     }

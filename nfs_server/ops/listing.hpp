@@ -28,6 +28,9 @@ std::uint64_t cookie_verifier(const Inode& directory);
 /// Errors: bad_cookie.
 Outcome<void> check_cookie(const Inode& directory, std::uint64_t cookie, const char (&verifier)[8]);
 
+/// Bytes of a reply around its entries: attributes, verifier, end of list, eof.
+constexpr std::uint64_t listing_frame_bytes = 88 + 8 + 4 + 4;
+
 /// Bytes of a string in XDR.
 constexpr std::uint64_t xdr_string_bytes(std::size_t length) {
     return 4 + (length + 3) / 4 * 4;

@@ -11,8 +11,7 @@
 namespace lockstep::server::ops {
 namespace {
 
-constexpr std::uint64_t fixed_bytes = 88 + 8 + 4 + 4;  // attributes, verifier, end of list, eof
-constexpr std::uint64_t entry_bytes = 4 + 8 + 8;       // follows, fileid, cookie; and the name
+constexpr std::uint64_t entry_bytes = 4 + 8 + 8;  // follows, fileid, cookie; and the name
 
 wire::entry3* chain(Arena& arena, const Listing& listing) {
     wire::entry3* first = nullptr;
@@ -36,7 +35,7 @@ Outcome<void> readdir(Request& request, const wire::READDIR3args& args, wire::RE
     if (!may(request.caller(), **directory, right_read)) return fail(Error(Error::access_denied));
     LOCKSTEP_TRY(check_cookie(*directory, args.cookie, args.cookieverf));
     const std::uint64_t room = std::min(args.count, request.payload_limit(max_directory_reply_bytes));
-    std::uint64_t used = fixed_bytes;
+    std::uint64_t used = listing_frame_bytes;
     auto take = [&](std::size_t name_bytes) {
         used += entry_bytes + xdr_string_bytes(name_bytes);
         return used <= room;

@@ -11,9 +11,8 @@
 namespace lockstep::server::ops {
 namespace {
 
-constexpr std::uint64_t fixed_bytes = 88 + 8 + 4 + 4;  // attributes, verifier, end of list, eof
 constexpr std::uint64_t name_bytes_without_text = 8 + 8;
-constexpr std::uint64_t entry_bytes = 4 + name_bytes_without_text + 88 + 4 + 4 + fs::file_handle_bytes;
+constexpr std::uint64_t full_entry_bytes = 4 + name_bytes_without_text + 88 + 4 + 4 + fs::file_handle_bytes;
 
 // Locks every listed file in the order of their numbers, so that most of them can be waited for.
 Outcome<void> lock_listed(Operation& op, const Listing& listing) {
@@ -57,12 +56,12 @@ Outcome<void> readdirplus(Request& request, const wire::READDIRPLUS3args& args, 
     if (!may(request.caller(), **directory, right_read)) return fail(Error(Error::access_denied));
     LOCKSTEP_TRY(check_cookie(*directory, args.cookie, args.cookieverf));
     const std::uint64_t room = std::min(args.maxcount, request.payload_limit(max_directory_reply_bytes));
-    std::uint64_t used = fixed_bytes;
+    std::uint64_t used = listing_frame_bytes;
     std::uint64_t names_used = 0;
     auto take = [&](std::size_t name_bytes) {
         const bool first = names_used == 0;  // dircount is a wish: one entry is given in any case
         names_used += name_bytes_without_text + xdr_string_bytes(name_bytes);
-        used += entry_bytes + xdr_string_bytes(name_bytes);
+        used += full_entry_bytes + xdr_string_bytes(name_bytes);
         return used <= room && (first || names_used <= args.dircount);
     };
     LOCKSTEP_TRY(const Listing listing, list_directory(request, *directory, args.cookie, take));

@@ -14,11 +14,11 @@
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/base/clock.hpp"
+#include "nfs_server/rpc/units.hpp"
 
 namespace lockstep::server::rpc {
 namespace {
 
-constexpr int64_t ns_per_ms = 1'000'000;
 constexpr int64_t first_interval_ms = 200;
 constexpr int64_t longest_interval_ms = 5000;
 

@@ -1,0 +1,10 @@
+// Units of time. Layer: rpc.
+#pragma once
+
+#include <cstdint>
+
+namespace lockstep::server::rpc {
+
+inline constexpr std::int64_t ns_per_ms = 1'000'000;
+
+}  // namespace lockstep::server::rpc
