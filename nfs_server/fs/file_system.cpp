@@ -11,13 +11,16 @@
 namespace lockstep::server::fs {
 namespace {
 
-// The log's room for one WRITE: its data, and what else the transaction logs (inode, bitmap words, map blocks: at most
-// a tenth of the data and 64 KiB).
+// The log's room for one WRITE: its data, and what else the transaction logs (inode, bitmap words, map blocks): at most
+// a tenth of the data and 64 KiB. Where the log is small that is counted closely: one block more than the data fills,
+// and of each level of the map a block on the old way and one on the new.
 std::uint32_t write_limit(std::uint64_t max_transaction_bytes) {
-    constexpr std::uint64_t overhead = 64 * 1024;
+    constexpr std::uint64_t ample_overhead = 64 * 1024;
+    constexpr std::uint64_t least_overhead = (2 * max_map_height + 2) * block_bytes + 1024;
     constexpr std::uint64_t largest = 1 << 20;
-    const std::uint64_t room = max_transaction_bytes > 2 * overhead ? max_transaction_bytes - overhead : overhead;
-    const std::uint64_t bytes = std::min(largest, room - room / 10);
+    const std::uint64_t overhead = std::clamp(max_transaction_bytes / 2, least_overhead, ample_overhead);
+    const std::uint64_t room = max_transaction_bytes > overhead ? max_transaction_bytes - overhead : 0;
+    const std::uint64_t bytes = std::clamp(room - room / 10, block_bytes, largest);
     return static_cast<std::uint32_t>(bytes / block_bytes * block_bytes);
 }
 

@@ -85,7 +85,8 @@ class FileSystem {
     std::uint64_t id() const { return volume_.superblock.file_system_id; }
     Usage usage() const;
     const Clock& clock() const { return clock_; }
-    /// The most bytes of one WRITE or symbolic link that a transaction can hold for certain, and not above 1 MiB.
+    /// The most bytes of one WRITE or symbolic link that a transaction can hold for certain (of a log of 24 blocks
+    /// or more), and not above 1 MiB.
     std::uint32_t max_write_bytes() const { return max_write_bytes_; }
     Volume& volume() { return volume_; }
     const Superblock& superblock() const { return volume_.superblock; }
