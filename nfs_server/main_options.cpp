@@ -59,7 +59,7 @@ void declare(CLI::App& app, Options& options, std::vector<std::string>& exports,
         ->capture_default_str();
     app.add_option(
            "--busy-polls", options.busy_polls,
-           "How often a thread asks a client that sends one request after another for the next one before it "
+           "How often a thread asks its clients that send one request after another for the next one before it "
            "sleeps, each time about half a microsecond, after all others who want the processor. 0: it sleeps at "
            "once")
         ->check(CLI::Range(0u, Options::max_busy_polls))

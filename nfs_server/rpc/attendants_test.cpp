@@ -1,10 +1,12 @@
-// Threads that stay with one connection: when, and that nothing else is held up by it. Over real sockets; and the rules
-// that it follows, for themselves.
+// Threads that stay with a few connections: when, and that nothing else is held up by it. Over real sockets; and the
+// rules that it follows, for themselves.
 #include "nfs_server/rpc/attendants.hpp"
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
+#include <vector>
 
 #include "nfs_server/rpc/tcp_server.hpp"
 #include "nfs_server/rpc/test_client.hpp"
@@ -143,6 +145,88 @@ TEST_F(AttendantsTest, StopEndsTheStay) {
     EXPECT_EQ(server_.counts().attended_connections, 0u);
 }
 
+// Clients in threads of their own, each of which calls until it is told to end.
+class BriskClients {
+ public:
+    BriskClients(uint16_t port, size_t count) {
+        for (size_t i = 0; i < count; ++i)
+            threads_.emplace_back([this, port] {
+                Client client(port);
+                while (!ends_)
+                    if (!client.call(test::to(0))) ++failures_;
+            });
+    }
+    ~BriskClients() {
+        ends_ = true;
+        for (auto& thread : threads_) thread.join();
+        EXPECT_EQ(failures_, 0u);
+    }
+
+ private:
+    std::atomic<bool> ends_{false};
+    std::atomic<size_t> failures_{0};
+    std::vector<std::thread> threads_;
+};
+
+class FewAttendantsTest : public testing::Test {
+ protected:
+    FewAttendantsTest() : server_({.attending_threads = 1}, clock_) {
+        programs_.add(test::test_program(gate_));
+        port_ = server_.listen(*PeerAddress::parse("127.0.0.1", 0), programs_)->port();
+        server_.start(8);
+    }
+    ~FewAttendantsTest() override { gate_.open(); }
+
+    void await_attended(size_t connections) {
+        while (server_.counts().attended_connections != connections) std::this_thread::yield();
+    }
+
+    ManualClock clock_;
+    test::Gate gate_;
+    ProgramSet programs_;
+    TcpServer server_;
+    uint16_t port_ = 0;
+};
+
+TEST_F(FewAttendantsTest, AThreadStaysWithSeveralBriskClients) {
+    BriskClients clients(port_, 3);
+    await_attended(3);
+}
+
+TEST_F(FewAttendantsTest, MoreBriskClientsThanMayStayAreAllServed) {
+    BriskClients many(port_, 20);
+    Client other(port_);
+    for (int i = 0; i < 200; ++i) ASSERT_TRUE(other.call(test::to(0)).has_value());
+}
+
+// Its request holds up the thread that stays with all of them, and does not say so.
+TEST_F(FewAttendantsTest, ARequestThatWaitsHoldsUpNoneOfThoseBesideIt) {
+    BriskClients others(port_, 2);
+    await_attended(2);
+    Client waits(port_);
+    while (server_.counts().attended_connections != 3) ASSERT_TRUE(waits.call(test::to(0)).has_value());
+    ASSERT_TRUE(waits.send(test::record_of(test::call_message(1'000'001, test::to(test::wait_at_gate)))));
+    gate_.await(1);
+    BriskClients newcomers(port_, 2);
+    Client one(port_);
+    for (int i = 0; i < 200; ++i) ASSERT_TRUE(one.call(test::to(0)).has_value());
+    gate_.open();
+    EXPECT_EQ(waits.receive()->xid, 1'000'001u);
+}
+
+TEST_F(FewAttendantsTest, StopEndsTheStayWithAllOfThem) {
+    Client one(port_);
+    Client two(port_);
+    while (server_.counts().attended_connections != 2) {
+        ASSERT_TRUE(one.call(test::to(0)).has_value());
+        ASSERT_TRUE(two.call(test::to(0)).has_value());
+    }
+    server_.stop();
+    EXPECT_TRUE(one.is_closed_by_server());
+    EXPECT_TRUE(two.is_closed_by_server());
+    EXPECT_EQ(server_.counts().attended_connections, 0u);
+}
+
 constexpr uint64_t windows(uint64_t count) {
     return count * Briskness::window + 1;
 }
@@ -193,6 +277,17 @@ TEST(Patience, SleepsTwiceAsOftenEachTimeThatItAskedInVain) {
         for (int i = 0; i < skipped; ++i) EXPECT_EQ(patience.polls(), 0u);
     }
     EXPECT_EQ(patience.polls(), 50u);
+}
+
+TEST(Patience, GrantsEachOfItsClientsATurn) {
+    ManualClock clock;
+    Patience patience(50, clock);
+    patience.begin_yield();
+    clock.advance(90'000);
+    EXPECT_TRUE(patience.end_yield(2));
+    patience.begin_yield();
+    clock.advance(90'000);
+    EXPECT_FALSE(patience.end_yield(1));
 }
 
 TEST(Patience, LeavesTheProcessorToOthersWhoWantIt) {

@@ -2,7 +2,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -123,36 +122,15 @@ Connection::Read Connection::read_some(int flags, Calls& calls) {
     return Read::ended;
 }
 
-bool Connection::wait_for_requests(Patience& patience, Calls& calls) {
-    if (in_flight_ != 0 || output_.queued_bytes() != 0) return false;
-    if (read_turns_.fetch_add(1) != 0) return false;
-    Read found = Read::nothing;
-    if (may_read()) {
-        found = poll_for_input(patience, calls);
-        if (found == Read::nothing) found = read_some(0, calls);
-    }
+Connection::Look Connection::look_for_requests(bool waits, Calls& calls) {
+    if (in_flight_ != 0 || output_.queued_bytes() != 0) return Look::elsewhere;
+    if (read_turns_.fetch_add(1) != 0) return Look::elsewhere;
+    const Read found = may_read() ? read_some(waits ? 0 : MSG_DONTWAIT, calls) : Read::nothing;
     // A reading that emptied the socket and that nobody was told of meanwhile need not be repeated.
     uint32_t only_this = 1;
     const bool is_done = found == Read::emptied || found == Read::nothing;
     if (!is_done || !read_turns_.compare_exchange_strong(only_this, 0)) finish_read_turn(calls);
-    return found != Read::nothing || !calls.empty();
-}
-
-// Others who want this processor go first, each time.
-Connection::Read Connection::poll_for_input(Patience& patience, Calls& calls) {
-    const uint32_t polls = patience.polls();
-    for (uint32_t i = 0; i < polls; ++i) {
-        const Read found = read_some(MSG_DONTWAIT, calls);
-        if (found != Read::nothing) {
-            patience.was_answered();
-            return found;
-        }
-        patience.begin_yield();
-        sched_yield();
-        if (!patience.end_yield()) return read_some(MSG_DONTWAIT, calls);
-    }
-    if (polls != 0) patience.was_in_vain();
-    return Read::nothing;
+    return found != Read::nothing || !calls.empty() ? Look::requests : Look::nothing;
 }
 
 void Connection::received(size_t size_bytes, Calls& calls) {

@@ -20,7 +20,6 @@
 #include "nfs_server/rpc/dispatcher.hpp"
 #include "nfs_server/rpc/limits.hpp"
 #include "nfs_server/rpc/output_queue.hpp"
-#include "nfs_server/rpc/patience.hpp"
 #include "nfs_server/rpc/peer_address.hpp"
 #include "nfs_server/rpc/record_reader.hpp"
 #include "nfs_server/rpc/socket_watch.hpp"
@@ -51,10 +50,14 @@ class Connection {
     // The socket may hold input; hang_up: the client has ended its side, or the connection broke. Appends requests that
     // have come whole; run() takes each of them exactly once. Any thread.
     void readable(bool hang_up, Calls& calls);
-    // Waits at the socket for input, for a short while, and reads as readable() does. False: none came, or there is
-    // something else to wait for; the sockets' events tell of it once the watch is resumed. Of a thread that has
-    // suspended the watch.
-    bool wait_for_requests(Patience& patience, Calls& calls);
+    // What a look at the socket found.
+    enum class Look {
+        requests,   // or the end of the connection
+        nothing,    // so far
+        elsewhere,  // nothing: there is something else to wait for, of which the sockets' events tell
+    };
+    // Reads as readable() does; waits: for a moment, when there is no input. Of a thread that has suspended the watch.
+    Look look_for_requests(bool waits, Calls& calls);
     // The socket may take output. Appends as readable() does. Any thread.
     void writable(Calls& calls);
     // Runs a request and sends its reply. Appends as readable() does: its end may let the connection be read on. Any
@@ -96,7 +99,6 @@ class Connection {
     void finish_read_turn(Calls& calls);
     void read_until_empty(Calls& calls);
     Read read_some(int flags, Calls& calls);
-    Read poll_for_input(Patience& patience, Calls& calls);
     bool may_read();
     void ask_for_rest();
     void received(size_t size_bytes, Calls& calls);

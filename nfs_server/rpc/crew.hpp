@@ -40,6 +40,8 @@ class Crew final : public WaitObserver {
     const std::atomic<uint64_t>& work_found() const { return work_found_; }
     // each_look wants to be called from now on.
     void look_out_for_more();
+    // Threads without work. A moment's view.
+    uint32_t parked() const { return parked_.load(std::memory_order_relaxed); }
     // The calling thread has a place.
     static bool is_at_work();
 

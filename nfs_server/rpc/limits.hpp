@@ -27,9 +27,10 @@ struct Limits {
     int64_t partial_record_limit_ms = 30'000;
     // Queued replies of which the client takes nothing.
     int64_t stalled_output_limit_ms = 60'000;
-    // How often a thread asks the socket of a client that sends one request after another for the next one before it
-    // sleeps; each time takes about half a microsecond, and others who want the processor go first. 0: it sleeps at
-    // once.
+    // How many threads may stay with clients that send one request after another. 0: as many as there are processors.
+    uint32_t attending_threads = 0;
+    // How often such a thread asks its clients' sockets for the next request before it sleeps; each time takes about
+    // half a microsecond a socket, and others who want the processor go first. 0: it sleeps at once.
     uint32_t polls_of_brisk_client = 50;
     // How long a graceful stop waits for requests under way and their replies.
     int64_t stop_grace_ms = 5'000;

@@ -3,11 +3,11 @@
 
 #include <sys/epoll.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <mutex>
 #include <system_error>
+#include <utility>
 
 namespace lockstep::server::rpc {
 
@@ -22,17 +22,19 @@ class SocketWatch {
         if (!control(EPOLL_CTL_ADD, all_events)) throw std::system_error(errno, std::generic_category(), "epoll_ctl");
     }
 
-    // From now on nobody is told, but of a broken connection: a thread looks at the socket itself.
-    void suspend() {
+    // From now on nobody is told, but of a broken connection: a thread looks at the socket itself. False: one does so
+    // already.
+    bool suspend() {
         const std::lock_guard hold(mutex_);
-        if (control(EPOLL_CTL_MOD, 0)) is_suspended_ = true;
+        if (is_suspended_ || !control(EPOLL_CTL_MOD, 0)) return false;
+        is_suspended_ = true;
+        return true;
     }
     // The threads are told again, of what has come meanwhile, too. Without effect while nothing is suspended.
     void resume() {
         const std::lock_guard hold(mutex_);
-        if (is_suspended_.exchange(false)) control(EPOLL_CTL_MOD, all_events);
+        if (std::exchange(is_suspended_, false)) control(EPOLL_CTL_MOD, all_events);
     }
-    bool is_suspended() const { return is_suspended_.load(std::memory_order_relaxed); }
 
  private:
     static constexpr uint32_t all_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
@@ -48,7 +50,7 @@ class SocketWatch {
     const int socket_;
     const uint64_t token_;
     std::mutex mutex_;  // over what the set is told, and the word for it
-    std::atomic<bool> is_suspended_{false};
+    bool is_suspended_ = false;
 };
 
 }  // namespace lockstep::server::rpc

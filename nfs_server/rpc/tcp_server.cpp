@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 #include <sys/timerfd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -35,6 +37,20 @@ constexpr uint64_t stop_token = timer_token + 2;
 constexpr long time_limits_period_ms = 500;
 // Of queued requests, how many a thread takes before it looks at the sockets again.
 constexpr uint32_t queue_burst = 8;
+
+// Of brisk clients, how many a thread can serve in turn before the last of them waits for long.
+constexpr uint32_t connections_of_attendant = 8;
+// After which a client that was brisk is looked at no more.
+constexpr int64_t longest_pause_ns = 2'000'000;
+
+// Of any of the sockets, for as long at most.
+void wait_for_input(const Attendants::Connections& connections) {
+    std::array<pollfd, connections_of_attendant> sockets{};
+    size_t count = 0;
+    for (const auto& connection : connections) sockets[count++] = {connection->socket(), POLLIN, 0};
+    const timespec limit{.tv_sec = 0, .tv_nsec = longest_pause_ns};
+    ppoll(sockets.data(), count, &limit, nullptr);
+}
 
 // A thread that runs a call of a lane, which it is in. When it is about to wait, the lane's next call may run: what it
 // waits for is not what the lane is for.
@@ -96,7 +112,7 @@ TcpServer::TcpServer(const Limits& limits, const Clock& clock)
       timer_(opened(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "timerfd_create")),
       stop_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       reserve_(open_reserve()),
-      attendants_(processors()),
+      attendants_(limits.attending_threads == 0 ? processors() : limits.attending_threads, connections_of_attendant),
       // One more at work than there are processors: it is ready when one of them is held up for a moment.
       crew_(processors() + 1, queue_.idle_threads(), [this] { return attendants_.look(); }) {
     const timespec period{.tv_sec = 0, .tv_nsec = time_limits_period_ms * 1'000'000};
@@ -197,32 +213,80 @@ void TcpServer::handle_connection(uint64_t id, uint32_t events) {
     const bool hang_up = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     if (hang_up || (events & EPOLLIN)) connection->readable(hang_up, calls);
     serve_first(connection, calls);
-    if (connection->briskness().is_brisk() && crew_.is_at_work() && is_at_leisure(*connection)) attend(connection);
+    if (connection->is_closed() || !connection->briskness().is_brisk()) return;
+    if (crew_.is_at_work() && is_at_leisure(*connection)) attend(connection);
 }
 
 // A thread can stay with the connection: its client and the others like it are no more than there are processors, no
 // request waits for a thread, and somebody looks at the sockets.
 bool TcpServer::is_at_leisure(const Connection& connection) const {
     return connection.briskness().clients_of_crew() + attendants_.count() <= attendants_.most() && queue_.is_empty() &&
-           queue_.idle_threads() > 0 && !stopping_;
+           (crew_.parked() > 0 || queue_.idle_threads() > 0) && !stopping_;
 }
 
-// Serves one connection until its client is brisk no more, or a thread is needed elsewhere.
+// Serves connections until their clients are brisk no more, or a thread is needed elsewhere.
 void TcpServer::attend(const std::shared_ptr<Connection>& connection) {
     Attendants::Stay stay(attendants_, connection);
     if (!stay.has_begun()) return;
     crew_.look_out_for_more();
     crew_.about_to_wait();
     Patience patience(limits_.polls_of_brisk_client, clock_);
-    Connection::Calls calls;
-    while (stay.goes_on() && connection->briskness().is_brisk() && is_at_leisure(*connection) &&
-           connection->wait_for_requests(patience, calls)) {
-        stay.begin_turn();
-        serve_first(connection, calls);
-        stay.end_turn();
+    while (!stopping_ && !stay.connections().empty())
+        if (!ask_patiently(stay, patience) && !sleep(stay)) return;
+}
+
+// Others who want this processor go first, each time.
+bool TcpServer::ask_patiently(Attendants::Stay& stay, Patience& patience) {
+    const uint32_t polls = patience.polls();
+    // Where there are several, the first of them have more to ask once all have had their turn.
+    if (polls != 0 && stay.connections().size() == 1 && attend_to_all(stay, 0, false)) {
+        patience.was_answered();
+        return true;
     }
-    connection->end_stay();
-    forget_if_closed(connection);
+    for (uint32_t i = 0; i < polls; ++i) {
+        patience.begin_yield();
+        sched_yield();
+        const bool is_quiet = patience.end_yield(stay.connections().size());
+        if (attend_to_all(stay, patience.yield_ended_ns(), false)) {
+            if (is_quiet) patience.was_answered();
+            return true;
+        }
+        if (!is_quiet) return false;
+    }
+    if (polls != 0) patience.was_in_vain();
+    return false;
+}
+
+// For a moment, until a request comes.
+bool TcpServer::sleep(Attendants::Stay& stay) {
+    if (!stay.begin_sleep()) return true;
+    const auto& connections = stay.connections();
+    const bool is_alone = connections.size() == 1;
+    if (!is_alone) wait_for_input(connections);
+    const bool found = attend_to_all(stay, 0, is_alone);
+    stay.end_sleep();
+    return found;
+}
+
+// Runs the requests that have come. False: none has.
+bool TcpServer::attend_to_all(Attendants::Stay& stay, int64_t now_ns, bool waits) {
+    bool found = false;
+    Connection::Calls calls;
+    for (const auto& connection : stay.connections()) {
+        const auto look = connection->look_for_requests(waits, calls);
+        if (look == Connection::Look::requests) {
+            found = true;
+            stay.begin_turn();
+            serve_first(connection, calls);
+            stay.end_turn();
+            if (connection->is_closed() || !connection->briskness().is_brisk() || !is_at_leisure(*connection))
+                stay.give_back(connection);
+        } else if (look == Connection::Look::elsewhere || connection->idle_ns(now_ns) > longest_pause_ns) {
+            stay.give_back(connection);
+        }
+        if (stay.has_changed()) break;
+    }
+    return found;
 }
 
 void TcpServer::serve_first(const std::shared_ptr<Connection>& connection, Connection::Calls& calls) {

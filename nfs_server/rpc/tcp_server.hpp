@@ -3,7 +3,8 @@
 // All threads are alike, and few of them at work (crew.hpp). Each of these waits for the next event of any socket,
 // reads what has come, runs the first request itself and leaves the others to whoever is free. So a request costs no
 // hand-over between threads, and one that waits for the disk or a lock gives its place to another thread. Who is sent
-// one request after another by a brisk client stays with it for as long as nobody else needs a thread (attendants.hpp).
+// one request after another by brisk clients stays with these for as long as nobody else needs a thread
+// (attendants.hpp).
 #pragma once
 
 #include <atomic>
@@ -25,6 +26,7 @@
 #include "nfs_server/rpc/file_descriptor.hpp"
 #include "nfs_server/rpc/limits.hpp"
 #include "nfs_server/rpc/memory_budget.hpp"
+#include "nfs_server/rpc/patience.hpp"
 #include "nfs_server/rpc/peer_address.hpp"
 #include "nfs_server/rpc/program.hpp"
 
@@ -82,6 +84,9 @@ class TcpServer {
     void admit(Listener& listener, int socket, const PeerAddress& peer);
     bool make_way();
     void attend(const std::shared_ptr<Connection>& connection);
+    bool attend_to_all(Attendants::Stay& stay, int64_t now_ns, bool waits);
+    bool ask_patiently(Attendants::Stay& stay, Patience& patience);
+    bool sleep(Attendants::Stay& stay);
     bool is_at_leisure(const Connection& connection) const;
     void serve_first(const std::shared_ptr<Connection>& connection, Connection::Calls& calls);
     void run(CallQueue::Task&& task);
