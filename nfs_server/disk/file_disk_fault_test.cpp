@@ -136,9 +136,8 @@ ssize_t moved(const Answer& answer, std::atomic<uint64_t>& calls, const iovec* p
         return -1;
     }
     if (wanted == 0) return call(pieces, count);
-    // A direct transfer must end on a block: what is left over is moved, too, and not said.
-    const size_t whole = (static_cast<size_t>(wanted) + block_size_bytes - 1) / block_size_bytes * block_size_bytes;
-    const auto part = cut(pieces, count, whole);
+    // A direct transfer must end on a block: the rest, which it claims to have moved, is not.
+    const auto part = cut(pieces, count, static_cast<size_t>(wanted) / block_size_bytes * block_size_bytes);
     return call(part.data(), static_cast<int>(part.size())) < 0 ? -1 : wanted;
 }
 

@@ -168,6 +168,49 @@ TEST_F(FileData, AFullDiskRefusesAndRemovalMakesRoomAgain) {
     EXPECT_TRUE(fs_->run(0, write_chunk).result);
 }
 
+TEST_F(FileData, AnOperationThatFailsFreesNothing) {
+    const auto file = make();
+    const std::string old(20 * block_bytes, 'o');
+    write(file, 0, old);
+    const auto free_before = fs_->usage().free_bytes;
+    const auto cut_and_fail = [&](Operation& op) -> Outcome<void> {
+        LOCKSTEP_TRY(Inode * inode, op.lock_inode(file, LockMode::exclusive));
+        LOCKSTEP_TRY(set_size(op, *inode, 0));
+        return fail(Error(Error::io));
+    };
+    EXPECT_EQ(fs_.error_of(cut_and_fail), Error::io);
+    EXPECT_EQ(fs_->usage().free_bytes, free_before);
+    const auto other = make();
+    write(other, 0, std::string(40 * block_bytes, 'n'));
+    EXPECT_EQ(read(file, 0, old.size()), old);
+}
+
+// The newest removal of each block counts: here of the second of two, in the next word of the bitmap.
+TEST_F(FileData, NewBlocksGoStraightHomeOnlyWhenTheRemovalOfAllOfThemIsSettled) {
+    for (const std::uint64_t placed : {0, 2}) {
+        const auto file = make();
+        const auto placed_before = fs_.stack().journal().counters().blocks_placed;
+        if (placed != 0) {
+            ASSERT_TRUE(fs_.stack().journal().settle());
+        }
+        fs_.must([&, freed = fs_->last_sequence().value](Operation& op) -> Outcome<void> {
+            BitAllocator& bits = fs_->volume().free_blocks;
+            const std::uint64_t data_start = fs_->superblock().data_start;
+            LOCKSTEP_TRY(Inode * inode, op.lock_inode(file, LockMode::exclusive));
+            LOCKSTEP_TRY(std::uint64_t last, op.allocate_block(*inode));
+            const std::uint64_t next_word = ((last - data_start) / bits_per_word + 1) * bits_per_word;
+            bits.give_back(*bits.take(next_word + 5), freed);
+            while (last - data_start < next_word) {
+                LOCKSTEP_TRY(last, op.allocate_block(*inode));
+            }
+            std::vector<BlockBuffer> contents(2, BlockBuffer::zeroed());
+            return op.write_new_blocks(*inode, last - 1, contents);
+        });
+        ASSERT_TRUE(fs_->wait_durable(fs_->last_sequence(), 0));
+        EXPECT_EQ(fs_.stack().journal().counters().blocks_placed - placed_before, placed);
+    }
+}
+
 // Compares with a plain string, over every kind of boundary: inode, block, map block.
 TEST_F(FileData, BehavesLikeAStringUnderRandomWritesAndCuts) {
     const unsigned seed = 7;
@@ -229,6 +272,14 @@ TEST_F(Reaping, AFileThatGrowsAgainWaitsForItsOldTailToBeFreed) {
     EXPECT_EQ(read(file, 5 * block_bytes, 10), std::string(10, '\0'));
     EXPECT_EQ(read(file, (large_blocks - 1) * block_bytes, 10), std::string(10, '\0'));
     EXPECT_LE(record(file).blocks, 2u);
+}
+
+TEST_F(Reaping, AWriteBehindTheEndFindsNothingOfTheOldTail) {
+    const auto file = make_large();
+    resize(file, 10);
+    write(file, (large_blocks - 1) * block_bytes + 7, "new");
+    EXPECT_EQ(read(file, (large_blocks - 1) * block_bytes, block_bytes), std::string(7, '\0') + "new");
+    EXPECT_EQ(read(file, (large_blocks - 2) * block_bytes, 10), std::string(10, '\0'));
 }
 
 TEST_F(Reaping, TheWorkGoesOnAfterACrash) {

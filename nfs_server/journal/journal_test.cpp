@@ -172,6 +172,8 @@ TEST(Journal, ACheckpointKeepsTheRecordOfAChangeThatIsNotInTheCacheYet) {
         disk.reads.open();
         reader.join();
         writer.join();
+        EXPECT_EQ(0x6e6e6e6e6e6e6e6eu, get(*journal, 5))
+            << "the old content, read meanwhile, does not come over the new";
     }
 }
 
@@ -312,6 +314,22 @@ TEST(BlockCache, ReadersOfOneMissingBlockShareOneReading) {
         });
     for (auto& thread : threads) thread.join();
     EXPECT_EQ(journal->size_blocks(), journal->cache().cached_blocks());
+}
+
+TEST(BlockCache, OldContentThatIsReadMeanwhileDoesNotComeOverTheNew) {
+    ImageDisk image = formatted(64, 16);
+    GateDisk disk(image);
+    auto journal = opened(disk);
+    disk.reads.close();
+    std::thread reader([&] { EXPECT_TRUE(journal->cache().snapshot(5)); });
+    disk.reads.wait_for(1);
+    std::thread writer([&] { EXPECT_TRUE(put_blocks(*journal, 5, 1, 'n')); });
+    while (journal->last_sequence().value < 1) std::this_thread::yield();
+    for (int i = 0; i < 100; ++i) std::this_thread::yield();
+    disk.reads.open();
+    reader.join();
+    writer.join();
+    EXPECT_EQ(0x6e6e6e6e6e6e6e6eu, get(*journal, 5));
 }
 
 // The facts that the tracepoints state, in the order in which they became true.
