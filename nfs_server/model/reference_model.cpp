@@ -77,7 +77,7 @@ ReferenceModel::Reply ReferenceModel::create_exclusive(Node directory, const std
     const nfsstat3 judged = judge_new_name(directory, name);
     if (judged == NFS3ERR_EXIST && !is_special(name)) {
         const Node file = at(directory).names.at(name);
-        const bool same = at(file).type == NF3REG && verifier != 0 && at(file).verifier == verifier;
+        const bool same = at(file).type == NF3REG && at(file).verifier == verifier;
         return same ? Reply{NFS3_OK, file} : Reply{NFS3ERR_EXIST};
     }
     if (judged != NFS3_OK) return {judged};

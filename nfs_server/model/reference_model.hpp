@@ -68,7 +68,7 @@ class ReferenceModel {
         std::string data{};  // of a file, or a link's text
         std::map<std::string, Node> names{};
         Node parent = root;
-        std::uint64_t verifier = 0;
+        std::optional<std::uint64_t> verifier{};  // of the exclusive create that made it
     };
 
     Object& at(Node node) { return nodes_[static_cast<std::size_t>(node)]; }

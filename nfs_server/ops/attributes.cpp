@@ -71,6 +71,13 @@ wire::fattr3 attributes_of(Operation& op, std::uint64_t number, const fs::InodeR
     return attributes;
 }
 
+void take_set_id_bits(Inode& inode) {
+    std::uint16_t mode = inode->mode;
+    mode &= static_cast<std::uint16_t>(~set_user_id);
+    if ((mode & 010) != 0) mode &= static_cast<std::uint16_t>(~set_group_id);
+    if (mode != inode->mode) inode.change().mode = mode;
+}
+
 // --- Setting, one attribute each -------------------------------------------------------------------------------------
 
 Outcome<void> set_mode(Inode& inode, std::uint32_t mode, const Credentials& caller) {
@@ -83,14 +90,16 @@ Outcome<void> set_mode(Inode& inode, std::uint32_t mode, const Credentials& call
 }
 
 // chown is restricted (PATHCONF says so): only the superuser gives a file away; its owner may choose among own groups.
+// Whoever does it: what was to run with one owner's rights does not run with another's. A Linux client leaves that to
+// the server.
 Outcome<void> set_owner(Inode& inode, const wire::sattr3& wanted, const Credentials& caller) {
     const std::uint32_t uid = wanted.uid.set_it ? wanted.uid.set_uid3_u.uid : inode->uid;
     const std::uint32_t gid = wanted.gid.set_it ? wanted.gid.set_gid3_u.gid : inode->gid;
     if (!is_superuser(caller)) {
         if (!is_owner(caller, *inode) || uid != inode->uid) return fail(Error(Error::not_owner));
         if (gid != inode->gid && !is_member(caller, gid)) return fail(Error(Error::not_owner));
-        drop_set_id_bits(inode, caller);
     }
+    if (!inode.is_directory()) take_set_id_bits(inode);
     inode.change().uid = uid;
     inode.change().gid = gid;
     return {};
@@ -190,12 +199,8 @@ Outcome<void> set_initial_attributes(Operation& op, Inode& inode, const Inode& d
     return {};
 }
 
-void drop_set_id_bits(Inode& inode, const Credentials& caller) {
-    if (is_superuser(caller) || inode.is_directory()) return;
-    std::uint16_t mode = inode->mode;
-    mode &= static_cast<std::uint16_t>(~set_user_id);
-    if ((mode & 010) != 0) mode &= static_cast<std::uint16_t>(~set_group_id);
-    if (mode != inode->mode) inode.change().mode = mode;
+void drop_set_id_bits(fs::Inode& inode, const Credentials& caller) {
+    if (!is_superuser(caller) && !inode.is_directory()) take_set_id_bits(inode);
 }
 
 }  // namespace lockstep::server::ops

@@ -14,10 +14,14 @@ Outcome<void> reuse_unchecked(Request& request, Inode& file, const wire::sattr3&
     return set_attributes(request.op, file, size_only, request.caller());
 }
 
+// As an inode keeps it: zero there says that no EXCLUSIVE create made the file, but a client may send it.
+std::uint64_t as_kept(const wire::createverf3& verifier) {
+    return get_verifier(verifier) == 0 ? UINT64_MAX : get_verifier(verifier);
+}
+
 // EXCLUSIVE again with the same verifier is the retransmission of a call that has succeeded.
 Outcome<void> reuse_exclusive(const Inode& file, const wire::createverf3& verifier) {
-    if (!file.is_regular() || file->create_verifier != get_verifier(verifier) || file->create_verifier == 0)
-        return fail(Error(Error::exists));
+    if (!file.is_regular() || file->create_verifier != as_kept(verifier)) return fail(Error(Error::exists));
     return {};
 }
 
@@ -36,7 +40,7 @@ Outcome<Inode*> make(Request& request, Inode& directory, std::string_view name, 
     const bool exclusive = how.mode == wire::EXCLUSIVE;
     const wire::sattr3 attributes = exclusive ? wire::sattr3{} : how.createhow3_u.obj_attributes;
     LOCKSTEP_TRY(Inode * file, make_entry(request, directory, name, fs::FileType::regular, attributes));
-    if (exclusive) file->change().create_verifier = get_verifier(how.createhow3_u.verf);
+    if (exclusive) file->change().create_verifier = as_kept(how.createhow3_u.verf);
     return file;
 }
 

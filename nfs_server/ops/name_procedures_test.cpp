@@ -47,6 +47,9 @@ TEST_F(Procedures, CreateExclusiveMayBeRepeatedWithItsVerifierAndNoOther) {
     EXPECT_EQ(client_.create_exclusive(root_, "file", 78).status, NFS3ERR_EXIST);
     client_.must_create(root_, "plain");
     EXPECT_EQ(client_.create_exclusive(root_, "plain", 0).status, NFS3ERR_EXIST);
+    EXPECT_EQ(client_.create_exclusive(root_, "zero", 0).status, NFS3_OK) << "a verifier like others";
+    EXPECT_EQ(client_.create_exclusive(root_, "zero", 0).status, NFS3_OK);
+    EXPECT_EQ(client_.create_exclusive(root_, "zero", 1).status, NFS3ERR_EXIST);
 }
 
 TEST_F(Procedures, CreateTakesOwnerFromTheCallerAndGroupFromASetgidDirectory) {

@@ -172,6 +172,29 @@ TEST_F(PermissionOf, SetIdBitsGoWithAForeignWriteOrAChangeOfGroup) {
     client_.setattr(file_, test::with_mode(06777));
     EXPECT_EQ(client_.setattr(file_, test::with_group(50)).status, NFS3_OK);
     EXPECT_EQ(client_.attributes(file_).mode, 0777u);
+    // Also when the superuser gives it away; its writes keep them, and so do directories.
+    client_.setattr(file_, test::with_mode(06777));
+    client_.become({0, 0});
+    EXPECT_EQ(client_.write(file_, 0, "x").status, NFS3_OK);
+    EXPECT_EQ(client_.attributes(file_).mode, 06777u);
+    EXPECT_EQ(client_.setattr(file_, test::with_owner(30)).status, NFS3_OK);
+    EXPECT_EQ(client_.attributes(file_).mode, 0777u);
+    client_.setattr(directory_, test::with_mode(06777));
+    EXPECT_EQ(client_.setattr(directory_, test::with_owner(30)).status, NFS3_OK);
+    EXPECT_EQ(client_.attributes(directory_).mode, 06777u);
+}
+
+// Its `..` changes, which is in it.
+TEST_F(PermissionOf, ADirectoryIsMovedToAnotherByWhoMayWriteIt) {
+    set_directory(0777);
+    client_.become(owner_);
+    client_.must_mkdir(directory_, "owned", 0755);
+    client_.become(stranger_);
+    EXPECT_EQ(client_.rename(directory_, "owned", root_, "moved").status, NFS3ERR_ACCES);
+    EXPECT_EQ(client_.rename(directory_, "owned", directory_, "renamed").status, NFS3_OK) << "within its parent";
+    EXPECT_EQ(client_.rename(directory_, "file", root_, "moved").status, NFS3_OK) << "a file knows no parent";
+    client_.become(owner_);
+    EXPECT_EQ(client_.rename(directory_, "renamed", root_, "moved too").status, NFS3_OK);
 }
 
 TEST_F(PermissionOf, AStickyDirectoryKeepsTheNamesOfOthers) {

@@ -152,9 +152,9 @@ TEST_F(Procedures, SetattrSetsWhatItIsToldAndTheChangeTime) {
     const Handle file = client_.must_create(root_, "file");
     server_.fs.clock().advance(5'000'000'000);
     const nfstime3 time{123, 456};
-    EXPECT_EQ(client_.setattr(file, test::with_mode(04751)).status, NFS3_OK);
     EXPECT_EQ(client_.setattr(file, test::with_owner(7)).status, NFS3_OK);
     EXPECT_EQ(client_.setattr(file, test::with_group(8)).status, NFS3_OK);
+    EXPECT_EQ(client_.setattr(file, test::with_mode(04751)).status, NFS3_OK);
     EXPECT_EQ(client_.setattr(file, test::with_times(SET_TO_CLIENT_TIME, time)).status, NFS3_OK);
     const auto now = client_.attributes(file);
     EXPECT_EQ(now.mode, 04751u);

@@ -47,6 +47,10 @@ Outcome<void> check_not_below(Operation& op, const Inode& source, const Inode& d
 
 Outcome<void> check_allowed(const Credentials& caller, const Parts& parts) {
     if (!sticky_allows(caller, *parts.from_directory, **parts.source)) return fail(Error(Error::access_denied));
+    // A directory that gets another parent is changed: its `..`.
+    const bool is_moved = parts.from_directory.number() != parts.to_directory.number();
+    if (is_moved && parts.source->is_directory() && !may(caller, **parts.source, right_write))
+        return fail(Error(Error::access_denied));
     if (!parts.target) return {};
     if (!sticky_allows(caller, *parts.to_directory, **parts.target)) return fail(Error(Error::access_denied));
     // Both directories or both not, and a directory that is replaced must be empty.
