@@ -142,5 +142,38 @@ TEST(JournalSettling, WhatIsOnlyCommittedIsNotSettled) {
     EXPECT_EQ(11u, get(*journal, 1));
 }
 
+// A crash may still bring the older superblock back, and with it a recovery that compares what was placed before.
+TEST(JournalSettling, NothingIsPlacedByWhatASuperblockSaysBeforeItIsDurable) {
+    ImageDisk image = formatted(64, 16);
+    DecidedDisk disk(image);
+    auto journal = opened(disk);
+    ASSERT_TRUE(put(*journal, 1, 11));
+    ASSERT_TRUE(journal->wait_durable({1}, 1));
+    disk.hold_barriers();
+    std::thread installer([&] { EXPECT_TRUE(journal->settle()); });
+    disk.wait_for(1);  // the superblock has been written
+    EXPECT_FALSE(journal->may_place(1));
+    disk.end(1, true);
+    installer.join();
+    EXPECT_TRUE(journal->may_place(1));
+}
+
+// Nor is the room that it gives up used again: the older one would replay what lay there.
+TEST(JournalSettling, RoomOfTheLogIsUsedAgainOnlyWhenTheNewTailIsDurable) {
+    ImageDisk image = formatted(64, 8);
+    DecidedDisk disk(image);
+    auto journal = opened(disk);
+    uint64_t commits = 0;
+    while (put_blocks(*journal, commits, 1, 'f')) ASSERT_TRUE(journal->wait_durable({++commits}, 1));
+    disk.hold_barriers();
+    std::thread installer([&] { EXPECT_TRUE(journal->checkpoint()); });
+    disk.end(1, true);
+    disk.wait_for(2);  // the blocks are at home, and the superblock has been written
+    EXPECT_FALSE(put(*journal, 0, 1)) << "the log is still full";
+    disk.end(2, true);
+    installer.join();
+    EXPECT_TRUE(put(*journal, 0, 1));
+}
+
 }  // namespace
 }  // namespace lockstep::server::journal
