@@ -110,6 +110,26 @@ TEST(JournalPlace, AGroupThatWasDroppedNeverComesBack) {
     EXPECT_EQ(0u, get(*journal, 1));
 }
 
+// Else what is placed next, before the first group of this life, could be on the disk while the old head is, too.
+TEST(JournalPlace, AGroupThatWasDroppedIsErasedDurablyBeforeAnythingIsServed) {
+    ImageDisk image = formatted(128, log_blocks);
+    {
+        auto journal = opened(image);
+        ASSERT_TRUE(place(*journal, 20, 3, 'p'));
+        ASSERT_TRUE(make_durable(*journal));
+    }
+    flip_bit(image, data_start + 22, 4000);
+    RecordingDisk disk(image);
+    ASSERT_TRUE(opened(disk));
+    bool is_erased = false, is_durable = false;
+    for (const DiskEvent& event : disk.events()) {
+        if (event.kind == DiskEvent::Kind::write && event.block == superblock_slots) is_erased = true;
+        if (event.kind == DiskEvent::Kind::barrier_began && is_erased) is_durable = true;
+    }
+    EXPECT_TRUE(is_erased);
+    EXPECT_TRUE(is_durable);
+}
+
 TEST(JournalPlace, WhatIsSettledIsNotComparedAnyMore) {
     ImageDisk image = formatted(128, log_blocks);
     {
