@@ -4,6 +4,7 @@
 // again, too.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 
 #include "nfs_server/base/faults.hpp"
@@ -29,6 +30,24 @@ struct Promise {
     std::vector<ModelState> states;
     uint64_t promised = 0;
 };
+
+// New content for free neighbours.
+struct Placement {
+    uint64_t first = 0;
+    std::vector<BlockBuffer> contents;
+};
+
+// Makes it part of the changes. False: it may not go straight home.
+bool place(Journal& journal, ChangeSet& changes, const Placement& placement, uint64_t newest_freed) {
+    std::vector<PinnedBlock> pins;
+    if (!journal.may_place(newest_freed)) return false;
+    const auto pinned = journal.cache().pin_for_home(placement.first, placement.contents.size(), pins);
+    EXPECT_TRUE(pinned);
+    if (!pinned || !*pinned) return false;
+    std::vector<BlockBuffer> contents = placement.contents;
+    changes.place(std::move(pins), contents, newest_freed);
+    return true;
+}
 
 // A random workload on a journal, and what it was promised when.
 class Workload {
@@ -61,6 +80,12 @@ class Workload {
     uint64_t placed_blocks() const { return placed_blocks_; }
 
     const RecordingDisk& disk() const { return disk_; }
+    // What the commit of this sequence placed, in the last life that had one.
+    const std::vector<Placement>& placements_of(uint64_t sequence) const {
+        static const std::vector<Placement> none;
+        const auto found = placements_.find(sequence);
+        return found == placements_.end() ? none : found->second;
+    }
 
     const Promise& promise_at(size_t point) const {
         const Promise* found = &promises_.front();
@@ -108,7 +133,8 @@ class Workload {
         ChangeSet changes;
         ModelState next = states_.back();
         draw_changes(random_, journal_->cache(), changes, next);
-        for (int i = 0; i < 2; ++i) place_some(changes, next);
+        std::vector<Placement> placed;
+        for (int i = 0; i < 2; ++i) place_some(changes, next, placed);
         const std::vector<uint64_t> freed = free_some(changes, next);
         if (changes.empty()) return;
         auto sequence = journal_->commit(changes, 1, 1);
@@ -121,29 +147,25 @@ class Workload {
         states_.push_back(std::move(next));
         ASSERT_EQ(states_.size() - 1, sequence->value);
         placed_blocks_ += changes.home_blocks();
+        placements_[sequence->value] = std::move(placed);
         for (const uint64_t block : freed) freed_at_[block] = sequence->value;
         note();
     }
 
     // New content for a run of free blocks, straight home if that may be.
-    void place_some(ChangeSet& changes, ModelState& next) {
-        uint64_t first = random_() % data_blocks;
-        while (first < data_blocks && next[first]) ++first;
-        uint64_t count = 0, newest_freed = 0;
-        std::vector<BlockBuffer> contents;
-        for (uint64_t block = first; block < data_blocks && count < 3; ++block, ++count) {
+    void place_some(ChangeSet& changes, ModelState& next, std::vector<Placement>& placed) {
+        Placement placement{random_() % data_blocks, {}};
+        while (placement.first < data_blocks && next[placement.first]) ++placement.first;
+        uint64_t newest_freed = 0;
+        for (uint64_t block = placement.first; block < data_blocks && placement.contents.size() < 3; ++block) {
             if (next[block] || changes.find(block) != ChangeSet::none) break;
             newest_freed = std::max(newest_freed, freed_at_[block]);
-            BlockBuffer& content = contents.emplace_back(BlockBuffer::uninitialised());
+            BlockBuffer& content = placement.contents.emplace_back(BlockBuffer::uninitialised());
             std::memset(content.mutable_data(), static_cast<int>(random_()), block_size_bytes);
         }
-        if (count == 0 || !journal_->may_place(newest_freed)) return;
-        std::vector<PinnedBlock> pins;
-        const auto pinned = journal_->cache().pin_for_home(first, count, pins);
-        ASSERT_TRUE(pinned);
-        if (!*pinned) return;
-        for (uint64_t i = 0; i < count; ++i) next[first + i] = contents[i];
-        changes.place(std::move(pins), contents, newest_freed);
+        if (placement.contents.empty() || !place(*journal_, changes, placement, newest_freed)) return;
+        for (uint64_t i = 0; i < placement.contents.size(); ++i) next[placement.first + i] = placement.contents[i];
+        placed.push_back(std::move(placement));
     }
 
     // Some blocks are free from this commit on: nothing in the log says so here, but that the record has changes.
@@ -174,6 +196,7 @@ class Workload {
     size_t restarted_at_ = 0;
     uint64_t placed_blocks_ = 0;
     std::vector<uint64_t> freed_at_;  // the sequence that made the block free in this life
+    std::map<uint64_t, std::vector<Placement>> placements_;
     std::vector<Promise> promises_;
 };
 
@@ -201,6 +224,7 @@ struct Exploration {
     uint64_t states = 0;
     uint64_t placed_blocks = 0;
     uint64_t recovery_states = 0;
+    uint64_t repetitions = 0;
     std::vector<std::string> wrong;
 };
 
@@ -220,6 +244,46 @@ void explore_recovery(const ImageDisk& state, const Promise& promise, uint64_t s
                               exploration.wrong.push_back("recovery, event " + std::to_string(point) + ": " + wrong);
                       });
     }
+}
+
+// Recovers, then writes again what the first commit that was lost had placed, as a client would send it again; and
+// crashes while that is under way. It is a new commit: nothing else of the lost one may come back with it.
+void explore_repetition(const Workload& workload, const ImageDisk& state, const Promise& promise, uint64_t seed,
+                        Exploration& exploration) {
+    RecordingDisk recording(state);
+    auto journal = Journal::open(recording, by_hand);
+    if (!journal) return;  // told already
+    const uint64_t recovered_to = (*journal)->last_sequence().value;
+    const auto& lost = workload.placements_of(recovered_to + 1);
+    if (lost.empty() || recovered_to >= promise.states.size()) return;
+    Promise after{
+        0, {promise.states.begin(), promise.states.begin() + static_cast<ptrdiff_t>(recovered_to) + 1}, recovered_to};
+    ModelState next = after.states.back();
+    ChangeSet changes;
+    for (const Placement& placement : lost) {
+        for (uint64_t i = 0; i < placement.contents.size(); ++i) {
+            if (next[placement.first + i]) return;  // another life's
+            next[placement.first + i] = placement.contents[i];
+        }
+        if (!place(**journal, changes, placement, 0)) return;
+    }
+    after.states.push_back(std::move(next));
+    const size_t before = recording.events_count();
+    const auto sequence = (*journal)->commit(changes, 1, 1);
+    if (!sequence || !(*journal)->wait_durable(*sequence, 1)) {
+        exploration.wrong.emplace_back("what was lost can't be written again");
+        return;
+    }
+    journal->reset();
+    ++exploration.repetitions;
+    const CrashStates crashes(recording);
+    for (size_t point = before; point < crashes.last_point(); ++point)
+        crashes.visit(point, {.exhaustive_writes = 4, .sampled_torn = 2}, seed + point, [&](ImageDisk& again) {
+            ++exploration.recovery_states;
+            const std::string wrong = what_is_wrong(again, after);
+            if (!wrong.empty())
+                exploration.wrong.push_back("repetition, event " + std::to_string(point) + ": " + wrong);
+        });
 }
 
 // Kills the process after `events` events and lets it recover from a disk that has not forgotten anything yet; then the
@@ -257,6 +321,7 @@ Exploration explore(uint64_t seed, int steps) {
             const std::string wrong = what_is_wrong(state, promise);
             if (!wrong.empty()) exploration.wrong.push_back("event " + std::to_string(point) + ": " + wrong);
             if (++exploration.states % 16 == 0) explore_recovery(before, promise, seed + point, exploration);
+            if (exploration.states % 8 == 3) explore_repetition(workload, before, promise, seed + point, exploration);
         });
         if (point % 4 == seed % 4) explore_kill(workload, point, seed, exploration);
     }
@@ -270,6 +335,7 @@ TEST_P(JournalCrashes, EveryStateRecoversToACommitThatKeepsThePromises) {
     EXPECT_GT(exploration.states, 500u);
     EXPECT_GT(exploration.recovery_states, 100u);
     EXPECT_GT(exploration.placed_blocks, 2u);
+    EXPECT_GT(exploration.repetitions, 2u);
     EXPECT_TRUE(exploration.wrong.empty())
         << "seed " << GetParam() << ": " << exploration.wrong.size() << " of " << exploration.states
         << " states wrong, the first: " << exploration.wrong.front();
