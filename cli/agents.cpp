@@ -21,10 +21,11 @@ int to_pid(const std::string& text) {
 
 }  // namespace
 
-CLI::Option* add_process_option(CLI::App& app, std::string& process) {
-    return app.add_option("--in-process", process,
-                          "The watched process, or the `lockstep attach` that watches it from outside: its number, or "
-                          "the path of its socket (LOCKSTEP_AGENT_SOCKET)");
+Option add_process_option(CommandLine& command_line, std::string& process) {
+    return command_line.add_option(
+        "--in-process", process,
+        "The watched process, or the `lockstep attach` that watches it from outside: its number, or "
+        "the path of its socket (LOCKSTEP_AGENT_SOCKET)");
 }
 
 std::unique_ptr<monitors::AgentClient> connect_to(const std::string& process) {
@@ -58,12 +59,13 @@ std::vector<std::string> known_agents() {
     return sockets;
 }
 
-std::shared_ptr<PropertyCommand> declare_property_command(CLI::App& app) {
+std::shared_ptr<PropertyCommand> declare_property_command(CommandLine& command_line) {
     auto options = std::make_shared<PropertyCommand>();
-    add_process_option(app, options->process)->required();
-    app.add_option("property", options->property,
-                   "The attached property's name, or that of the group it was attached with")
-        ->required();
+    add_process_option(command_line, options->process).required();
+    command_line
+        .add_option("property", options->property,
+                    "The attached property's name, or that of the group it was attached with")
+        .required();
     return options;
 }
 

@@ -1,18 +1,18 @@
 // What the commands that steer an agent share: finding it, and naming its property.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "cli/command_line.hpp"
 #include "monitors/agent/agent_client.hpp"
 
 namespace lockstep::cli {
 
 // The option by which a watched process is named: its number, or the path of its agent's socket.
-CLI::Option* add_process_option(CLI::App& app, std::string& process);
+Option add_process_option(CommandLine& command_line, std::string& process);
 
 // Throws monitors::AgentError when no agent is there; says how to start one.
 std::unique_ptr<monitors::AgentClient> connect_to(const std::string& process);
@@ -28,7 +28,7 @@ struct PropertyCommand {
     std::string process;
     std::string property;
 };
-std::shared_ptr<PropertyCommand> declare_property_command(CLI::App& app);
+std::shared_ptr<PropertyCommand> declare_property_command(CommandLine& command_line);
 
 // The names of the attached properties that `name` stands for: a property's own, or those of a group that were attached
 // and still are. Throws monitors::AgentError when there is none.

@@ -108,44 +108,51 @@ int run(Options options) {
     return attach_live(options.live);
 }
 
-void declare_live(CLI::App& app, Options& options) {
-    app.add_flag("--all", options.all, "Live: every LTTng-UST program of this user, those that start later included");
-    app.add_option("--session", options.session, "Live: an LTTng live session of this machine that records already");
-    app.add_option("--relay", options.relay, "With --session: where its relay serves viewers")->capture_default_str();
-    app.add_option("--url", options.live.url,
-                   "Live: a session of any relay, on any host: net://HOST[:PORT]/host/HOSTNAME/SESSION");
-    app.add_option("--duration", options.duration, "Live: end after this time (500ms, 10s, 2m); default: at Ctrl-C");
-    app.add_option("--live-timer", options.live_timer_ms,
-                   "Live: milliseconds that an event may lie in a buffer before it is judged")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str();
-    app.add_flag("--no-loss", options.live.no_loss,
-                 "Live: the programs wait for room instead of losing events; they must have been started with "
-                 "LTTNG_UST_ALLOW_BLOCKING=1");
-    app.add_flag("--json", options.live.as_json, "Live: the result as one JSON object on standard output");
+void declare_live(CommandLine& command_line, Options& options) {
+    command_line.add_flag("--all", options.all,
+                          "Live: every LTTng-UST program of this user, those that start later included");
+    command_line.add_option("--session", options.session,
+                            "Live: an LTTng live session of this machine that records already");
+    command_line.add_option("--relay", options.relay, "With --session: where its relay serves viewers").shows_default();
+    command_line.add_option("--url", options.live.url,
+                            "Live: a session of any relay, on any host: net://HOST[:PORT]/host/HOSTNAME/SESSION");
+    command_line.add_option("--duration", options.duration,
+                            "Live: end after this time (500ms, 10s, 2m); default: at Ctrl-C");
+    command_line
+        .add_option("--live-timer", options.live_timer_ms,
+                    "Live: milliseconds that an event may lie in a buffer before it is judged")
+        .between(1, 1000)
+        .shows_default();
+    command_line.add_flag("--no-loss", options.live.no_loss,
+                          "Live: the programs wait for room instead of losing events; they must have been started with "
+                          "LTTNG_UST_ALLOW_BLOCKING=1");
+    command_line.add_flag("--json", options.live.as_json, "Live: the result as one JSON object on standard output");
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
     auto& attach = options->live.attach;
-    app.add_option("what", options->names,
-                   "Processes by number (live), then properties: names of compiled ones, paths to them, groups (a "
-                   "folder of them), or automata (.dot, "
-                   ".ltl)")
-        ->required();
-    add_process_option(app, options->process);
-    declare_live(app, *options);
-    app.add_option("--reactor", attach.reactors,
-                   "What happens on a violation (repeatable; default log). " + reactors::reactors_in_one_line())
-        ->allow_extra_args(false);
-    app.add_option("--contexts", attach.instance.contexts, "Contexts alive at once; more are refused and counted")
-        ->capture_default_str();
-    app.add_option("--blocks", attach.instance.blocks, "Blocks of 128 bytes for set, map and ranges registers")
-        ->capture_default_str();
-    app.add_option("--history", attach.instance.history_records, "Events remembered per thread for reports");
-    app.add_flag("--precise-time", attach.instance.precise_time,
-                 "In-process: exact times in reports, for 20 ns an event");
-    app.footer(
+    command_line
+        .add_option("what", options->names,
+                    "Processes by number (live), then properties: names of compiled ones, paths to them, groups (a "
+                    "folder of them), or automata (.dot, "
+                    ".ltl)")
+        .required();
+    add_process_option(command_line, options->process);
+    declare_live(command_line, *options);
+    command_line
+        .add_option("--reactor", attach.reactors,
+                    "What happens on a violation (repeatable; default log). " + reactors::reactors_in_one_line())
+        .repeatable();
+    command_line
+        .add_option("--contexts", attach.instance.contexts, "Contexts alive at once; more are refused and counted")
+        .shows_default();
+    command_line.add_option("--blocks", attach.instance.blocks, "Blocks of 128 bytes for set, map and ranges registers")
+        .shows_default();
+    command_line.add_option("--history", attach.instance.history_records, "Events remembered per thread for reports");
+    command_line.add_flag("--precise-time", attach.instance.precise_time,
+                          "In-process: exact times in reports, for 20 ns an event");
+    command_line.footer(
         "Live: `lockstep attach 1234 mutual_exclusion` watches from outside, through LTTng, until Ctrl-C, then gives "
         "the "
         "verdict.\n"

@@ -30,14 +30,17 @@ ExitStatus check(const std::string& file, const Options& options, const codegen:
     return status_of(reading);
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
-    app.add_option("files", options->files, "Automata in DOT, or properties in linear temporal logic (.ltl)")
-        ->required();
-    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")
-        ->allow_extra_args(false);
-    app.add_flag("--json", options->json, "One JSON object a file on stdout");
-    app.footer("Exit status: 0 no errors (there may be warnings), 1 a model has errors, 2 a file can't be read.");
+    command_line.add_option("files", options->files, "Automata in DOT, or properties in linear temporal logic (.ltl)")
+        .required();
+    command_line
+        .add_option("--tracepoints", options->tracepoints,
+                    "Folder with .tp files (repeatable; default: Lockstep's own)")
+        .repeatable();
+    command_line.add_flag("--json", options->json, "One JSON object a file on stdout");
+    command_line.footer(
+        "Exit status: 0 no errors (there may be warnings), 1 a model has errors, 2 a file can't be read.");
     return [options] {
         const auto tracepoints = load_tracepoints(options->tracepoints);
         ExitStatus worst = exit_ok;

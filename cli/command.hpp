@@ -1,11 +1,11 @@
 // A subcommand of `lockstep`: one .cpp file in cli/ that defines one Command at namespace scope; nothing else lists it.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "cli/command_line.hpp"
 
 namespace lockstep::cli {
 
@@ -13,13 +13,13 @@ namespace lockstep::cli {
 enum ExitStatus : int { exit_ok = 0, exit_violated = 1, exit_could_not_run = 2, exit_inconclusive = 3 };
 
 // Adds itself to the list of commands when constructed; construct only at namespace scope.
-// `declare` adds options to the command's own CLI::App and returns what runs when the command was chosen: it gives the
+// `declare` declares the command's options and returns what runs when the command was chosen: it gives the
 // exit status, writes results to stdout and logs to stderr. An exception that leaves it is printed as one line: exit
 // status 2.
 class Command {
  public:
     using Run = std::function<int()>;
-    using Declare = std::function<Run(CLI::App&)>;
+    using Declare = std::function<Run(CommandLine&)>;
 
     Command(std::string name, std::string summary, Declare declare);
 
@@ -27,7 +27,7 @@ class Command {
 
     const std::string& name() const { return name_; }
     const std::string& summary() const { return summary_; }
-    Run declare(CLI::App& app) const { return declare_(app); }
+    Run declare(CommandLine& command_line) const { return declare_(command_line); }
 
  private:
     std::string name_;

@@ -1,7 +1,6 @@
 // lockstep compile FILE -o x.so: a property as a shared object, for attach, verify and the agent.
 #include <fmt/format.h>
 
-#include <map>
 #include <memory>
 #include <stdexcept>
 
@@ -16,10 +15,17 @@ struct Options {
     std::string file;
     std::string out;
     bool source_only = false;
+    std::string encoding = "automatic";
     CompileOptions compile;
 };
 
+codegen::Encoding encoding_of(const std::string& name) {
+    if (name == "boost_msm") return codegen::Encoding::boost_msm;
+    return name == "branches" ? codegen::Encoding::branches : codegen::Encoding::automatic;
+}
+
 int run(Options options) {
+    options.compile.encoding = encoding_of(options.encoding);
     const std::string source = generate(options.file, options.compile);
     if (source.empty()) return exit_violated;
     if (options.out.empty())
@@ -31,24 +37,23 @@ int run(Options options) {
     return exit_ok;
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
-    const std::map<std::string, codegen::Encoding> encodings = {{"automatic", codegen::Encoding::automatic},
-                                                                {"boost_msm", codegen::Encoding::boost_msm},
-                                                                {"branches", codegen::Encoding::branches}};
-    app.add_option("file", options->file, "An automaton in DOT, or a property in linear temporal logic (.ltl)")
-        ->required();
-    app.add_option("-o,--output", options->out, "The shared object (default: the automaton's name with .so, here)");
-    app.add_flag("--source", options->source_only, "Write the generated C++ instead; with -o - to stdout");
-    app.add_option("--tracepoints", options->compile.tracepoints,
-                   "Folder with .tp files (repeatable; default: Lockstep's own)")
-        ->allow_extra_args(false);
-    app.add_option("--encoding", options->compile.encoding, "boost_msm (up to some 20 states) or branches")
-        ->transform(CLI::CheckedTransformer(encodings, CLI::ignore_case))
-        ->default_str("automatic");
-    app.add_option("--compiler", options->compile.compiler,
-                   "The C++ compiler (default: CXX of the environment, or c++)");
-    app.footer(
+    command_line.add_option("file", options->file, "An automaton in DOT, or a property in linear temporal logic (.ltl)")
+        .required();
+    command_line.add_option("-o,--output", options->out,
+                            "The shared object (default: the automaton's name with .so, here)");
+    command_line.add_flag("--source", options->source_only, "Write the generated C++ instead; with -o - to stdout");
+    command_line
+        .add_option("--tracepoints", options->compile.tracepoints,
+                    "Folder with .tp files (repeatable; default: Lockstep's own)")
+        .repeatable();
+    command_line.add_option("--encoding", options->encoding, "boost_msm (up to some 20 states) or branches")
+        .one_of({"automatic", "boost_msm", "branches"})
+        .shows_default();
+    command_line.add_option("--compiler", options->compile.compiler,
+                            "The C++ compiler (default: CXX of the environment, or c++)");
+    command_line.footer(
         "Exit status: 0 compiled, 1 the model has errors, 2 a file can't be read or written, or the compiler failed.");
     return [options] { return run(*options); };
 }

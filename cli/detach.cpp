@@ -8,11 +8,11 @@
 namespace lockstep::cli {
 namespace {
 
-Command::Run declare(CLI::App& app) {
-    const auto options = declare_property_command(app);
+Command::Run declare(CommandLine& command_line) {
+    const auto options = declare_property_command(command_line);
     auto as_json = std::make_shared<bool>(false);
-    app.add_flag("--json", *as_json, "The summary as JSON");
-    app.footer(
+    command_line.add_flag("--json", *as_json, "The summary as JSON");
+    command_line.footer(
         "Exit status: the (worst) verdict: 0 ok, 1 violated, 3 inconclusive; 2 there is no agent or no such property.");
     return [options, as_json] {
         const auto agent = connect_to(options->process);

@@ -123,25 +123,31 @@ ExitStatus draw(const Options& options) {
     return exit_ok;
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
-    app.add_option("file", options->file, "An automaton in DOT, or a property in linear temporal logic (.ltl)");
-    app.add_option("-o,--out", options->out,
-                   "Write the picture here; its name says what it is: .svg .png .pdf .dot. "
-                   "Without: SVG on stdout");
-    app.add_option("--format", options->format, "svg, png, pdf or dot, whatever the name")
-        ->check(CLI::IsMember({"svg", "png", "pdf", "dot"}));
-    app.add_option("--coverage", options->coverage,
-                   "What `lockstep status|verify|run --json` wrote: visited states and edges are marked, with counts. "
-                   "Repeatable: the sums")
-        ->allow_extra_args(false);
-    app.add_option("--violation", options->violation,
-                   "Instead of a file: what the reactor `dump` wrote; the automaton that judged, and the path that led "
-                   "out of it")
-        ->excludes("file", "--coverage");
-    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")
-        ->allow_extra_args(false);
-    app.footer("Exit status: 0 drawn, 1 the model has errors, 2 could not draw.");
+    command_line.add_option("file", options->file,
+                            "An automaton in DOT, or a property in linear temporal logic (.ltl)");
+    command_line.add_option("-o,--out", options->out,
+                            "Write the picture here; its name says what it is: .svg .png .pdf .dot. "
+                            "Without: SVG on stdout");
+    command_line.add_option("--format", options->format, "svg, png, pdf or dot, whatever the name")
+        .one_of({"svg", "png", "pdf", "dot"});
+    command_line
+        .add_option("--coverage", options->coverage,
+                    "What `lockstep status|verify|run --json` wrote: visited states and edges are marked, with counts. "
+                    "Repeatable: the sums")
+        .repeatable();
+    command_line
+        .add_option(
+            "--violation", options->violation,
+            "Instead of a file: what the reactor `dump` wrote; the automaton that judged, and the path that led "
+            "out of it")
+        .excludes({"file", "--coverage"});
+    command_line
+        .add_option("--tracepoints", options->tracepoints,
+                    "Folder with .tp files (repeatable; default: Lockstep's own)")
+        .repeatable();
+    command_line.footer("Exit status: 0 drawn, 1 the model has errors, 2 could not draw.");
     return [options] { return draw(*options); };
 }
 

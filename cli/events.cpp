@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -175,26 +176,30 @@ int run(const Options& options) {
     return found ? exit_ok : exit_could_not_run;
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
-    app.add_option("provider", options->provider, "Only this provider's");
-    auto* folders = app.add_option("--tracepoints", options->tracepoints,
-                                   "Folder with .tp files (repeatable; default: Lockstep's own)")
-                        ->allow_extra_args(false);
-    auto* pid =
-        app.add_option("--pid", options->pids, "Of a running LTTng-UST program (repeatable)")->allow_extra_args(false);
-    auto* running = app.add_flag("--running", options->running, "Of every running LTTng-UST program of this user");
-    auto* session = app.add_option("--session", options->session,
-                                   "Of the running programs, those that a recording session of this user has enabled");
-    auto* trace =
-        app.add_option("--trace", options->trace,
-                       "Of a recorded trace (CTF), or of all below a directory, with how often each happened");
-    for (auto* one : {folders, pid, running, session, trace})
-        for (auto* other : {folders, pid, running, session, trace})
+    command_line.add_option("provider", options->provider, "Only this provider's");
+    const Option folders = command_line
+                               .add_option("--tracepoints", options->tracepoints,
+                                           "Folder with .tp files (repeatable; default: Lockstep's own)")
+                               .repeatable();
+    const Option pid =
+        command_line.add_option("--pid", options->pids, "Of a running LTTng-UST program (repeatable)").repeatable();
+    const Option running =
+        command_line.add_flag("--running", options->running, "Of every running LTTng-UST program of this user");
+    const Option session =
+        command_line.add_option("--session", options->session,
+                                "Of the running programs, those that a recording session of this user has enabled");
+    const Option trace =
+        command_line.add_option("--trace", options->trace,
+                                "Of a recorded trace (CTF), or of all below a directory, with how often each happened");
+    const std::array sources{folders, pid, running, session, trace};
+    for (Option one : sources)
+        for (const Option& other : sources)
             if (one != other && !(one == pid && other == running) && !(one == running && other == pid))
-                one->excludes(other);
-    app.add_flag("--json", options->json, "A JSON array");
-    app.footer("Exit status: 0 some were found, 2 none, or it could not be looked.");
+                one.excludes(other);
+    command_line.add_flag("--json", options->json, "A JSON array");
+    command_line.footer("Exit status: 0 some were found, 2 none, or it could not be looked.");
     return [options] { return run(*options); };
 }
 

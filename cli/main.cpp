@@ -51,7 +51,8 @@ int run(int argc, char** argv) {
     std::vector<std::pair<CLI::App*, Command::Run>> runs;
     for (const Command* command : Command::all()) {
         CLI::App* sub = app.add_subcommand(command->name(), command->summary());
-        runs.emplace_back(sub, command->declare(*sub));
+        CommandLine command_line(*sub);
+        runs.emplace_back(sub, command->declare(command_line));
     }
     if (const std::string missing = what_is_missing(app, argc, argv); !missing.empty()) {
         std::fprintf(stderr, "lockstep: %s; `lockstep --help` lists the commands\n", missing.c_str());

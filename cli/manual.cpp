@@ -37,13 +37,6 @@ std::string page_of(const std::string& name, const std::string& summary, const s
         roff(name), LOCKSTEP_VERSION, roff(name), roff(summary), roff(body), see_also);
 }
 
-// The command's own help, as `--help` prints it.
-std::string help_of(const Command& command) {
-    CLI::App app(command.summary(), "lockstep " + command.name());
-    command.declare(app);
-    return app.help();
-}
-
 int write_manual(const std::string& directory) {
     std::filesystem::create_directories(directory);
     std::string commands, see_also;
@@ -69,11 +62,8 @@ int print_completion() {
     std::string names, cases;
     for (const Command* command : Command::all()) {
         names += (names.empty() ? "" : " ") + command->name();
-        CLI::App app(command->summary(), command->name());
-        command->declare(app);
         std::string options;
-        for (const CLI::Option* option : app.get_options())
-            for (const std::string& name : option->get_lnames()) options += (options.empty() ? "--" : " --") + name;
+        for (const std::string& name : long_options_of(*command)) options += (options.empty() ? "" : " ") + name;
         cases += fmt::format("        {}) options=\"{}\" ;;\n", command->name(), options);
     }
     fmt::print(R"(# bash completion for lockstep; printed by `lockstep completion`.
@@ -98,13 +88,13 @@ complete -o filenames -F _lockstep lockstep
 }
 
 const Command manual{
-    "manual", "Write the manual pages", [](CLI::App& app) {
+    "manual", "Write the manual pages", [](CommandLine& command_line) {
         auto directory = std::make_shared<std::string>();
-        app.add_option("directory", *directory, "Where lockstep.1 and lockstep-COMMAND.1 go")->required();
+        command_line.add_option("directory", *directory, "Where lockstep.1 and lockstep-COMMAND.1 go").required();
         return [directory] { return write_manual(*directory); };
     }};
 const Command completion{"completion", "Print the completion of lockstep's command line for bash",
-                         [](CLI::App&) { return [] { return print_completion(); }; }};
+                         [](CommandLine&) { return [] { return print_completion(); }; }};
 
 }  // namespace
 }  // namespace lockstep::cli

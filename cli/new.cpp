@@ -47,10 +47,10 @@ bool is_name(const std::string& name) {
            std::ranges::all_of(name, letter);
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto name = std::make_shared<std::string>();
-    app.add_option("name", *name, "The property's name: letters, digits and _")->required();
-    app.footer(
+    command_line.add_option("name", *name, "The property's name: letters, digits and _").required();
+    command_line.footer(
         "Writes NAME.dot into the current folder; never over an existing file.\n"
         "Exit status: 0 written, 2 it was not.");
     return [name] {

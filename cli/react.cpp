@@ -8,12 +8,12 @@ namespace {
 
 constexpr const char* exit_statuses = "Exit status: 0 done; 2 there is no agent, no such property, or it refused.";
 
-Command::Run declare_react(CLI::App& app) {
-    const auto options = declare_property_command(app);
+Command::Run declare_react(CommandLine& command_line) {
+    const auto options = declare_property_command(command_line);
     auto reactors = std::make_shared<std::vector<std::string>>();
-    app.add_option("reactors", *reactors,
-                   "The reactors from now on; none: only count. " + reactors::reactors_in_one_line());
-    app.footer(exit_statuses);
+    command_line.add_option("reactors", *reactors,
+                            "The reactors from now on; none: only count. " + reactors::reactors_in_one_line());
+    command_line.footer(exit_statuses);
     return [options, reactors] {
         const auto agent = connect_to(options->process);
         for (const std::string& name : attached_properties(*agent, options->property)) agent->react(name, *reactors);
@@ -21,9 +21,9 @@ Command::Run declare_react(CLI::App& app) {
     };
 }
 
-Command::Run declare_pause(CLI::App& app) {
-    const auto options = declare_property_command(app);
-    app.footer(exit_statuses);
+Command::Run declare_pause(CommandLine& command_line) {
+    const auto options = declare_property_command(command_line);
+    command_line.footer(exit_statuses);
     return [options] {
         const auto agent = connect_to(options->process);
         for (const std::string& name : attached_properties(*agent, options->property)) agent->pause(name);
@@ -31,9 +31,9 @@ Command::Run declare_pause(CLI::App& app) {
     };
 }
 
-Command::Run declare_resume(CLI::App& app) {
-    const auto options = declare_property_command(app);
-    app.footer(exit_statuses);
+Command::Run declare_resume(CommandLine& command_line) {
+    const auto options = declare_property_command(command_line);
+    command_line.footer(exit_statuses);
     return [options] {
         const auto agent = connect_to(options->process);
         for (const std::string& name : attached_properties(*agent, options->property)) agent->resume(name);

@@ -35,15 +35,16 @@ int replay(const std::string& directory, VerifyOptions& options) {
     return verify_by_properties(options);
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto directory = std::make_shared<std::string>();
     auto options = std::make_shared<VerifyOptions>();
-    app.add_option("directory", *directory, "What `lockstep run --out` left")->required();
-    app.add_option("property", options->properties,
-                   "Judge by these instead of the run's own: names of compiled properties, or their files");
-    app.add_option("--contexts", options->contexts, "Contexts alive at once, for each property")->capture_default_str();
-    app.add_flag("--json", options->as_json, "The result as one JSON object on standard output");
-    app.footer(
+    command_line.add_option("directory", *directory, "What `lockstep run --out` left").required();
+    command_line.add_option("property", options->properties,
+                            "Judge by these instead of the run's own: names of compiled properties, or their files");
+    command_line.add_option("--contexts", options->contexts, "Contexts alive at once, for each property")
+        .shows_default();
+    command_line.add_flag("--json", options->as_json, "The result as one JSON object on standard output");
+    command_line.footer(
         "The trace holds the events that the run's live properties listened to; a property of other events sees "
         "nothing,\n"
         "and what saw nothing is inconclusive. Exit status: 0 ok, 1 violated, 2 could not run, 3 inconclusive.");

@@ -9,10 +9,10 @@
 namespace lockstep::cli {
 namespace {
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto directory = std::make_shared<std::string>();
-    app.add_option("directory", *directory, "What `lockstep run --out` left")->required();
-    app.footer(
+    command_line.add_option("directory", *directory, "What `lockstep run --out` left").required();
+    command_line.footer(
         "Makes report.html from result.json: the page of this version, of a run of whatever version.\n"
         "Exit status: 0 made, 2 there is no result.");
     return [directory] {

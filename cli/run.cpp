@@ -271,32 +271,35 @@ int run(const RunArguments& arguments) {
     }
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto arguments = std::make_shared<RunArguments>();
-    app.add_option("SCENARIO", arguments->scenario, "a scenario file (netns_harness/README.md)");
-    app.add_option("--fault", arguments->faults, "turn a deliberate fault of the server on; may be repeated")
-        ->allow_extra_args(false);
-    app.add_option("--seed", arguments->seed, "all random choices come from it; at random, and printed, when absent");
-    app.add_option("--duration", arguments->duration, "instead of the scenario's: 500ms, 3s, 2m");
-    app.add_option("--out", arguments->out, "keep logs and results in this directory");
-    app.add_flag("--json", arguments->json, "write the result as JSON");
-    app.add_flag("--check", arguments->check, "only check the scenario and that all it names is there");
-    app.add_option("--repeat", arguments->repeat, "so many runs, with the seed and those that follow")
-        ->check(CLI::Range(1, 1'000'000));
-    app.add_option("--jobs", arguments->jobs, "with --repeat or --until-violation: so many at a time")
-        ->check(CLI::Range(1, 64))
-        ->capture_default_str();
-    app.add_flag("--until-violation", arguments->until_violation,
-                 "begin no further run after one that was violated; without --repeat, go on until then");
-    app.add_flag("--shrink", arguments->shrink,
-                 "look for a smaller scenario that still violates, and write it to --out (or here)")
-        ->excludes("--repeat", "--until-violation", "--duration", "--json");
-    app.add_flag(
+    command_line.add_option("SCENARIO", arguments->scenario, "a scenario file (netns_harness/README.md)");
+    command_line.add_option("--fault", arguments->faults, "turn a deliberate fault of the server on; may be repeated")
+        .repeatable();
+    command_line.add_option("--seed", arguments->seed,
+                            "all random choices come from it; at random, and printed, when absent");
+    command_line.add_option("--duration", arguments->duration, "instead of the scenario's: 500ms, 3s, 2m");
+    command_line.add_option("--out", arguments->out, "keep logs and results in this directory");
+    command_line.add_flag("--json", arguments->json, "write the result as JSON");
+    command_line.add_flag("--check", arguments->check, "only check the scenario and that all it names is there");
+    command_line.add_option("--repeat", arguments->repeat, "so many runs, with the seed and those that follow")
+        .between(1, 1'000'000);
+    command_line.add_option("--jobs", arguments->jobs, "with --repeat or --until-violation: so many at a time")
+        .between(1, 64)
+        .shows_default();
+    command_line.add_flag("--until-violation", arguments->until_violation,
+                          "begin no further run after one that was violated; without --repeat, go on until then");
+    command_line
+        .add_flag("--shrink", arguments->shrink,
+                  "look for a smaller scenario that still violates, and write it to --out (or here)")
+        .excludes({"--repeat", "--until-violation", "--duration", "--json"});
+    command_line.add_flag(
         "--measure-overhead", arguments->measure_overhead,
         "work on for some seconds after the judgement, with and without live tracing in turn, and tell what it costs");
-    app.add_flag("--list-faults", arguments->list_faults, "the deliberate faults there are, and what they do");
-    app.add_flag("--list-workloads", arguments->list_workloads, "the kinds of workload that a scenario can name");
-    app.footer(
+    command_line.add_flag("--list-faults", arguments->list_faults, "the deliberate faults there are, and what they do");
+    command_line.add_flag("--list-workloads", arguments->list_workloads,
+                          "the kinds of workload that a scenario can name");
+    command_line.footer(
         "Exit status: 0 ok, 1 violated, 2 could not run, 3 inconclusive (events lost, a server died, interrupted …).\n"
         "Without --out, logs and results are kept only when the verdict is not ok, in a directory that is printed.");
     return [arguments] { return run(*arguments); };

@@ -137,27 +137,29 @@ int run(RunProgramOptions& options) {
     return options.file_locks ? run_program_with_file_locks(options) : run_threads(options);
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<RunProgramOptions>();
-    app.add_flag("--file-locks", options->file_locks,
-                 "Verify the locks on files (fcntl, lockf, flock) of the program and of all that it starts");
-    app.add_flag("--no-loss", options->no_loss,
-                 "With --file-locks: the program waits when events come faster than they are read");
-    app.add_option("--property", options->properties,
-                   "Judge by this one: a compiled property's name or path, or an automaton (.dot, .ltl); repeatable; "
-                   "default pthread_mutex and lock_order, with --file-locks mutual_exclusion")
-        ->allow_extra_args(false);
-    app.add_option("--reactor", options->attach.reactors,
-                   "What happens on a violation (repeatable): log[:FILE], dump[:FOLDER], abort; default log")
-        ->allow_extra_args(false);
-    app.add_option("--contexts", options->attach.instance.contexts, "Locks, or pairs of locks, alive at once");
-    app.add_option("-o,--out", options->out, "Write the result here: stdout is the program's, too");
-    app.add_flag(
+    command_line.add_flag("--file-locks", options->file_locks,
+                          "Verify the locks on files (fcntl, lockf, flock) of the program and of all that it starts");
+    command_line.add_flag("--no-loss", options->no_loss,
+                          "With --file-locks: the program waits when events come faster than they are read");
+    command_line
+        .add_option("--property", options->properties,
+                    "Judge by this one: a compiled property's name or path, or an automaton (.dot, .ltl); repeatable; "
+                    "default pthread_mutex and lock_order, with --file-locks mutual_exclusion")
+        .repeatable();
+    command_line
+        .add_option("--reactor", options->attach.reactors,
+                    "What happens on a violation (repeatable): log[:FILE], dump[:FOLDER], abort; default log")
+        .repeatable();
+    command_line.add_option("--contexts", options->attach.instance.contexts, "Locks, or pairs of locks, alive at once");
+    command_line.add_option("-o,--out", options->out, "Write the result here: stdout is the program's, too");
+    command_line.add_flag(
         "--json", options->json,
         "The result as JSON; without --out the program's standard output goes to stderr, and stdout is the JSON alone");
-    app.add_option("command", options->command, "-- PROGRAM ARGUMENT…")->required()->option_text(" ");
-    app.positionals_at_end();
-    app.footer(
+    command_line.add_option("command", options->command, "-- PROGRAM ARGUMENT…").required().value_name(" ");
+    command_line.positionals_at_end();
+    command_line.footer(
         "The program runs as it would without us, with tracepoints preloaded around its calls of the POSIX thread\n"
         "library (mutexes, reader-writer locks, spin locks, condition waits), or, with --file-locks, around those "
         "that\n"

@@ -229,19 +229,22 @@ ExitStatus simulate(const Options& options) {
     return session.run(stream);
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
-    app.add_option("file", options->file, "An automaton in DOT, or a property in linear temporal logic (.ltl)")
-        ->required();
-    app.add_option("--events", options->events, "Read events from this file instead of stdin");
-    app.add_option("--set", options->parameters, "NAME=VALUE for a parameter of the model; repeatable")
-        ->allow_extra_args(false);
-    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")
-        ->allow_extra_args(false);
-    app.add_flag("--json", options->json, "One JSON object a step");
-    app.footer(std::string("What can be typed:\n") + help +
-               "Exit status: 0 nothing was violated, 1 something was, or the model has errors, 2 could not run, "
-               "3 a register was too small.");
+    command_line.add_option("file", options->file, "An automaton in DOT, or a property in linear temporal logic (.ltl)")
+        .required();
+    command_line.add_option("--events", options->events, "Read events from this file instead of stdin");
+    command_line.add_option("--set", options->parameters, "NAME=VALUE for a parameter of the model; repeatable")
+        .repeatable();
+    command_line
+        .add_option("--tracepoints", options->tracepoints,
+                    "Folder with .tp files (repeatable; default: Lockstep's own)")
+        .repeatable();
+    command_line.add_flag("--json", options->json, "One JSON object a step");
+    command_line.footer(
+        std::string("What can be typed:\n") + help +
+        "Exit status: 0 nothing was violated, 1 something was, or the model has errors, 2 could not run, "
+        "3 a register was too small.");
     return [options] { return simulate(*options); };
 }
 

@@ -49,15 +49,17 @@ int run(const Options& options) {
     return all_answered ? exit_status_of(all) : exit_could_not_run;
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
-    add_process_option(app, options->process);
-    app.add_flag("--json", options->json, "One JSON array of properties");
-    app.add_flag("--prometheus", options->prometheus, "The counters in Prometheus' text format")->excludes("--json");
-    app.add_option("--textfile", options->textfile,
-                   "The same into this file, replaced as a whole: for node_exporter's textfile collector (NAME.prom)")
-        ->excludes("--json");
-    app.footer(
+    add_process_option(command_line, options->process);
+    command_line.add_flag("--json", options->json, "One JSON array of properties");
+    command_line.add_flag("--prometheus", options->prometheus, "The counters in Prometheus' text format")
+        .excludes({"--json"});
+    command_line
+        .add_option("--textfile", options->textfile,
+                    "The same into this file, replaced as a whole: for node_exporter's textfile collector (NAME.prom)")
+        .excludes({"--json"});
+    command_line.footer(
         "Without --in-process: every agent of this user in the default place.\n"
         "Exit status: the worst verdict: 0 ok, 1 violated, 3 inconclusive, also when nothing is attached; 2 an agent\n"
         "does not answer.");

@@ -154,20 +154,22 @@ ExitStatus test(const std::string& file, const Options& options, const codegen::
     return readable ? exit_violated : status_of(reading);
 }
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
-    app.add_option("files", options->files, "Automata in DOT, or properties in linear temporal logic (.ltl)")
-        ->required();
-    app.add_option("--tracepoints", options->tracepoints, "Folder with .tp files (repeatable; default: Lockstep's own)")
-        ->allow_extra_args(false);
-    app.add_option("--set", options->parameters, "NAME=VALUE for a parameter of the model; repeatable")
-        ->allow_extra_args(false);
-    app.add_flag("--interpret-only", options->interpret_only,
-                 "Leave out the compiled monitor (which takes some seconds of compiling a file)");
-    app.add_flag("--show-runs", options->show_runs, "Print the made-up runs");
-    app.add_option("--seed", options->seed, "Of the search for runs (default: 1)");
-    app.add_flag("--json", options->json, "One JSON object a file on stdout");
-    app.footer(
+    command_line.add_option("files", options->files, "Automata in DOT, or properties in linear temporal logic (.ltl)")
+        .required();
+    command_line
+        .add_option("--tracepoints", options->tracepoints,
+                    "Folder with .tp files (repeatable; default: Lockstep's own)")
+        .repeatable();
+    command_line.add_option("--set", options->parameters, "NAME=VALUE for a parameter of the model; repeatable")
+        .repeatable();
+    command_line.add_flag("--interpret-only", options->interpret_only,
+                          "Leave out the compiled monitor (which takes some seconds of compiling a file)");
+    command_line.add_flag("--show-runs", options->show_runs, "Print the made-up runs");
+    command_line.add_option("--seed", options->seed, "Of the search for runs (default: 1)");
+    command_line.add_flag("--json", options->json, "One JSON object a file on stdout");
+    command_line.footer(
         "An `accept:` example must pass whole; a `reject:` example must be violated by its last event. Each model "
         "needs both.\n"
         "Then runs are made up that take every edge and meet every event that a state forbids. The compiled monitor "

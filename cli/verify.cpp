@@ -120,24 +120,27 @@ int verify_by_properties(const VerifyOptions& options) {
 namespace {
 
 const Command command(
-    "verify", "Judge a recorded trace (CTF, as LTTng writes it) by compiled properties", [](CLI::App& app) {
+    "verify", "Judge a recorded trace (CTF, as LTTng writes it) by compiled properties", [](CommandLine& command_line) {
         auto options = std::make_shared<VerifyOptions>();
-        app.add_option("trace", options->trace, "Directory of the trace, or one that has traces below it")->required();
-        auto* properties =
-            app.add_option("property", options->properties,
-                           "Names of installed properties, paths of compiled ones (.so) or of automata (.dot, .ltl), "
-                           "or groups: folders of these");
-        app.add_option("--model", options->model,
-                       "Judge by a model instead of properties: serialisable (conflict serialisability of the server's "
-                       "transactions, from the tracepoints of txn) or nfs3 (each reply is that of a sequential NFS "
-                       "server, from "
-                       "nfs3:operation_recorded, txn:committed and txn:aborted)")
-            ->check(CLI::IsMember(verification_models()))
-            ->excludes(properties);
-        app.add_option("--contexts", options->contexts, "Contexts alive at once, for each property")
-            ->capture_default_str();
-        app.add_flag("--json", options->as_json, "The result as one JSON object on standard output");
-        app.footer(
+        command_line.add_option("trace", options->trace, "Directory of the trace, or one that has traces below it")
+            .required();
+        const Option properties = command_line.add_option(
+            "property", options->properties,
+            "Names of installed properties, paths of compiled ones (.so) or of automata (.dot, .ltl), "
+            "or groups: folders of these");
+        command_line
+            .add_option(
+                "--model", options->model,
+                "Judge by a model instead of properties: serialisable (conflict serialisability of the server's "
+                "transactions, from the tracepoints of txn) or nfs3 (each reply is that of a sequential NFS "
+                "server, from "
+                "nfs3:operation_recorded, txn:committed and txn:aborted)")
+            .one_of(verification_models())
+            .excludes(properties);
+        command_line.add_option("--contexts", options->contexts, "Contexts alive at once, for each property")
+            .shows_default();
+        command_line.add_flag("--json", options->as_json, "The result as one JSON object on standard output");
+        command_line.footer(
             "What LTTng lost, a trace that is cut off or damaged, and a property that saw nothing are inconclusive.\n"
             "Exit status: the worst verdict: 0 ok, 1 violated, 3 inconclusive; 2 there is no trace, or a property has "
             "errors.");

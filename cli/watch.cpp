@@ -130,15 +130,16 @@ class Watch {
     WatchView view_;
 };
 
-Command::Run declare(CLI::App& app) {
+Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
-    add_process_option(app, options->process);
-    app.add_option("--interval", options->interval_s, "Seconds between two looks")
-        ->check(CLI::Range(0.05, 3600.0))
-        ->capture_default_str();
-    app.add_option("--count", options->count, "So many looks; without: until Ctrl-C");
-    app.add_flag("--json", options->json, "A line a look: an array of the properties, as status --json has them");
-    app.footer(
+    add_process_option(command_line, options->process);
+    command_line.add_option("--interval", options->interval_s, "Seconds between two looks")
+        .between(0.05, 3600.0)
+        .shows_default();
+    command_line.add_option("--count", options->count, "So many looks; without: until Ctrl-C");
+    command_line.add_flag("--json", options->json,
+                          "A line a look: an array of the properties, as status --json has them");
+    command_line.footer(
         "Without --in-process: every agent of this user in the default place. On a terminal the view is redrawn and\n"
         "shows contexts by state, the busiest edges and the last violation; elsewhere it is a line a property and\n"
         "look, and the last violation. Colours only on a terminal, and not where NO_COLOR is set.\n"
