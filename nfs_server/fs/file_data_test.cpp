@@ -185,6 +185,30 @@ TEST_F(FileData, AnOperationThatFailsFreesNothing) {
     EXPECT_EQ(read(file, 0, old.size()), old);
 }
 
+TEST_F(FileData, ABlockThatTheBitmapSaysIsInUseIsNotTakenButDamage) {
+    const auto file = make();
+    const std::uint64_t every_bit = ~std::uint64_t{0};
+    const auto use_all = [&](txn::Transaction& txn) -> Result<void, StorageError> {
+        const Superblock& superblock = fs_->superblock();
+        for (std::uint64_t bit = 0; bit + bits_per_word <= superblock.total_blocks - superblock.data_start;
+             bit += bits_per_word) {
+            const auto guard = Volume::word_lock(Bitmap::blocks, bit);
+            LOCKSTEP_TRY(txn.lock(guard, LockMode::exclusive));
+            LOCKSTEP_TRY(txn.write(guard, superblock.block_bitmap_start, static_cast<std::uint32_t>(bit / 8),
+                                   std::as_bytes(std::span(&every_bit, 1))));
+        }
+        return {};
+    };
+    ASSERT_TRUE(fs_.stack().transactions().run(0, use_all)->result);
+    const std::string data(200, 'x');
+    const auto write_block = [&](Operation& op) -> Outcome<void> {
+        LOCKSTEP_TRY(Inode * inode, op.lock_inode(file, LockMode::exclusive));
+        return write_bytes(op, *inode, 0, std::as_bytes(std::span(data)));
+    };
+    EXPECT_EQ(fs_.error_of(write_block), Error::corrupt);
+    EXPECT_TRUE(fs_->is_damaged());
+}
+
 // The newest removal of each block counts: here of the second of two, in the next word of the bitmap.
 TEST_F(FileData, NewBlocksGoStraightHomeOnlyWhenTheRemovalOfAllOfThemIsSettled) {
     for (const std::uint64_t placed : {0, 2}) {
