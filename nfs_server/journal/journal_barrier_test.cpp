@@ -142,6 +142,28 @@ TEST(JournalSettling, WhatIsOnlyCommittedIsNotSettled) {
     EXPECT_EQ(11u, get(*journal, 1));
 }
 
+TEST(JournalSettling, WhatIsWrittenDuringACheckpointIsReplayedFromItsTail) {
+    ImageDisk image = formatted(64, 16);
+    DecidedDisk disk(image);
+    auto journal = opened(disk);
+    ASSERT_TRUE(put(*journal, 1, 11));
+    ASSERT_TRUE(journal->wait_durable({1}, 1));
+    disk.hold_barriers();
+    std::thread installer([&] { EXPECT_TRUE(journal->checkpoint()); });
+    disk.wait_for(1);
+    ASSERT_TRUE(put(*journal, 2, 22));
+    disk.end(2, true);  // the commit's
+    ASSERT_TRUE(journal->wait_durable({2}, 2));
+    disk.end(1, true);
+    disk.end(3, true);  // the superblock's
+    installer.join();
+    journal = opened(image);
+    ASSERT_TRUE(journal);
+    EXPECT_EQ(2u, journal->recovery().first_sequence);
+    EXPECT_EQ(11u, get(*journal, 1));
+    EXPECT_EQ(22u, get(*journal, 2));
+}
+
 // A crash may still bring the older superblock back, and with it a recovery that compares what was placed before.
 TEST(JournalSettling, NothingIsPlacedByWhatASuperblockSaysBeforeItIsDurable) {
     ImageDisk image = formatted(64, 16);
