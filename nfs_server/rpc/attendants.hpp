@@ -60,6 +60,8 @@ class Attendants {
         // All connections go back.
         void about_to_wait() override;
 
+        Connection::Calls calls;  // for its thread to use again and again; empty between
+
      private:
         Attendants& attendants_;
         Slot* slot_ = nullptr;

@@ -271,7 +271,7 @@ bool TcpServer::sleep(Attendants::Stay& stay) {
 // Runs the requests that have come. False: none has.
 bool TcpServer::attend_to_all(Attendants::Stay& stay, int64_t now_ns, bool waits) {
     bool found = false;
-    Connection::Calls calls;
+    Connection::Calls& calls = stay.calls;
     for (const auto& connection : stay.connections()) {
         const auto look = connection->look_for_requests(waits, calls);
         if (look == Connection::Look::requests) {

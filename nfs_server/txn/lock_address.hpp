@@ -58,7 +58,8 @@ class LockAddress {
 template <>
 struct std::hash<lockstep::server::txn::LockAddress> {
     size_t operator()(lockstep::server::txn::LockAddress address) const noexcept {
-        uint64_t mixed = address.value() * 0x9e3779b97f4a7c15u;
+        // The kind, too, must tell in the low bits: an inode and its bit have the same number.
+        const uint64_t mixed = (address.value() ^ address.value() >> 51) * 0x9e3779b97f4a7c15u;
         return mixed ^ mixed >> 32;
     }
 };

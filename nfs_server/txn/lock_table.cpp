@@ -35,7 +35,7 @@ void LockTable::grant(Lock& lock, uint64_t txn_id, LockMode mode) {
 void LockTable::hand_on(Lock& lock) {
     while (!lock.waiters.empty() && compatible(lock, lock.waiters.front()->mode)) {
         Waiter& next = *lock.waiters.front();
-        lock.waiters.pop_front();
+        lock.waiters.erase(lock.waiters.begin());
         grant(lock, next.txn_id, next.mode);
         next.granted = true;
         next.wake.notify_one();

@@ -9,7 +9,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -54,7 +53,7 @@ class LockTable {
     struct Lock {
         std::vector<uint64_t> holders;  // transactions; one when exclusive
         bool exclusive = false;
-        std::deque<Waiter*> waiters;
+        std::vector<Waiter*> waiters;  // first come, first; few
     };
     // The mutex is a leaf: nothing else is locked while it is held.
     struct alignas(64) Shard {
