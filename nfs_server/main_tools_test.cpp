@@ -127,6 +127,40 @@ TEST_F(ImageToolsTest, ADamagedInodeIsFoundAndTheRestIsShown) {
     EXPECT_FALSE(json::parse(shown.output).at("problems").empty());
 }
 
+// What they say is free would be given out: a server that believed damaged ones would write over somebody's files.
+TEST_F(ImageToolsTest, DamagedBitmapsAreNoticedByTheNextServer) {
+    leave_killed_server();
+    {
+        ServerProcess server(directory_.path(), "file:" + image_);
+        ASSERT_EQ(server.stop(), 0);
+    }
+    const json sound = dump();
+    const std::string left = content_of(image_);
+    const uint64_t data_start = sound.at("log").at("superblocks").at(0).at("data_start");
+    const auto errors = directory_.path() / "errors";
+    for (const char* bitmap : {"block_bitmap_start", "inode_bitmap_start", "orphan_bitmap_start"}) {
+        const uint64_t block = data_start + sound.at("superblock").at(bitmap).get<uint64_t>();
+        std::ofstream(image_, std::ios::binary) << left;
+        overwrite(block, 0, "\x55");
+        const std::string damaged = content_of(image_);
+        EXPECT_EQ(run_program({server_program(), "--disk", "file:" + image_, "--port", "0"}, "/dev/null", errors), 2);
+        EXPECT_THAT(content_of(errors), HasSubstr("the bitmaps are not as the server left them")) << bitmap;
+        EXPECT_TRUE(content_of(image_) == damaged) << "refused, and changed";
+        EXPECT_EQ(tool({"fsck", image_}).status, 1);
+    }
+    std::ofstream(image_, std::ios::binary) << left;
+    for (const bool is_killed : {true, false}) {
+        ServerProcess server(directory_.path(), "file:" + image_);
+        EXPECT_EQ(run_program({"nfs-cp", errors.string(), server.url(is_killed ? "/new" : "/newer")}), 0);
+        if (is_killed)
+            server.kill_now();
+        else
+            EXPECT_EQ(server.stop(), 0);
+    }
+    ServerProcess server(directory_.path(), "file:" + image_);
+    EXPECT_EQ(server.stop(), 0);
+}
+
 TEST_F(ImageToolsTest, EveryDamagedBlockOfTheHeadIsSurvivedWithAStatus) {
     ASSERT_EQ(tool({"mkfs", image_, "--size", "4M", "--log-blocks", "64"}).status, 0);
     const std::string sound = content_of(image_);

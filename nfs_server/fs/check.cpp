@@ -381,6 +381,9 @@ class Checker {
         if (!buffer) return;
         std::memcpy(&record, buffer->data() + end_record_offset, sizeof record);
         if (!is_sound(record)) problem("the record of how the server ended contradicts its checksum");
+        BitmapRecord bitmaps{};
+        std::memcpy(&bitmaps, buffer->data() + bitmap_record_offset, sizeof bitmaps);
+        if (!is_sound(bitmaps)) problem("the record of what the bitmaps were contradicts its checksum");
     }
 
     void check_replies() {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "nfs_server/fs/end_record.hpp"
 #include "nfs_server/fs/reaper.hpp"
 
 namespace lockstep::server::fs {
@@ -45,6 +46,7 @@ Result<std::unique_ptr<FileSystem>, StorageFailure> FileSystem::mount(txn::Trans
                                                                       const Clock& clock, bool background_reaper) {
     if (sodium_init() < 0) return fail(StorageFailure{StorageError::io, "the system gives no random numbers"});
     LOCKSTEP_TRY(const Superblock superblock, read_superblock(transactions));
+    LOCKSTEP_TRY(check_bitmaps(transactions, superblock));
     std::unique_ptr<FileSystem> fs(new FileSystem(transactions, clock, superblock));
     LOCKSTEP_TRY(fs->load_bitmaps());
     auto root = fs->run(0, [](Operation& op) -> Outcome<FileIdentity> {
