@@ -20,7 +20,13 @@ class FaultyDisk final : public Disk {
     /// After `passing` more operations of this kind all of them fail with io, until it is told otherwise. A write that
     /// fails leaves its first blocks, up to half of them.
     void fail_after(Operation operation, uint64_t passing) { left_of(operation).store(passing); }
+    /// The same for one operation; those behind it pass again.
+    void fail_once_after(Operation operation, uint64_t passing) {
+        fails_once_ = true;
+        fail_after(operation, passing);
+    }
     void repair() {
+        fails_once_ = false;
         for (auto& left : left_) left.store(never);
     }
 
@@ -48,10 +54,12 @@ class FaultyDisk final : public Disk {
         uint64_t now = left.load();
         while (now != never && now != 0 && !left.compare_exchange_weak(now, now - 1)) {
         }
+        if (now == 0 && fails_once_.exchange(false)) left.store(never);
         return now == 0;
     }
 
     Disk& inner_;
+    std::atomic<bool> fails_once_{false};
     std::atomic<uint64_t> left_[3] = {never, never, never};
 };
 

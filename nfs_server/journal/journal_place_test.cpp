@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "nfs_server/disk/faulty_disk.hpp"
+#include "nfs_server/disk/gate_disk.hpp"
 #include "nfs_server/disk/recording_disk.hpp"
 #include "nfs_server/journal/journal.hpp"
 #include "nfs_server/journal/journal_test_steps.hpp"
@@ -91,6 +92,23 @@ TEST(JournalPlace, AGroupThatIsNotWholeAtHomeIsDropped) {
     auto journal = opened(image);
     EXPECT_EQ(1u, journal->last_sequence().value);
     EXPECT_EQ(11u, get(*journal, 1));
+}
+
+// The slot may have said that the group was settled: then its home has changed since, and it is no crash's doing.
+TEST(JournalPlace, AGroupThatIsNotWholeAtHomeIsDamageWhereTheOtherSuperblockIsLost) {
+    ImageDisk image = formatted(128, log_blocks);
+    {
+        auto journal = opened(image);
+        ASSERT_TRUE(place(*journal, 20, 3, 'p'));
+        ASSERT_TRUE(make_durable(*journal));
+    }
+    flip_bit(image, 1, 60);
+    ImageDisk whole = image;
+    EXPECT_EQ(1u, opened(whole)->last_sequence().value);
+    flip_bit(image, data_start + 22, 4000);
+    const auto refused = Journal::open(image, by_hand);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(StorageError::corrupt, refused.error().code);
 }
 
 // The same content once more in the same place, as a client would send it again, does not bring the lost group back.
@@ -279,6 +297,32 @@ TEST(JournalPlace, WhatTheDiskDidNotTakeIsStillRead) {
         for (uint64_t block = 20; block < 26; ++block) EXPECT_EQ('p', first_byte(*journal, block)) << block;
         EXPECT_FALSE(put(*journal, 1, 1));
     }
+}
+
+// Though the log's write behind it, and the barrier, go well.
+TEST(JournalPlace, AFailedWriteOfTheBlocksAloneIsNoPromise) {
+    ImageDisk image = formatted(128, log_blocks);
+    disk::FaultyDisk disk(image);
+    auto journal = opened(disk);
+    ASSERT_TRUE(place(*journal, 20, 6, 'p'));
+    disk.fail_once_after(disk::FaultyDisk::Operation::write, 0);
+    EXPECT_FALSE(make_durable(*journal));
+    EXPECT_FALSE(make_durable(*journal));
+    EXPECT_FALSE(put(*journal, 1, 1));
+}
+
+TEST(JournalPlace, ABlockThatIsBeingReadTakesNoContentHome) {
+    ImageDisk image = formatted(128, log_blocks);
+    disk::GateDisk disk(image);
+    auto journal = opened(disk);
+    disk.reads.close();
+    std::thread reader([&] { EXPECT_TRUE(journal->cache().snapshot(21)); });
+    disk.reads.wait_for(1);
+    EXPECT_FALSE(place(*journal, 20, 3, 'p'));
+    disk.reads.open();
+    reader.join();
+    EXPECT_TRUE(place(*journal, 20, 3, 'p'));
+    EXPECT_EQ('p', first_byte(*journal, 21));
 }
 
 TEST(JournalPlace, WhatWaitsForItsWriteIsBounded) {
