@@ -259,20 +259,22 @@ void explore_repetition(const Workload& workload, const ImageDisk& state, const 
     Promise after{
         0, {promise.states.begin(), promise.states.begin() + static_cast<ptrdiff_t>(recovered_to) + 1}, recovered_to};
     ModelState next = after.states.back();
-    ChangeSet changes;
-    for (const Placement& placement : lost) {
-        for (uint64_t i = 0; i < placement.contents.size(); ++i) {
-            if (next[placement.first + i]) return;  // another life's
-            next[placement.first + i] = placement.contents[i];
-        }
-        if (!place(**journal, changes, placement, 0)) return;
-    }
-    after.states.push_back(std::move(next));
     const size_t before = recording.events_count();
-    const auto sequence = (*journal)->commit(changes, 1, 1);
-    if (!sequence || !(*journal)->wait_durable(*sequence, 1)) {
-        exploration.wrong.emplace_back("what was lost can't be written again");
-        return;
+    {
+        ChangeSet changes;
+        for (const Placement& placement : lost) {
+            for (uint64_t i = 0; i < placement.contents.size(); ++i) {
+                if (next[placement.first + i]) return;  // another life's
+                next[placement.first + i] = placement.contents[i];
+            }
+            if (!place(**journal, changes, placement, 0)) return;
+        }
+        after.states.push_back(std::move(next));
+        const auto sequence = (*journal)->commit(changes, 1, 1);
+        if (!sequence || !(*journal)->wait_durable(*sequence, 1)) {
+            exploration.wrong.emplace_back("what was lost can't be written again");
+            return;
+        }
     }
     journal->reset();
     ++exploration.repetitions;
