@@ -149,6 +149,16 @@ TEST_F(Exported, AReadOnlyExportChangesNothing) {
     EXPECT_EQ(client_->write(file, 0, "x").status, wire::NFS3ERR_ROFS);
     EXPECT_EQ(client_->write(file, 0, "x", wire::UNSTABLE).status, wire::NFS3ERR_ROFS);
     EXPECT_EQ(client_->link(file, directory, "new").status, wire::NFS3ERR_ROFS);
+    // Nothing changes, and the replies say so.
+    const auto is_told = [](const wire::wcc_data& wcc) {
+        return wcc.before.attributes_follow != 0 && wcc.after.attributes_follow != 0;
+    };
+    EXPECT_TRUE(is_told(client_->create(directory, "new").CREATE3res_u.resfail.dir_wcc));
+    EXPECT_TRUE(is_told(client_->remove(directory, "file").REMOVE3res_u.resfail.dir_wcc));
+    EXPECT_TRUE(is_told(client_->rmdir(directory, "file").RMDIR3res_u.resfail.dir_wcc));
+    EXPECT_TRUE(is_told(client_->rename(directory, "file", directory, "new").RENAME3res_u.resfail.fromdir_wcc));
+    EXPECT_TRUE(is_told(client_->setattr(directory, test::with_mode(0)).SETATTR3res_u.resfail.obj_wcc));
+    EXPECT_TRUE(is_told(client_->write(file, 0, "x").WRITE3res_u.resfail.file_wcc));
     EXPECT_EQ(client_->read(file, 0, 1).status, wire::NFS3_OK);
     const auto access = client_->access(file, ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND);
     EXPECT_EQ(access.ACCESS3res_u.resok.access, std::uint32_t{ACCESS3_READ});

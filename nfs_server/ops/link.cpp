@@ -7,7 +7,7 @@ namespace lockstep::server::ops {
 
 Outcome<void> link(Request& request, const wire::LINK3args& args, wire::LINK3resok& ok, wire::LINK3resfail& failed) {
     Operation& op = request.op;
-    LOCKSTEP_TRY(const auto locked, request.lock_two(args.file, args.link.dir, LockMode::exclusive));
+    LOCKSTEP_TRY(const auto locked, request.lock_two(args.file, args.link.dir, nullptr, &failed.linkdir_wcc));
     Inode& file = *locked.first;
     Inode& directory = *locked.second;
     failed.file_attributes = post_op(op, file);

@@ -5,7 +5,7 @@
 namespace lockstep::server::ops {
 
 Outcome<Inode*> lock_for_new_entry(Request& request, const wire::nfs_fh3& handle, wire::wcc_data& wcc_if_failed) {
-    LOCKSTEP_TRY(Inode * directory, request.lock_directory(handle, LockMode::exclusive));
+    LOCKSTEP_TRY(Inode * directory, request.lock_directory(handle, LockMode::exclusive, &wcc_if_failed));
     wcc_if_failed = unchanged(request.op, *directory);
     if (!may(request.caller(), **directory, right_execute)) return fail(Error(Error::access_denied));
     return directory;

@@ -9,7 +9,7 @@ namespace lockstep::server::ops {
 Outcome<void> remove(Request& request, const wire::REMOVE3args& args, wire::REMOVE3resok& ok,
                      wire::REMOVE3resfail& failed) {
     Operation& op = request.op;
-    LOCKSTEP_TRY(Inode * directory, request.lock_directory(args.object.dir, LockMode::exclusive));
+    LOCKSTEP_TRY(Inode * directory, request.lock_directory(args.object.dir, LockMode::exclusive, &failed.dir_wcc));
     failed.dir_wcc = unchanged(op, *directory);
     LOCKSTEP_TRY(const std::string_view name, check_entry_name(args.object.name, Error::is_directory));
     if (!may_change_entries(request.caller(), **directory)) return fail(Error(Error::access_denied));

@@ -79,7 +79,8 @@ void move_parent(Parts& parts) {
 Outcome<void> rename(Request& request, const wire::RENAME3args& args, wire::RENAME3resok& ok,
                      wire::RENAME3resfail& failed) {
     Operation& op = request.op;
-    LOCKSTEP_TRY(const auto directories, request.lock_two(args.from.dir, args.to.dir, LockMode::exclusive));
+    LOCKSTEP_TRY(const auto directories,
+                 request.lock_two(args.from.dir, args.to.dir, &failed.fromdir_wcc, &failed.todir_wcc));
     Parts parts{*directories.first, *directories.second, {}, {}};
     failed.fromdir_wcc = unchanged(op, parts.from_directory);
     failed.todir_wcc = unchanged(op, parts.to_directory);

@@ -3,19 +3,19 @@
 #include <algorithm>
 #include <cstring>
 
+#include "nfs_server/ops/attributes.hpp"
 #include "nfs_server/ops/limits.hpp"
 #include "nfs_server/rpc/udp_server.hpp"
 
 namespace lockstep::server::ops {
 
-Outcome<fs::FileIdentity> Request::decode(const wire::nfs_fh3& handle, LockMode mode) {
+Outcome<fs::FileIdentity> Request::decode(const wire::nfs_fh3& handle) {
     const auto* bytes = reinterpret_cast<const std::byte*>(handle.data.data_val);
     LOCKSTEP_TRY(const fs::DecodedHandle decoded,
                  service.file_system.decode_handle(std::span(bytes, handle.data.data_len)));
     if (service.exports == nullptr) return decoded.file;
     LOCKSTEP_TRY(const ExportTable::Entry* entry, service.exports->admit(decoded.export_number, call.peer));
     LOCKSTEP_TRY(enter(*entry));
-    if (mode == LockMode::exclusive && is_read_only()) return fail(Error(Error::read_only));
     return decoded.file;
 }
 
@@ -40,28 +40,37 @@ std::uint64_t Request::parent_of(const Inode& directory) const {
     return is_top ? directory.number() : directory->parent;
 }
 
-Outcome<Inode*> Request::lock_file(const wire::nfs_fh3& handle, LockMode mode) {
-    LOCKSTEP_TRY(const fs::FileIdentity file, decode(handle, mode));
-    return op.lock_file(file, mode);
+Outcome<Inode*> Request::lock_unless_read_only(const fs::FileIdentity& file, LockMode mode,
+                                               wire::wcc_data* if_read_only) {
+    if (mode == LockMode::shared || !is_read_only()) return op.lock_file(file, mode);
+    LOCKSTEP_TRY(const Inode* inode, op.lock_file(file, LockMode::shared));
+    if (if_read_only != nullptr) *if_read_only = unchanged(op, *inode);
+    return fail(Error(Error::read_only));
 }
 
-Outcome<Inode*> Request::lock_directory(const wire::nfs_fh3& handle, LockMode mode) {
-    LOCKSTEP_TRY(Inode * inode, lock_file(handle, mode));
+Outcome<Inode*> Request::lock_file(const wire::nfs_fh3& handle, LockMode mode, wire::wcc_data* if_read_only) {
+    LOCKSTEP_TRY(const fs::FileIdentity file, decode(handle));
+    return lock_unless_read_only(file, mode, if_read_only);
+}
+
+Outcome<Inode*> Request::lock_directory(const wire::nfs_fh3& handle, LockMode mode, wire::wcc_data* if_read_only) {
+    LOCKSTEP_TRY(Inode * inode, lock_file(handle, mode, if_read_only));
     if (!inode->is_directory()) return fail(Error(Error::not_directory));
     return inode;
 }
 
 Outcome<std::pair<Inode*, Inode*>> Request::lock_two(const wire::nfs_fh3& first, const wire::nfs_fh3& second,
-                                                     LockMode mode) {
-    LOCKSTEP_TRY(const fs::FileIdentity a, decode(first, mode));
-    LOCKSTEP_TRY(const fs::FileIdentity b, decode(second, mode));
+                                                     wire::wcc_data* first_if_read_only,
+                                                     wire::wcc_data* second_if_read_only) {
+    LOCKSTEP_TRY(const fs::FileIdentity a, decode(first));
+    LOCKSTEP_TRY(const fs::FileIdentity b, decode(second));
     if (a.inode <= b.inode) {
-        LOCKSTEP_TRY(Inode * low, op.lock_file(a, mode));
-        LOCKSTEP_TRY(Inode * high, op.lock_file(b, mode));
+        LOCKSTEP_TRY(Inode * low, lock_unless_read_only(a, LockMode::exclusive, first_if_read_only));
+        LOCKSTEP_TRY(Inode * high, lock_unless_read_only(b, LockMode::exclusive, second_if_read_only));
         return std::pair(low, high);
     }
-    LOCKSTEP_TRY(Inode * low, op.lock_file(b, mode));
-    LOCKSTEP_TRY(Inode * high, op.lock_file(a, mode));
+    LOCKSTEP_TRY(Inode * low, lock_unless_read_only(b, LockMode::exclusive, second_if_read_only));
+    LOCKSTEP_TRY(Inode * high, lock_unless_read_only(a, LockMode::exclusive, first_if_read_only));
     return std::pair(high, low);
 }
 

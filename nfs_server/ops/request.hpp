@@ -57,12 +57,15 @@ class Request {
     bool promises_stable() const { return promises_stable_; }
 
     /// Locks the file that a handle names, exclusively for a change. Errors: bad_handle, stale, conflict, io, corrupt;
-    /// access_denied (not exported to this client), read_only, cross_device (not the export of an earlier handle).
-    Outcome<Inode*> lock_file(const wire::nfs_fh3& handle, LockMode mode);
+    /// access_denied (not exported to this client), cross_device (not the export of an earlier handle); read_only (an
+    /// exclusive lock, through an export that lets nobody change anything), and then `if_read_only` is filled.
+    Outcome<Inode*> lock_file(const wire::nfs_fh3& handle, LockMode mode, wire::wcc_data* if_read_only = nullptr);
     /// The same for a directory. Errors: not_directory, too.
-    Outcome<Inode*> lock_directory(const wire::nfs_fh3& handle, LockMode mode);
-    /// Locks two files in the order of their numbers, so that waiting is possible. They may be the same.
-    Outcome<std::pair<Inode*, Inode*>> lock_two(const wire::nfs_fh3& first, const wire::nfs_fh3& second, LockMode mode);
+    Outcome<Inode*> lock_directory(const wire::nfs_fh3& handle, LockMode mode, wire::wcc_data* if_read_only = nullptr);
+    /// Locks two files exclusively, in the order of their numbers, so that waiting is possible. They may be the same.
+    Outcome<std::pair<Inode*, Inode*>> lock_two(const wire::nfs_fh3& first, const wire::nfs_fh3& second,
+                                                wire::wcc_data* first_if_read_only,
+                                                wire::wcc_data* second_if_read_only);
 
     /// Fills the write verifier of a reply.
     void tell_verifier(char (&verifier)[8]) const;
@@ -71,7 +74,8 @@ class Request {
     wire::post_op_fh3 post_op_handle(const Inode& inode);
 
  private:
-    Outcome<fs::FileIdentity> decode(const wire::nfs_fh3& handle, LockMode mode);
+    Outcome<fs::FileIdentity> decode(const wire::nfs_fh3& handle);
+    Outcome<Inode*> lock_unless_read_only(const fs::FileIdentity& file, LockMode mode, wire::wcc_data* if_read_only);
     Credentials caller_;
     const ExportTable::Entry* export_ = nullptr;
     bool promises_stable_ = false;

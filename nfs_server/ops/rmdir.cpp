@@ -9,7 +9,7 @@ namespace lockstep::server::ops {
 Outcome<void> rmdir(Request& request, const wire::RMDIR3args& args, wire::RMDIR3resok& ok,
                     wire::RMDIR3resfail& failed) {
     Operation& op = request.op;
-    LOCKSTEP_TRY(Inode * parent, request.lock_directory(args.object.dir, LockMode::exclusive));
+    LOCKSTEP_TRY(Inode * parent, request.lock_directory(args.object.dir, LockMode::exclusive, &failed.dir_wcc));
     failed.dir_wcc = unchanged(op, *parent);
     LOCKSTEP_TRY(const std::string_view name, check_name(args.object.name));
     if (name == ".") return fail(Error(Error::invalid));

@@ -7,7 +7,7 @@ namespace lockstep::server::ops {
 Outcome<void> setattr(Request& request, const wire::SETATTR3args& args, wire::SETATTR3resok& ok,
                       wire::SETATTR3resfail& failed) {
     Operation& op = request.op;
-    LOCKSTEP_TRY(Inode * file, request.lock_file(args.object, LockMode::exclusive));
+    LOCKSTEP_TRY(Inode * file, request.lock_file(args.object, LockMode::exclusive, &failed.obj_wcc));
     failed.obj_wcc = unchanged(op, *file);
     if (args.guard.check && to_ns(args.guard.sattrguard3_u.obj_ctime) != (*file)->ctime_ns)
         return fail(Error(Error::not_sync));

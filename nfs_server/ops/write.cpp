@@ -26,7 +26,7 @@ Outcome<void> write(Request& request, const wire::WRITE3args& args, wire::WRITE3
     const std::uint32_t count = std::min(args.count, request.service.file_system.max_write_bytes());
     // Before the file is locked: calls on one file have that much in parallel.
     const fs::WriteData data = data_of(args, payload, std::min<std::size_t>(count, came));
-    LOCKSTEP_TRY(Inode * file, request.lock_file(args.file, LockMode::exclusive));
+    LOCKSTEP_TRY(Inode * file, request.lock_file(args.file, LockMode::exclusive, &failed.file_wcc));
     failed.file_wcc = unchanged(op, *file);
     if (!file->is_regular() || args.count != came) return fail(Error(Error::invalid));
     if (!may_write_data(request.caller(), **file)) return fail(Error(Error::access_denied));
