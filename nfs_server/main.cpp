@@ -115,13 +115,21 @@ void keep_large_allocations() {
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
 }
 
+// What ends the server: a line of the log where a program reads it, else a sentence as other commands say it.
+void tell_failure(const Options& options, const std::string& what) {
+    if (options.log_format == "json")
+        spdlog::error("{}", what);
+    else
+        std::fprintf(stderr, "nfs_server: %s\n", what.c_str());
+}
+
 int serve(const Options& options) {
     log_to_stderr(options);
     keep_large_allocations();
     catch_signals();
     auto service = Service::start(options);
     if (!service) {
-        std::fprintf(stderr, "nfs_server: %s\n", service.error().c_str());
+        tell_failure(options, service.error());
         return exit_could_not_start;
     }
     std::printf("nfs_server ready: %s\n", (*service)->describe().c_str());
@@ -131,7 +139,7 @@ int serve(const Options& options) {
     notify_manager("STOPPING=1");
     spdlog::info("stopping");
     if (const auto stopped = (*service)->stop(); !stopped) {
-        std::fprintf(stderr, "nfs_server: %s\n", stopped.error().c_str());
+        tell_failure(options, stopped.error());
         return exit_failed;
     }
     return exit_stopped;

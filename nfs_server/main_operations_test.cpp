@@ -269,6 +269,13 @@ TEST(Logs, AreJsonObjectsWhenAskedFor) {
         messages.push_back(object.at("level").get<std::string>() + " " + object.at("message").get<std::string>());
     }
     EXPECT_THAT(messages, testing::Contains("info stopping"));
+
+    // What keeps it from starting, too.
+    const auto errors = directory.path() / "errors";
+    EXPECT_EQ(run_program({server_program(), "--disk", "file:/none/such", "--port", "0", "--log-format", "json"},
+                          "/dev/null", errors),
+              2);
+    EXPECT_THAT(nlohmann::json::parse(content_of(errors)).at("message").get<std::string>(), HasSubstr("/none/such"));
 }
 
 // What clients were told of is there after a stop under load, although nobody asked for it to be stable; and since
