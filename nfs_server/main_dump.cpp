@@ -1,6 +1,4 @@
 // nfs_server dump IMAGE: what is on it.
-#include <cstdio>
-
 #include <CLI/CLI.hpp>
 
 #include "nfs_server/image/dump.hpp"
@@ -23,8 +21,7 @@ int run_dump(int argc, char** argv) {
     const auto file = open_for("dump", path);
     if (!file) return 2;
     const auto dump = image::dump(*file);
-    std::fputs((json ? dump.dump(2) + "\n" : image::to_text(dump)).c_str(), stdout);
-    return dump.at("problems").empty() ? 0 : 1;
+    return say("dump", json ? dump.dump(2) + "\n" : image::to_text(dump), dump.at("problems").empty() ? 0 : 1);
 }
 
 }  // namespace lockstep::server

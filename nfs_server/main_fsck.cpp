@@ -1,6 +1,4 @@
 // nfs_server fsck IMAGE: every invariant, read-only.
-#include <cstdio>
-
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
@@ -64,8 +62,7 @@ int run_fsck(int argc, char** argv) {
     const auto file = open_for("fsck", path);
     if (!file) return 2;
     const FsckResult result = image::fsck(*file, max_problems);
-    std::fputs((json ? json_of(result) : text_of(path, result)).c_str(), stdout);
-    return static_cast<int>(result.verdict);
+    return say("fsck", json ? json_of(result) : text_of(path, result), static_cast<int>(result.verdict));
 }
 
 }  // namespace lockstep::server

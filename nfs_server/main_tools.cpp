@@ -1,6 +1,8 @@
 #include "nfs_server/main_tools.hpp"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <new>
 #include <string_view>
 
@@ -20,6 +22,12 @@ std::unique_ptr<image::ImageFile> open_for(const char* tool, const std::string& 
     if (file) return std::move(*file);
     std::fprintf(stderr, "nfs_server %s: %s\n", tool, file.error().message.c_str());
     return nullptr;
+}
+
+int say(const char* tool, const std::string& text, int status) {
+    if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return status;
+    std::fprintf(stderr, "nfs_server %s: writing the result: %s\n", tool, std::strerror(errno));
+    return 2;
 }
 
 std::optional<int> run_tool(int argc, char** argv) try {

@@ -24,6 +24,9 @@ std::optional<int> parse_tool(CLI::App& app, int argc, char** argv);
 // An image to look at; null, and a line on stderr, when it can't be opened.
 std::unique_ptr<image::ImageFile> open_for(const char* tool, const std::string& path);
 
+// Writes what a tool found to stdout. The status; 2, and a line on stderr, when not all of it could be written.
+int say(const char* tool, const std::string& text, int status);
+
 // Runs the tool that the first argument names; nothing when it names none.
 std::optional<int> run_tool(int argc, char** argv);
 
