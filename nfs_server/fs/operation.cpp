@@ -101,12 +101,13 @@ void Operation::initialise(Inode& inode, FileType type) {
     record.atime_ns = record.mtime_ns = record.ctime_ns = now_ns_;
 }
 
-void Operation::free_inode(Inode& inode) {
-    check(inode->blocks == 0, "an inode is freed while blocks hang on it");
+Outcome<void> Operation::free_inode(Inode& inode) {
+    if (inode->blocks != 0) return fail(Error(Error::corrupt));
     const std::uint64_t generation = inode->generation;
     inode.change() = InodeRecord{};
     inode.change().generation = generation;
     record_change(Bitmap::inodes, inode.number(), false);
+    return {};
 }
 
 void Operation::set_orphan(Inode& inode, bool orphan) {

@@ -51,8 +51,8 @@ class Operation {
     /// none. Errors: conflict, io, corrupt.
     Outcome<Inode*> lock_service_file();
 
-    /// Makes the inode free. Its blocks have been freed before.
-    void free_inode(Inode& inode);
+    /// Makes the inode free. Its blocks have been freed before. Errors: corrupt (it counts more than it had).
+    Outcome<void> free_inode(Inode& inode);
 
     /// Marks or unmarks the inode in the orphan bitmap: whether the reaper has work with it.
     void set_orphan(Inode& inode, bool orphan);

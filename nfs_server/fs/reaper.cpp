@@ -101,7 +101,9 @@ Outcome<bool> reap_some(Operation& op, std::uint64_t number) {
     LOCKSTEP_TRY(Inode * inode, op.lock_any(number, txn::LockMode::exclusive));
     if (!inode->is_shrinking()) return true;  // somebody else was faster
     LOCKSTEP_TRY(const bool done, free_tail(op, *inode));
-    if (done && (*inode)->nlink == 0) op.free_inode(*inode);
+    if (done && (*inode)->nlink == 0) {
+        LOCKSTEP_TRY(op.free_inode(*inode));
+    }
     return done;
 }
 
@@ -112,8 +114,8 @@ Outcome<void> drop_link(Operation& op, Inode& inode) {
     if (!inode.is_directory()) {
         LOCKSTEP_TRY(set_size(op, inode, 0));
     }
-    if (!inode.is_shrinking()) op.free_inode(inode);
-    return {};
+    if (inode.is_shrinking()) return {};
+    return op.free_inode(inode);
 }
 
 }  // namespace lockstep::server::fs
