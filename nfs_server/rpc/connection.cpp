@@ -74,8 +74,15 @@ void Connection::finish_read_turn(Calls& calls) {
     } while (!read_turns_.compare_exchange_strong(seen, 0));
 }
 
+// While memory is scarce a connection is read on only when it has nothing under way: clients that send much at once are
+// slowed down, not cut off.
 bool Connection::may_read() {
-    const auto has_room = [this] { return in_flight_.load() < environment_.limits.max_in_flight && !client_is_slow(); };
+    const auto has_room = [this] {
+        const uint32_t in_flight = in_flight_.load();
+        const bool is_below_limit =
+            in_flight < (environment_.budget.is_scarce() ? 1 : environment_.limits.max_in_flight);
+        return is_below_limit && !client_is_slow();
+    };
     if (closed_ || input_ended_) return false;
     if (has_room()) return true;
     // First the word that input waits, then the second look: whoever makes room either sees the word or is seen.
@@ -169,6 +176,7 @@ void Connection::run(std::unique_ptr<Call> call, Calls& calls) {
         const Answer answer = dispatcher_.answer(call->record.bytes(), {.connection_id = id_, .peer = peer_},
                                                  call->arena, call->pieces, call->record.placed_payload());
         last_activity_ns_ = environment_.clock.monotonic_ns();
+        call->drop_request();
         if (answer.kind == Answer::Kind::none) {
             close_because("a message that is no call");
         } else if (!closed_) {

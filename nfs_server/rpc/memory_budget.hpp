@@ -21,6 +21,8 @@ class MemoryBudget {
     }
     void give_back(size_t size_bytes) { taken_bytes_.fetch_sub(size_bytes, std::memory_order_relaxed); }
     size_t taken_bytes() const { return taken_bytes_.load(std::memory_order_relaxed); }
+    // Half of it is taken: who holds some already shall first give that back.
+    bool is_scarce() const { return taken_bytes() > limit_bytes_ / 2; }
 
  private:
     const size_t limit_bytes_;

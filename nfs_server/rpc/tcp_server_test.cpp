@@ -167,6 +167,49 @@ TEST_F(TcpServerTest, ASlowReaderIsBoundedAndHoldsUpNobody) {
     EXPECT_LE(server_->counts().held_bytes, size_t{1} << 20) << "what was held for the slow client is given back";
 }
 
+// A large call that waits at the gate and gets a small reply; what follows its head is nobody's argument.
+Bytes large_call(uint32_t xid, size_t size_bytes) {
+    Bytes message = test::call_message(xid, test::to(test::wait_at_gate));
+    message.resize(size_bytes);
+    return test::record_of(message, size_bytes / 2);
+}
+
+// Sixteen requests of 512 KiB at once, and memory for eight: they wait for each other. A client that was cut off would
+// send all of them again, for ever.
+TEST_F(TcpServerTest, AClientThatSendsMoreThanThereIsMemoryForIsSlowedDownAndNotCutOff) {
+    limits_.memory_budget_bytes = size_t{4} << 20;
+    start(32);
+    Client client(port_);
+    std::thread sender([&] {
+        for (uint32_t xid = 1; xid <= 16; ++xid) EXPECT_TRUE(client.send(large_call(xid, size_t{512} << 10))) << xid;
+    });
+    gate_.await(2);
+    EXPECT_TRUE(is_served()) << "another client";
+    EXPECT_LE(server_->counts().held_bytes, limits_.memory_budget_bytes);
+    gate_.open();
+    for (int i = 0; i < 16; ++i) EXPECT_TRUE(client.receive().has_value()) << i;
+    sender.join();
+}
+
+// The replies of these requests wait behind others that are not taken; what was received is not kept with them.
+TEST_F(TcpServerTest, ARequestThatHasRunIsNotKeptForAClientThatTakesNoReply) {
+    constexpr uint32_t reply_bytes = 1 << 20;
+    limits_.max_queued_output_bytes = size_t{64} << 20;
+    start(4);
+    gate_.open();
+    Client slow(port_, "127.0.0.1", 4096);
+    for (uint32_t xid = 0; xid < 16; ++xid)
+        ASSERT_TRUE(slow.send(test::record_of(test::call_message(xid, test::to(test::produce), wire::xdr_READ3args,
+                                                                 test::produce_args(0, reply_bytes)))));
+    for (uint32_t xid = 16; xid < 80; ++xid) ASSERT_TRUE(slow.send(large_call(xid, size_t{512} << 10)));
+    gate_.await(64);
+    const auto is_bounded = [&] { return server_->counts().held_bytes <= 18 * size_t{reply_bytes}; };
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!is_bounded() && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+    EXPECT_TRUE(is_bounded()) << server_->counts().held_bytes;
+    for (int i = 0; i < 80; ++i) EXPECT_TRUE(slow.receive().has_value()) << i;
+}
+
 TEST_F(TcpServerTest, RequestsInFlightAreBounded) {
     limits_.max_in_flight = 4;
     start(2);
