@@ -161,6 +161,21 @@ TEST_F(ImageToolsTest, DamagedBitmapsAreNoticedByTheNextServer) {
     EXPECT_EQ(server.stop(), 0);
 }
 
+// No crash leaves them so: the log writes them whole.
+TEST_F(ImageToolsTest, ADamagedRecordOfTheLastEndIsRefused) {
+    ServerProcess(directory_.path(), "file:" + image_ + ":4M").stop();
+    const std::string left = content_of(image_);
+    const uint64_t block = dump().at("log").at("superblocks").at(0).at("data_start");
+    const auto errors = directory_.path() / "errors";
+    for (const size_t offset : {size_t{520}, size_t{540}}) {
+        std::ofstream(image_, std::ios::binary) << left;
+        overwrite(block, offset, "damage");
+        EXPECT_EQ(run_program({server_program(), "--disk", "file:" + image_, "--port", "0"}, "/dev/null", errors), 2);
+        EXPECT_THAT(content_of(errors), HasSubstr("contradicts its checksum"));
+        EXPECT_EQ(tool({"fsck", image_}).status, 1);
+    }
+}
+
 TEST_F(ImageToolsTest, EveryDamagedBlockOfTheHeadIsSurvivedWithAStatus) {
     ASSERT_EQ(tool({"mkfs", image_, "--size", "4M", "--log-blocks", "64"}).status, 0);
     const std::string sound = content_of(image_);

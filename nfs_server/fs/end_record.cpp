@@ -56,6 +56,7 @@ Outcome<EndRecord> exchange(FileSystem& file_system, const EndRecord& next, cons
         EndRecord last;
         LOCKSTEP_TRY(txn.lock(guard, txn::LockMode::exclusive));
         LOCKSTEP_TRY(txn.read(0, end_record_offset, std::as_writable_bytes(std::span(&last, 1))));
+        if (!is_sound(last)) return fail(StorageError::corrupt);
         if (std::memcmp(&last, &next, sizeof last) != 0)
             LOCKSTEP_TRY(txn.write(guard, 0, end_record_offset, std::as_bytes(std::span(&next, 1))));
         if (bitmaps != nullptr)
@@ -90,9 +91,10 @@ Result<void, StorageFailure> check_bitmaps(txn::TransactionManager& transactions
     txn::Transaction txn = transactions.begin(0);
     if (const auto read = txn.read(0, bitmap_record_offset, std::as_writable_bytes(std::span(&record, 1))); !read)
         return failed(read.error());
-    const bool is_of_now =
-        record.checksum == checksum_of(record) && record.sequence + 1 == transactions.last_sequence().value;
-    if (!is_of_now) return {};
+    if (!is_sound(record))
+        return fail(
+            StorageFailure{StorageError::corrupt, "the record of what the bitmaps were contradicts its checksum"});
+    if (record.checksum == 0 || record.sequence + 1 != transactions.last_sequence().value) return {};
     const auto found = checksum_of_bitmaps(txn, superblock);
     if (!found) return failed(found.error());
     return *found == record.bitmaps_checksum ? Result<void, StorageFailure>() : failed(StorageError::corrupt);
@@ -101,7 +103,7 @@ Result<void, StorageFailure> check_bitmaps(txn::TransactionManager& transactions
 Outcome<std::optional<std::uint64_t>> take_end_record(FileSystem& file_system) {
     if (!has_record(file_system)) return std::optional<std::uint64_t>();
     LOCKSTEP_TRY(const EndRecord last, exchange(file_system, killed));
-    if (std::memcmp(&last, &killed, sizeof last) == 0 || !is_sound(last)) return std::optional<std::uint64_t>();
+    if (std::memcmp(&last, &killed, sizeof last) == 0) return std::optional<std::uint64_t>();
     return std::optional(last.write_verifier);
 }
 

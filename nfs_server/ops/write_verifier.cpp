@@ -26,6 +26,8 @@ std::uint64_t new_write_verifier() {
 
 Result<std::uint64_t, std::string> choose_write_verifier(fs::FileSystem& file_system) {
     const auto kept = fs::take_end_record(file_system);
+    if (!kept && kept.error() == fs::Error::corrupt)
+        return fail(std::string("the record of how the server ended contradicts its checksum"));
     if (!kept) return fail(std::string("the record of how the server ended can't be read or written"));
     const std::uint64_t verifier =
         constant_verifier.strikes() ? file_system.id() : kept->value_or(new_write_verifier());
