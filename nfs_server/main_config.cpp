@@ -164,7 +164,7 @@ Result<void, std::string> read_config(const std::string& file, Options& options)
     table.number("max_memory", result.max_memory_bytes, Options::least_memory_bytes, INT64_MAX);
     table.number("cache", result.cache_bytes, Options::least_cache_bytes, INT64_MAX);
     table.number("max_in_flight", result.max_in_flight, 1, Options::max_max_in_flight);
-    table.number("busy_polls", result.busy_polls, 0, Options::max_busy_polls);
+    table.number("busy_poll", result.busy_poll_us, 0, Options::max_busy_poll_us);
     table.one_of("log_format", result.log_format, {"text", "json"});
     table.one_of("log_level", result.log_level, {"debug", "info", "warning", "error"});
     read_exports(table, findings, result.exports);

@@ -57,12 +57,10 @@ void declare(CLI::App& app, Options& options, std::vector<std::string>& exports,
                    "Requests of one connection that are read but not yet answered")
         ->check(CLI::Range(1u, Options::max_max_in_flight))
         ->capture_default_str();
-    app.add_option(
-           "--busy-polls", options.busy_polls,
-           "How often a thread asks its clients that send one request after another for the next one before it "
-           "sleeps, each time about half a microsecond, after all others who want the processor. 0: it sleeps at "
-           "once")
-        ->check(CLI::Range(0u, Options::max_busy_polls))
+    app.add_option("--busy-poll", options.busy_poll_us,
+                   "Microseconds for which a thread asks clients that send one request after another for the next one "
+                   "before it sleeps; all others who want the processor go first. 0: it sleeps at once")
+        ->check(CLI::Range(0u, Options::max_busy_poll_us))
         ->capture_default_str();
     app.add_flag("--register-rpcbind", options.register_rpcbind, "Tell the local rpcbind which program has which port");
     app.add_option("--grace-period", options.grace_period_s,

@@ -20,7 +20,7 @@ struct Options {
     static constexpr uint64_t least_memory_bytes = uint64_t{4} << 20;
     static constexpr uint64_t least_cache_bytes = uint64_t{4} << 20;
     static constexpr uint32_t max_max_in_flight = 65536;
-    static constexpr uint32_t max_busy_polls = 10'000;
+    static constexpr uint32_t max_busy_poll_us = 10'000;
 
     std::string config;  // the file that the rest was read from; empty: none
     std::string disk;
@@ -40,7 +40,7 @@ struct Options {
     uint64_t max_memory_bytes = uint64_t{512} << 20;
     uint64_t cache_bytes = uint64_t{256} << 20;
     uint32_t max_in_flight = 128;
-    uint32_t busy_polls = 50;
+    uint32_t busy_poll_us = 25;
     std::vector<std::string> faults;
     uint64_t fault_seed = 1;
     std::string fault_log;  // empty: none

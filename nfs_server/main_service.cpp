@@ -209,7 +209,7 @@ Result<void, std::string> Service::Parts::try_to_listen(const Options& options) 
     limits.max_record_bytes = options.max_request_bytes;
     limits.memory_budget_bytes = options.max_memory_bytes;
     limits.max_in_flight = options.max_in_flight;
-    limits.polls_of_brisk_client = options.busy_polls;
+    limits.busy_poll_us = options.busy_poll_us;
     server = std::make_unique<rpc::TcpServer>(limits);
     udp_server = std::make_unique<rpc::UdpServer>();
     if (!given_sockets.empty()) return adopt_sockets();

@@ -261,47 +261,32 @@ TEST(Briskness, TellsHowManyClientsTheCrewHas) {
 
 TEST(Patience, AsksAgainAndAgainWhileThatFindsRequests) {
     ManualClock clock;
-    Patience patience(50, clock);
+    Patience patience(25'000, clock);
     for (int i = 0; i < 10; ++i) {
-        EXPECT_EQ(patience.polls(), 50u);
+        ASSERT_TRUE(patience.begins());
+        clock.advance(24'000);
+        EXPECT_TRUE(patience.goes_on());
         patience.was_answered();
     }
 }
 
+// Whether it waited alone, or others had the processor meanwhile.
 TEST(Patience, SleepsTwiceAsOftenEachTimeThatItAskedInVain) {
     ManualClock clock;
-    Patience patience(50, clock);
+    Patience patience(25'000, clock);
     for (const int skipped : {1, 2, 4, 8}) {
-        EXPECT_EQ(patience.polls(), 50u);
-        patience.was_in_vain();
-        for (int i = 0; i < skipped; ++i) EXPECT_EQ(patience.polls(), 0u);
+        ASSERT_TRUE(patience.begins());
+        clock.advance(25'000);
+        EXPECT_FALSE(patience.goes_on());
+        for (int i = 0; i < skipped; ++i) EXPECT_FALSE(patience.begins());
     }
-    EXPECT_EQ(patience.polls(), 50u);
+    EXPECT_TRUE(patience.begins());
 }
 
-TEST(Patience, GrantsEachOfItsClientsATurn) {
+TEST(Patience, ThatIsNoneNeverAsks) {
     ManualClock clock;
-    Patience patience(50, clock);
-    patience.begin_yield();
-    clock.advance(90'000);
-    EXPECT_TRUE(patience.end_yield(2));
-    patience.begin_yield();
-    clock.advance(90'000);
-    EXPECT_FALSE(patience.end_yield(1));
-}
-
-TEST(Patience, LeavesTheProcessorToOthersWhoWantIt) {
-    ManualClock clock;
-    Patience patience(50, clock);
-    patience.begin_yield();
-    clock.advance(10'000);
-    EXPECT_TRUE(patience.end_yield()) << "a client's turn";
-    patience.begin_yield();
-    clock.advance(3'000'000);
-    EXPECT_FALSE(patience.end_yield());
-    int slept = 0;
-    while (patience.polls() == 0) ++slept;
-    EXPECT_GE(slept, 64);
+    Patience patience(0, clock);
+    for (int i = 0; i < 10; ++i) EXPECT_FALSE(patience.begins());
 }
 
 }  // namespace

@@ -29,9 +29,9 @@ struct Limits {
     int64_t stalled_output_limit_ms = 60'000;
     // How many threads may stay with clients that send one request after another. 0: as many as there are processors.
     uint32_t attending_threads = 0;
-    // How often such a thread asks its clients' sockets for the next request before it sleeps; each time takes about
-    // half a microsecond a socket, and others who want the processor go first. 0: it sleeps at once.
-    uint32_t polls_of_brisk_client = 50;
+    // How long such a thread asks its clients' sockets for the next request before it sleeps, while others who want the
+    // processor go first. 0: it sleeps at once.
+    int64_t busy_poll_us = 25;
     // How long a graceful stop waits for requests under way and their replies.
     int64_t stop_grace_ms = 5'000;
 };

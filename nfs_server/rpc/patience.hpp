@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 
 #include "nfs_server/base/clock.hpp"
@@ -10,53 +9,49 @@
 namespace lockstep::server::rpc {
 
 // Asking finds a request without the wake-up that a sleeping thread needs, which takes longer than a small request on a
-// virtual machine. It is worth its processor time only while requests come soon and nobody else wants the processor:
-// each time that it was in vain, or that the processor went to others for long, twice as many waits go without it.
-// One thread.
+// virtual machine. It is worth its processor time only while requests come soon and nobody else wants the processor,
+// which the others get first: so it is limited in time, and each time that it was in vain twice as many waits go
+// without it. One thread.
 class Patience {
  public:
-    // polls: how often the sockets are asked in one wait; 0: never.
-    explicit Patience(uint32_t polls, const Clock& clock) : polls_(polls), clock_(clock) {}
+    // limit_ns: how long the sockets are asked in one wait; 0: not at all.
+    Patience(int64_t limit_ns, const Clock& clock) : limit_ns_(limit_ns), clock_(clock) {}
 
-    // How often they are to be asked in the wait that begins now.
-    uint32_t polls() {
-        if (skipped_waits_ == 0) return polls_;
-        --skipped_waits_;
-        return 0;
+    // A wait begins. False: they are not to be asked.
+    bool begins() {
+        if (skipped_waits_ == 0 && limit_ns_ != 0) {
+            now_ns_ = clock_.monotonic_ns();
+            end_ns_ = now_ns_ + limit_ns_;
+            asks_ = 0;
+            return true;
+        }
+        skipped_waits_ -= skipped_waits_ != 0 ? 1 : 0;
+        return false;
+    }
+    // After each time that they were asked in vain. False: that was the last time.
+    bool goes_on() {
+        now_ns_ = clock_.monotonic_ns();
+        if (now_ns_ < end_ns_ && ++asks_ < most_asks) return true;
+        penalty_ = std::clamp(penalty_ * 2, 1u, largest_penalty);
+        skipped_waits_ = penalty_;
+        return false;
     }
     // A request came while they were asked.
     void was_answered() { penalty_ /= 2; }
-    // None did.
-    void was_in_vain() { punish(1); }
-
-    // Around leaving the processor to others for a moment, these clients among them. False: they took it for long.
-    void begin_yield() { yield_began_ns_ = clock_.monotonic_ns(); }
-    bool end_yield(size_t clients = 1) {
-        yield_ended_ns_ = clock_.monotonic_ns();
-        if (yield_ended_ns_ - yield_began_ns_ < long_yield_ns * static_cast<int64_t>(clients)) return true;
-        punish(penalty_of_busy_machine);
-        return false;
-    }
-    // When the last one ended.
-    int64_t yield_ended_ns() const { return yield_ended_ns_; }
+    // When this was last asked whether it begins or goes on.
+    int64_t now_ns() const { return now_ns_; }
 
  private:
-    // More than a client's turn on the same processor takes.
-    static constexpr int64_t long_yield_ns = 50'000;
-    static constexpr uint32_t penalty_of_busy_machine = 64;
     static constexpr uint32_t largest_penalty = 4096;
+    static constexpr uint32_t most_asks = 1000;  // by a clock that stands still, as in tests
 
-    void punish(uint32_t at_least) {
-        penalty_ = std::clamp(penalty_ * 2, at_least, largest_penalty);
-        skipped_waits_ = penalty_;
-    }
-
-    const uint32_t polls_;
+    const int64_t limit_ns_;
     const Clock& clock_;
     uint32_t skipped_waits_ = 0;
     uint32_t penalty_ = 0;
-    int64_t yield_began_ns_ = 0;
-    int64_t yield_ended_ns_ = 0;
+    uint32_t asks_ = 0;
+    int64_t end_ns_ = 0;
+    int64_t now_ns_ = 0;
 };
 
 }  // namespace lockstep::server::rpc

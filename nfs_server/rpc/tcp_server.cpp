@@ -230,31 +230,20 @@ void TcpServer::attend(const std::shared_ptr<Connection>& connection) {
     if (!stay.has_begun()) return;
     crew_.look_out_for_more();
     crew_.about_to_wait();
-    Patience patience(limits_.polls_of_brisk_client, clock_);
+    Patience patience(limits_.busy_poll_us * ns_per_us, clock_);
     while (!stopping_ && !stay.connections().empty())
         if (!ask_patiently(stay, patience) && !sleep(stay)) return;
 }
 
 // Others who want this processor go first, each time.
 bool TcpServer::ask_patiently(Attendants::Stay& stay, Patience& patience) {
-    const uint32_t polls = patience.polls();
-    // Where there are several, the first of them have more to ask once all have had their turn.
-    if (polls != 0 && stay.connections().size() == 1 && attend_to_all(stay, 0, false)) {
-        patience.was_answered();
-        return true;
-    }
-    for (uint32_t i = 0; i < polls; ++i) {
-        patience.begin_yield();
+    if (!patience.begins()) return false;
+    while (!attend_to_all(stay, patience.now_ns(), false)) {
+        if (!patience.goes_on()) return false;
         sched_yield();
-        const bool is_quiet = patience.end_yield(stay.connections().size());
-        if (attend_to_all(stay, patience.yield_ended_ns(), false)) {
-            if (is_quiet) patience.was_answered();
-            return true;
-        }
-        if (!is_quiet) return false;
     }
-    if (polls != 0) patience.was_in_vain();
-    return false;
+    patience.was_answered();
+    return true;
 }
 
 // For a moment, until a request comes.
