@@ -4,29 +4,56 @@
 #include <array>
 #include <cstring>
 
+#include "nfs_server/fs/map_node.hpp"
+
 namespace lockstep::server::fs {
 namespace {
-
-using Pointers = std::array<std::uint64_t, pointers_per_block>;
 
 // Blocks of the file that one pointer covers, at a distance of `level` map blocks above the data.
 constexpr std::uint64_t covered(unsigned level) {
     return std::uint64_t{1} << (9 * level);
 }
 
-Outcome<Pointers> load(Operation& op, std::uint64_t block) {
+bool has_checksums(Operation& op) {
+    return (op.volume().superblock.features & feature_map_checksums) != 0;
+}
+
+// As a directory's nodes: content is checked when it is first met, and the block remembers for whom it was sound.
+Outcome<Pointers> load(Operation& op, std::uint64_t owner, std::uint64_t block) {
     op.count_node();
     LOCKSTEP_TRY(const BlockBuffer buffer, op.read_block(block));
-    Pointers pointers;
-    std::memcpy(pointers.data(), buffer.data(), block_bytes);
-    return pointers;
+    if (has_checksums(op) && buffer.checked_as() != owner) {
+        if (!is_sound_map_node(buffer.span(), owner)) return fail(Error(Error::corrupt));
+        buffer.set_checked_as(owner);
+    }
+    return pointers_of(buffer.span());
+}
+
+Outcome<void> store_new(Operation& op, const Inode& inode, std::uint64_t block, const Pointers& pointers) {
+    const Pointers stored = has_checksums(op) ? sealed(pointers, inode.number()) : pointers;
+    return op.write_block(inode, block, BlockBuffer::copy_of(std::as_bytes(std::span(stored))));
+}
+
+// Logs the pointers from `low` up to `high`, which have changed, and the checksum.
+Outcome<void> store(Operation& op, const Inode& inode, std::uint64_t block, const Pointers& pointers, std::size_t low,
+                    std::size_t high) {
+    const Pointers stored = has_checksums(op) ? sealed(pointers, inode.number()) : pointers;
+    const auto write = [&](std::size_t first, std::size_t end) {
+        const auto words = std::span(stored).subspan(first, end - first);
+        return op.write(inode, block, static_cast<std::uint32_t>(first * 8), std::as_bytes(words));
+    };
+    if (has_checksums(op)) {
+        if (low <= map_checksum_words) return write(0, std::max(high, map_checksum_words));
+        LOCKSTEP_TRY(write(0, map_checksum_words));
+    }
+    return write(low, high);
 }
 
 // --- Finding ---------------------------------------------------------------------------------------------------------
 
 // `first` counts from the first file block that `pointers` covers.
-Outcome<void> find_below(Operation& op, std::span<const std::uint64_t> pointers, unsigned level, std::uint64_t first,
-                         std::span<std::uint64_t> out) {
+Outcome<void> find_below(Operation& op, std::uint64_t owner, std::span<const std::uint64_t> pointers, unsigned level,
+                         std::uint64_t first, std::span<std::uint64_t> out) {
     if (level == 0) {
         std::copy_n(pointers.begin() + static_cast<std::ptrdiff_t>(first), out.size(), out.begin());
         return {};
@@ -37,8 +64,8 @@ Outcome<void> find_below(Operation& op, std::span<const std::uint64_t> pointers,
         if (const std::uint64_t child = pointers[first / covered(level)]; child == 0) {
             std::fill_n(out.begin(), count, 0);
         } else {
-            LOCKSTEP_TRY(const Pointers below, load(op, child));
-            LOCKSTEP_TRY(find_below(op, below, level - 1, within, out.first(count)));
+            LOCKSTEP_TRY(const Pointers below, load(op, owner, child));
+            LOCKSTEP_TRY(find_below(op, owner, below, level - 1, within, out.first(count)));
         }
         out = out.subspan(count);
         first += count;
@@ -60,7 +87,9 @@ Outcome<void> grow(Operation& op, Inode& inode, std::uint64_t last) {
         const auto slots = slots_of(inode);
         if (std::any_of(slots.begin(), slots.end(), [](std::uint64_t slot) { return slot != 0; })) {
             LOCKSTEP_TRY(const std::uint64_t node, op.allocate_block(inode));
-            LOCKSTEP_TRY(op.write_block(inode, node, BlockBuffer::copy_of(std::as_bytes(std::span(slots)))));
+            Pointers pointers{};
+            std::ranges::copy(slots, pointers.begin());
+            LOCKSTEP_TRY(store_new(op, inode, node, pointers));
             inode.change().payload = {};
             inode.set_slot(0, node);
         }
@@ -116,15 +145,13 @@ class Mapper {
                             std::span<MappedBlock> out) {
         Pointers pointers{};
         if (!fresh) {
-            LOCKSTEP_TRY(pointers, load(op_, block));
+            LOCKSTEP_TRY(pointers, load(op_, inode_.number(), block));
         }
         LOCKSTEP_TRY(const bool changed, map_below(pointers, level, first, out));
-        if (fresh) return op_.write_block(inode_, block, BlockBuffer::copy_of(std::as_bytes(std::span(pointers))));
+        if (fresh) return store_new(op_, inode_, block, pointers);
         if (!changed) return {};
-        const std::uint64_t low = first / covered(level);
-        const std::uint64_t high = (first + out.size() - 1) / covered(level);
-        const auto patch = std::span(pointers).subspan(low, high - low + 1);
-        return op_.write(inode_, block, static_cast<std::uint32_t>(low * 8), std::as_bytes(patch));
+        const std::uint64_t last = (first + out.size() - 1) / covered(level);
+        return store(op_, inode_, block, pointers, first / covered(level), last + 1);
     }
 
     Operation& op_;
@@ -166,7 +193,7 @@ class Unmapper {
 
     // A node that will be freed as a whole need not be written.
     Outcome<bool> unmap_node(std::uint64_t block, unsigned level, std::uint64_t first) {
-        LOCKSTEP_TRY(Pointers pointers, load(op_, block));
+        LOCKSTEP_TRY(Pointers pointers, load(op_, inode_.number(), block));
         const Pointers before = pointers;
         LOCKSTEP_TRY(const bool done, unmap_below(pointers, level, first));
         if (done && first == 0 && budget_ > 0) return true;
@@ -179,9 +206,7 @@ class Unmapper {
         while (low < after.size() && before[low] == after[low]) ++low;
         std::size_t high = after.size();
         while (high > low && before[high - 1] == after[high - 1]) --high;
-        if (low == high) return {};
-        const auto patch = std::span(after).subspan(low, high - low);
-        return op_.write(inode_, block, static_cast<std::uint32_t>(low * 8), std::as_bytes(patch));
+        return low == high ? Outcome<void>() : store(op_, inode_, block, after, low, high);
     }
 
     Operation& op_;
@@ -197,7 +222,7 @@ Outcome<void> find_blocks(Operation& op, const Inode& inode, std::uint64_t first
     std::fill(out.begin() + static_cast<std::ptrdiff_t>(within), out.end(), 0);
     if (within == 0) return {};
     const auto slots = slots_of(inode);
-    return find_below(op, slots, inode->height, first, out.first(within));
+    return find_below(op, inode.number(), slots, inode->height, first, out.first(within));
 }
 
 Outcome<void> map_blocks(Operation& op, Inode& inode, std::uint64_t first, std::span<MappedBlock> out) {

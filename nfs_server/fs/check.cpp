@@ -15,13 +15,12 @@
 #include "nfs_server/fs/format.hpp"
 #include "nfs_server/fs/inode.hpp"
 #include "nfs_server/fs/kept_reply.hpp"
+#include "nfs_server/fs/map_node.hpp"
 #include "nfs_server/fs/volume.hpp"
 #include "nfs_server/txn/transaction.hpp"
 
 namespace lockstep::server::fs {
 namespace {
-
-using Pointers = std::array<std::uint64_t, pointers_per_block>;
 
 // What is known of an inode that is not free, after all have been read once.
 struct Known {
@@ -218,8 +217,10 @@ class Checker {
         }
         const auto buffer = read(block);
         if (!buffer) return;
-        Pointers pointers;
-        std::memcpy(pointers.data(), buffer->data(), block_bytes);
+        const bool has_checksum = (superblock_.features & feature_map_checksums) != 0;
+        if (has_checksum && !is_sound_map_node(buffer->span(), owner))
+            return problem("block {} is not a sound block of pointers of inode {}", block, owner);
+        const Pointers pointers = pointers_of(buffer->span());
         const std::uint64_t span = std::uint64_t{1} << (9 * (level - 1));
         for (std::size_t i = 0; i < pointers.size(); ++i)
             walk_map(owner, pointers[i], level - 1, first_index + i * span);
@@ -375,7 +376,7 @@ class Checker {
     }
 
     void check_end_record() {
-        if (superblock_.features == 0) return;
+        if ((superblock_.features & feature_replies) == 0) return;
         const auto buffer = read(0);
         EndRecord record{};
         if (!buffer) return;

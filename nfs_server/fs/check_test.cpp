@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cstring>
 
 #include "nfs_server/fs/directory.hpp"
@@ -168,6 +169,65 @@ TEST_F(Check, ANodeOfAnotherDirectoryThatWasFoundSound) {
     damage(directory_, [block = first_block(root_inode)](Inode& directory) { directory.set_slot(0, block); });
     EXPECT_EQ(fs_.error_of(look_up_in(directory_)), Error::corrupt);
     EXPECT_TRUE(fs_.must(look_up_in(root_inode)));
+}
+
+// A file that is large enough for a block of pointers.
+class CheckMap : public Check {
+ protected:
+    CheckMap() {
+        fs_.must([&](Operation& op) -> Outcome<void> {
+            LOCKSTEP_TRY(Inode * file, op.lock_inode(file_, LockMode::exclusive));
+            return write_bytes(op, *file, 0, std::as_bytes(std::span(large_)));
+        });
+        fs_.expect_sound();
+    }
+    Error read_error(std::uint64_t number) {
+        return fs_.error_of([&](Operation& op) -> Outcome<void> {
+            std::vector<std::byte> out(large_.size());
+            LOCKSTEP_TRY(Inode * file, op.lock_inode(number, LockMode::shared));
+            LOCKSTEP_TRY(read_bytes(op, *file, 0, out));
+            return {};
+        });
+    }
+    void expect_noticed() {
+        EXPECT_THAT(problems(), Contains(HasSubstr("is not a sound block of pointers of inode")));
+        EXPECT_EQ(read_error(file_), Error::corrupt);
+        EXPECT_EQ(fs_.error_of([&](Operation& op) -> Outcome<void> {
+            LOCKSTEP_TRY(Inode * file, op.lock_inode(file_, LockMode::exclusive));
+            return write_bytes(op, *file, 0, std::as_bytes(std::span(large_)));
+        }),
+                  Error::corrupt);
+    }
+
+    const std::string large_ = std::string(200'000, 'y');
+};
+
+TEST_F(CheckMap, ADamagedBlockOfPointers) {
+    damage_byte(first_block(file_), 100 * 8);
+    expect_noticed();
+}
+
+TEST_F(CheckMap, APointerThatWasMadeAHole) {
+    const std::uint64_t map = first_block(file_);
+    auto done = fs_.stack().transactions().run(0, [&](txn::Transaction& txn) -> Result<void, StorageError> {
+        const auto guard = txn::LockAddress::inode(root_inode);
+        constexpr std::array<std::byte, 8> hole{};
+        LOCKSTEP_TRY(txn.lock(guard, LockMode::exclusive));
+        return txn.write(guard, map, 20 * 8, hole);
+    });
+    ASSERT_TRUE(done && done->result);
+    expect_noticed();
+}
+
+TEST_F(CheckMap, TheMapOfAnotherFile) {
+    damage(directory_, [](Inode& inode) { inode.change().type = FileType::regular; });
+    damage(directory_, [block = first_block(file_)](Inode& inode) {
+        inode.change().height = 1;
+        inode.change().size = 200'000;
+        inode.set_slot(0, block);
+    });
+    EXPECT_EQ(read_error(directory_), Error::corrupt);
+    EXPECT_THAT(problems(), Contains(HasSubstr("has another owner, too")));
 }
 
 TEST_F(Check, ABitThatNobodyOwns) {

@@ -30,7 +30,7 @@ Superblock lay_out(std::uint64_t total_blocks, std::uint64_t inode_count, std::u
     Superblock sb{};
     sb.magic = superblock_magic;
     sb.version = format_version;
-    sb.features = reply_blocks == 0 ? 0 : feature_replies;
+    sb.features = feature_map_checksums | (reply_blocks == 0 ? 0 : feature_replies);
     sb.reply_blocks = reply_blocks;
     sb.total_blocks = total_blocks;
     if (inode_count == 0) inode_count = std::max<std::uint64_t>(64, total_blocks / 2);
@@ -136,7 +136,8 @@ Result<void, Failure> judge_superblock(const Superblock& sb, std::uint64_t size_
     if (sb.checksum != checksum_of(sb))
         return fail(Failure{StorageError::corrupt, "the file system's superblock contradicts its checksum"});
     const Superblock expected = lay_out(sb.total_blocks, sb.inode_count, sb.reply_blocks);
-    const bool fits = expected.features == sb.features && expected.inode_count == sb.inode_count &&
+    const auto places = [](const Superblock& of) { return of.features & feature_replies; };
+    const bool fits = places(expected) == places(sb) && expected.inode_count == sb.inode_count &&
                       expected.block_bitmap_start == sb.block_bitmap_start &&
                       expected.inode_bitmap_start == sb.inode_bitmap_start &&
                       expected.orphan_bitmap_start == sb.orphan_bitmap_start &&

@@ -10,6 +10,8 @@
 
 #include "nfs_server/base/check.hpp"
 #include "nfs_server/disk/file_disk.hpp"
+#include "nfs_server/fs/directory.hpp"
+#include "nfs_server/fs/file_data.hpp"
 #include "nfs_server/fs/test_file_system.hpp"
 
 namespace lockstep::server::fs {
@@ -111,6 +113,37 @@ TEST_F(Format, ALaterVersionAndAnUnknownFeatureAreRefusedByName) {
     const auto feature = FileSystem::mount(*transactions_, clock_, false);
     ASSERT_FALSE(feature);
     EXPECT_THAT(feature.error().message, testing::HasSubstr("features 0x4"));
+}
+
+// As images were made before there was the feature.
+TEST(FormatWithoutMapChecksums, IsServedAndStaysAsItIs) {
+    TestFileSystem fs;
+    Superblock superblock = fs->superblock();
+    EXPECT_NE(superblock.features & feature_map_checksums, 0u);
+    superblock.features &= ~feature_map_checksums;
+    superblock.checksum = checksum_of(superblock);
+    write(fs.stack().transactions(), 0, 0, {reinterpret_cast<const char*>(&superblock), sizeof superblock});
+    fs.remount();
+    const std::string large(300'000, 'z');
+    const auto file = fs.must([&](Operation& op) -> Outcome<std::uint64_t> {
+        LOCKSTEP_TRY(Inode * root, op.lock_inode(root_inode, txn::LockMode::exclusive));
+        LOCKSTEP_TRY(Inode * made, op.create_inode(FileType::regular));
+        LOCKSTEP_TRY(insert_entry(op, *root, "file", made->number()));
+        made->change().nlink = 1;
+        LOCKSTEP_TRY(write_bytes(op, *made, 0, std::as_bytes(std::span(large))));
+        return made->number();
+    });
+    fs.remount();
+    EXPECT_EQ(fs->superblock().features & feature_map_checksums, 0u);
+    fs.expect_sound();
+    std::string read(large.size(), ' ');
+    fs.must([&](Operation& op) -> Outcome<void> {
+        LOCKSTEP_TRY(Inode * inode, op.lock_inode(file, txn::LockMode::shared));
+        EXPECT_EQ((*inode)->height, 1);
+        LOCKSTEP_TRY(read_bytes(op, *inode, 0, std::as_writable_bytes(std::span(read))));
+        return {};
+    });
+    EXPECT_TRUE(read == large);
 }
 
 TEST_F(Format, TwoFileSystemsHaveDifferentIdentitiesAndKeys) {

@@ -22,7 +22,8 @@ constexpr std::uint64_t superblock_magic = 0x5045'5453'4b43'4f4c;  // "LOCKSTEP"
 constexpr std::uint32_t format_version = 1;
 // Feature bits; one that this program does not understand is refused. A file system without one is served all the same.
 constexpr std::uint32_t feature_replies = 1;  // there is an area of kept replies, and a record of how the server ended
-constexpr std::uint32_t known_features = feature_replies;
+constexpr std::uint32_t feature_map_checksums = 2;  // blocks of pointers have checksums (map_node.hpp)
+constexpr std::uint32_t known_features = feature_replies | feature_map_checksums;
 
 constexpr std::uint64_t no_inode = 0;
 constexpr std::uint64_t service_inode = 1;  // a regular file without a name: what the server itself remembers
