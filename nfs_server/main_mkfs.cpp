@@ -48,6 +48,10 @@ Result<void, StorageFailure> make_file_system(disk::Disk& disk, const MkfsOption
     return {};
 }
 
+// So many hold a WRITE of one block, whatever of the file's map it changes (FileSystem::max_write_bytes).
+constexpr uint64_t least_log_blocks = 24;
+constexpr uint64_t most_log_blocks = uint64_t{1} << 39;
+
 bool changed_nothing(StorageError code) {
     return code == StorageError::unknown_format || code == StorageError::no_space ||
            code == StorageError::bad_argument || code == StorageError::busy || code == StorageError::corrupt;
@@ -63,7 +67,9 @@ int run_mkfs(int argc, char** argv) {
         "nfs_server mkfs"};
     app.add_option("IMAGE", options.image, "A file or block device")->required();
     app.add_option("--size", options.size, "Makes the file, if it is missing, this large: 64M, 10G");
-    app.add_option("--log-blocks", options.log_blocks, "Blocks of the log; 0: an eighth of the image, at most 64 MiB")
+    app.add_option("--log-blocks", options.log_blocks,
+                   "Blocks of the log, 24 or more; 0: an eighth of the image, at most 64 MiB")
+        ->check(CLI::IsMember({"0"}) | CLI::Range(least_log_blocks, most_log_blocks))
         ->capture_default_str();
     app.add_option("--inodes", options.inodes, "Files that fit; 0: one for each two blocks")->capture_default_str();
     if (const auto status = parse_tool(app, argc, argv)) return *status;

@@ -176,6 +176,16 @@ TEST_F(ImageToolsTest, ADamagedRecordOfTheLastEndIsRefused) {
     }
 }
 
+TEST_F(ImageToolsTest, ALogThatIsTooSmallForAWriteIsNotMade) {
+    for (const char* blocks : {"1", "23", "-1"}) {
+        const Outcome outcome = tool({"mkfs", image_, "--size", "4M", "--log-blocks", blocks});
+        EXPECT_EQ(outcome.status, 2) << blocks;
+        EXPECT_THAT(outcome.errors, HasSubstr("--log-blocks"));
+        EXPECT_FALSE(std::filesystem::exists(image_));
+    }
+    EXPECT_EQ(tool({"mkfs", image_, "--size", "4M", "--log-blocks", "24"}).status, 0);
+}
+
 TEST_F(ImageToolsTest, EveryDamagedBlockOfTheHeadIsSurvivedWithAStatus) {
     ASSERT_EQ(tool({"mkfs", image_, "--size", "4M", "--log-blocks", "64"}).status, 0);
     const std::string sound = content_of(image_);
