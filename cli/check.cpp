@@ -32,12 +32,8 @@ ExitStatus check(const std::string& file, const Options& options, const codegen:
 
 Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
-    command_line.add_option("files", options->files, "Automata in DOT, or properties in linear temporal logic (.ltl)")
-        .required();
-    command_line
-        .add_option("--tracepoints", options->tracepoints,
-                    "Folder with .tp files (repeatable; default: Lockstep's own)")
-        .repeatable();
+    add_model_files(command_line, options->files);
+    add_tracepoints_option(command_line, options->tracepoints);
     command_line.add_flag("--json", options->json, "One JSON object a file on stdout");
     command_line.footer(
         "Exit status: 0 no errors (there may be warnings), 1 a model has errors, 2 a file can't be read.");

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "cli/command.hpp"
+#include "cli/models.hpp"
 #include "cli/property_compiler.hpp"
 #include "cli/whole_file.hpp"
 
@@ -44,10 +45,7 @@ Command::Run declare(CommandLine& command_line) {
     command_line.add_option("-o,--output", options->out,
                             "The shared object (default: the automaton's name with .so, here)");
     command_line.add_flag("--source", options->source_only, "Write the generated C++ instead; with -o - to stdout");
-    command_line
-        .add_option("--tracepoints", options->compile.tracepoints,
-                    "Folder with .tp files (repeatable; default: Lockstep's own)")
-        .repeatable();
+    add_tracepoints_option(command_line, options->compile.tracepoints);
     command_line.add_option("--encoding", options->encoding, "boost_msm (up to some 20 states) or branches")
         .one_of({"automatic", "boost_msm", "branches"})
         .shows_default();

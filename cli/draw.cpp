@@ -143,10 +143,7 @@ Command::Run declare(CommandLine& command_line) {
             "Instead of a file: what the reactor `dump` wrote; the automaton that judged, and the path that led "
             "out of it")
         .excludes({"file", "--coverage"});
-    command_line
-        .add_option("--tracepoints", options->tracepoints,
-                    "Folder with .tp files (repeatable; default: Lockstep's own)")
-        .repeatable();
+    add_tracepoints_option(command_line, options->tracepoints);
     command_line.footer("Exit status: 0 drawn, 1 the model has errors, 2 could not draw.");
     return [options] { return draw(*options); };
 }

@@ -179,10 +179,7 @@ int run(const Options& options) {
 Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
     command_line.add_option("provider", options->provider, "Only this provider's");
-    const Option folders = command_line
-                               .add_option("--tracepoints", options->tracepoints,
-                                           "Folder with .tp files (repeatable; default: Lockstep's own)")
-                               .repeatable();
+    const Option folders = add_tracepoints_option(command_line, options->tracepoints);
     const Option pid =
         command_line.add_option("--pid", options->pids, "Of a running LTTng-UST program (repeatable)").repeatable();
     const Option running =

@@ -13,6 +13,17 @@
 
 namespace lockstep::cli {
 
+Option add_model_files(CommandLine& command_line, std::vector<std::string>& files) {
+    return command_line.add_option("files", files, "Automata in DOT, or properties in linear temporal logic (.ltl)")
+        .required();
+}
+
+Option add_tracepoints_option(CommandLine& command_line, std::vector<std::string>& folders) {
+    return command_line
+        .add_option("--tracepoints", folders, "Folder with .tp files (repeatable; default: Lockstep's own)")
+        .repeatable();
+}
+
 codegen::TracepointDeclarations load_tracepoints(const std::vector<std::string>& folders) {
     std::vector<std::filesystem::path> paths(folders.begin(), folders.end());
     if (paths.empty()) paths.push_back(codegen::default_tracepoint_folder());

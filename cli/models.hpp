@@ -1,4 +1,4 @@
-// What the commands about models share: the tracepoint declarations, and diagnostics on the terminal.
+// What the commands about models share: options, the tracepoint declarations, and diagnostics on the terminal.
 #pragma once
 
 #include <filesystem>
@@ -6,9 +6,15 @@
 #include <vector>
 
 #include "cli/command.hpp"
+#include "cli/command_line.hpp"
 #include "codegen/front_end.hpp"
 
 namespace lockstep::cli {
+
+// "files", one at least.
+Option add_model_files(CommandLine& command_line, std::vector<std::string>& files);
+// "--tracepoints", for load_tracepoints().
+Option add_tracepoints_option(CommandLine& command_line, std::vector<std::string>& folders);
 
 // The declarations of `folders`; with none given: of the default folder (codegen::default_tracepoint_folder).
 // Throws std::runtime_error with the first diagnostic when a declaration can't be read.

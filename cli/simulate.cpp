@@ -236,10 +236,7 @@ Command::Run declare(CommandLine& command_line) {
     command_line.add_option("--events", options->events, "Read events from this file instead of stdin");
     command_line.add_option("--set", options->parameters, "NAME=VALUE for a parameter of the model; repeatable")
         .repeatable();
-    command_line
-        .add_option("--tracepoints", options->tracepoints,
-                    "Folder with .tp files (repeatable; default: Lockstep's own)")
-        .repeatable();
+    add_tracepoints_option(command_line, options->tracepoints);
     command_line.add_flag("--json", options->json, "One JSON object a step");
     command_line.footer(
         std::string("What can be typed:\n") + help +

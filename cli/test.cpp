@@ -156,12 +156,8 @@ ExitStatus test(const std::string& file, const Options& options, const codegen::
 
 Command::Run declare(CommandLine& command_line) {
     auto options = std::make_shared<Options>();
-    command_line.add_option("files", options->files, "Automata in DOT, or properties in linear temporal logic (.ltl)")
-        .required();
-    command_line
-        .add_option("--tracepoints", options->tracepoints,
-                    "Folder with .tp files (repeatable; default: Lockstep's own)")
-        .repeatable();
+    add_model_files(command_line, options->files);
+    add_tracepoints_option(command_line, options->tracepoints);
     command_line.add_option("--set", options->parameters, "NAME=VALUE for a parameter of the model; repeatable")
         .repeatable();
     command_line.add_flag("--interpret-only", options->interpret_only,
