@@ -29,15 +29,19 @@ Outcome<Pointers> load(Operation& op, std::uint64_t owner, std::uint64_t block) 
     return pointers_of(buffer.span());
 }
 
+Pointers stored_form(Operation& op, const Inode& inode, const Pointers& pointers) {
+    return has_checksums(op) ? sealed(pointers, inode.number()) : pointers;
+}
+
 Outcome<void> store_new(Operation& op, const Inode& inode, std::uint64_t block, const Pointers& pointers) {
-    const Pointers stored = has_checksums(op) ? sealed(pointers, inode.number()) : pointers;
+    const Pointers stored = stored_form(op, inode, pointers);
     return op.write_block(inode, block, BlockBuffer::copy_of(std::as_bytes(std::span(stored))));
 }
 
 // Logs the pointers from `low` up to `high`, which have changed, and the checksum.
 Outcome<void> store(Operation& op, const Inode& inode, std::uint64_t block, const Pointers& pointers, std::size_t low,
                     std::size_t high) {
-    const Pointers stored = has_checksums(op) ? sealed(pointers, inode.number()) : pointers;
+    const Pointers stored = stored_form(op, inode, pointers);
     const auto write = [&](std::size_t first, std::size_t end) {
         const auto words = std::span(stored).subspan(first, end - first);
         return op.write(inode, block, static_cast<std::uint32_t>(first * 8), std::as_bytes(words));

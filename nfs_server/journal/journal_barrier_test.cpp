@@ -121,67 +121,63 @@ TEST_F(JournalBarriers, BothCountWhenBothHaveEndedWell) {
     EXPECT_EQ(2u, journal_->durable_sequence().value);
 }
 
+// One change is durable, block 1, and not at home; every barrier from now on waits until it is decided.
+class JournalSettling : public testing::Test {
+ protected:
+    JournalSettling() {
+        EXPECT_TRUE(put(*journal_, 1, 11));
+        EXPECT_TRUE(journal_->wait_durable({1}, 1));
+        disk_.hold_barriers();
+    }
+
+    ImageDisk image_ = formatted(64, 16);
+    DecidedDisk disk_{image_};
+    std::unique_ptr<Journal> journal_ = opened(disk_);
+};
+
 // Recovery takes a log that ends before what is settled for damaged, so a superblock must not say it too early.
-TEST(JournalSettling, WhatIsOnlyCommittedIsNotSettled) {
-    ImageDisk image = formatted(64, 16);
-    DecidedDisk disk(image);
-    auto journal = opened(disk);
-    ASSERT_TRUE(put(*journal, 1, 11));
-    ASSERT_TRUE(journal->wait_durable({1}, 1));
-    disk.hold_barriers();
-    std::thread installer([&] { EXPECT_TRUE(journal->checkpoint()); });
-    disk.wait_for(1);  // block 1 has been written home
-    ASSERT_TRUE(put(*journal, 2, 22));
-    disk.end(1, true);
-    disk.end(2, true);  // the superblock's
+TEST_F(JournalSettling, WhatIsOnlyCommittedIsNotSettled) {
+    std::thread installer([&] { EXPECT_TRUE(journal_->checkpoint()); });
+    disk_.wait_for(1);  // block 1 has been written home
+    ASSERT_TRUE(put(*journal_, 2, 22));
+    disk_.end(1, true);
+    disk_.end(2, true);  // the superblock's
     installer.join();
-    EXPECT_FALSE(journal->may_place(2));
-    journal.reset();
-    journal = opened(image);
-    ASSERT_TRUE(journal);
-    EXPECT_EQ(11u, get(*journal, 1));
+    EXPECT_FALSE(journal_->may_place(2));
+    journal_.reset();
+    journal_ = opened(image_);
+    ASSERT_TRUE(journal_);
+    EXPECT_EQ(11u, get(*journal_, 1));
 }
 
-TEST(JournalSettling, WhatIsWrittenDuringACheckpointIsReplayedFromItsTail) {
-    ImageDisk image = formatted(64, 16);
-    DecidedDisk disk(image);
-    auto journal = opened(disk);
-    ASSERT_TRUE(put(*journal, 1, 11));
-    ASSERT_TRUE(journal->wait_durable({1}, 1));
-    disk.hold_barriers();
-    std::thread installer([&] { EXPECT_TRUE(journal->checkpoint()); });
-    disk.wait_for(1);
-    ASSERT_TRUE(put(*journal, 2, 22));
-    disk.end(2, true);  // the commit's
-    ASSERT_TRUE(journal->wait_durable({2}, 2));
-    disk.end(1, true);
-    disk.end(3, true);  // the superblock's
+TEST_F(JournalSettling, WhatIsWrittenDuringACheckpointIsReplayedFromItsTail) {
+    std::thread installer([&] { EXPECT_TRUE(journal_->checkpoint()); });
+    disk_.wait_for(1);
+    ASSERT_TRUE(put(*journal_, 2, 22));
+    disk_.end(2, true);  // the commit's
+    ASSERT_TRUE(journal_->wait_durable({2}, 2));
+    disk_.end(1, true);
+    disk_.end(3, true);  // the superblock's
     installer.join();
-    journal = opened(image);
-    ASSERT_TRUE(journal);
-    EXPECT_EQ(2u, journal->recovery().first_sequence);
-    EXPECT_EQ(11u, get(*journal, 1));
-    EXPECT_EQ(22u, get(*journal, 2));
+    journal_ = opened(image_);
+    ASSERT_TRUE(journal_);
+    EXPECT_EQ(2u, journal_->recovery().first_sequence);
+    EXPECT_EQ(11u, get(*journal_, 1));
+    EXPECT_EQ(22u, get(*journal_, 2));
 }
 
 // A crash may still bring the older superblock back, and with it a recovery that compares what was placed before.
-TEST(JournalSettling, NothingIsPlacedByWhatASuperblockSaysBeforeItIsDurable) {
-    ImageDisk image = formatted(64, 16);
-    DecidedDisk disk(image);
-    auto journal = opened(disk);
-    ASSERT_TRUE(put(*journal, 1, 11));
-    ASSERT_TRUE(journal->wait_durable({1}, 1));
-    disk.hold_barriers();
-    std::thread installer([&] { EXPECT_TRUE(journal->settle()); });
-    disk.wait_for(1);  // the superblock has been written
-    EXPECT_FALSE(journal->may_place(1));
-    disk.end(1, true);
+TEST_F(JournalSettling, NothingIsPlacedByWhatASuperblockSaysBeforeItIsDurable) {
+    std::thread installer([&] { EXPECT_TRUE(journal_->settle()); });
+    disk_.wait_for(1);  // the superblock has been written
+    EXPECT_FALSE(journal_->may_place(1));
+    disk_.end(1, true);
     installer.join();
-    EXPECT_TRUE(journal->may_place(1));
+    EXPECT_TRUE(journal_->may_place(1));
 }
 
 // Nor is the room that it gives up used again: the older one would replay what lay there.
-TEST(JournalSettling, RoomOfTheLogIsUsedAgainOnlyWhenTheNewTailIsDurable) {
+TEST(JournalSettlingWithASmallLog, RoomOfTheLogIsUsedAgainOnlyWhenTheNewTailIsDurable) {
     ImageDisk image = formatted(64, 8);
     DecidedDisk disk(image);
     auto journal = opened(disk);

@@ -35,7 +35,6 @@ void Attendants::Stay::give_back(const std::shared_ptr<Connection>& connection) 
     attendants_.changed(*slot_);
     --attendants_.count_;
     connection->end_stay();
-    connection->watch().resume();
 }
 
 bool Attendants::Stay::begin_sleep() {
@@ -75,8 +74,7 @@ Attendants::Slot* Attendants::open_slot_with_fewest() {
 // Whether the calling thread is to attend it.
 bool Attendants::admit(Slot& slot, const std::shared_ptr<Connection>& newcomer) {
     const std::unique_lock hold(slot.mutex, std::try_to_lock);
-    if (!hold || !slot.is_open() || slot.size >= each_ || !newcomer->watch().suspend()) return false;
-    newcomer->begin_stay();
+    if (!hold || !slot.is_open() || slot.size >= each_ || !newcomer->begin_stay()) return false;
     slot.connections.push_back(newcomer);
     changed(slot);
     ++count_;
@@ -85,10 +83,7 @@ bool Attendants::admit(Slot& slot, const std::shared_ptr<Connection>& newcomer) 
 
 // Under the slot's mutex, as the next one.
 void Attendants::give_back_all(Slot& slot) {
-    for (const auto& connection : slot.connections) {
-        connection->end_stay();
-        connection->watch().resume();
-    }
+    for (const auto& connection : slot.connections) connection->end_stay();
     count_ -= static_cast<uint32_t>(slot.connections.size());
     slot.connections.clear();
     changed(slot);

@@ -72,11 +72,21 @@ class Connection {
     bool is_closed() const { return closed_; }
 
     const Briskness& briskness() const { return briskness_; }
-    // Told by the thread that stays with it: the crew serves it no more, or again.
-    void begin_stay() { briskness_.change_hands(); }
-    void end_stay() { briskness_.forget(); }
-    // Whether the threads that wait for all sockets are told of this one.
-    SocketWatch& watch() { return watch_; }
+    // A thread stays with it from now on: those that wait for all sockets are not told of this one. False: one does
+    // already, or the connection broke.
+    bool begin_stay() {
+        if (!watch_.suspend()) return false;
+        briskness_.change_hands();
+        return true;
+    }
+    // The crew serves it again.
+    void end_stay() {
+        briskness_.forget();
+        watch_.resume();
+    }
+    // The threads that wait for all sockets are told of this one from now on. Once, first of all. Error of the system:
+    // std::system_error.
+    void begin_to_be_watched() { watch_.begin(); }
 
     // Why the connection should be closed now, nullptr if it need not. One thread at a time.
     const char* expired(int64_t now_ns);

@@ -345,7 +345,7 @@ void TcpServer::admit(Listener& listener, int socket, const PeerAddress& peer) {
         std::make_shared<Connection>(owned.release(), ++last_connection_id_, peer, *listener.dispatcher,
                                      ConnectionEnvironment{limits_, clock_, budget_, epoll_.get(), crew_.work_found()});
     connections_.add(connection);
-    connection->watch().begin();
+    connection->begin_to_be_watched();
 }
 
 // Closes the connection that has been idle longest. False: none has been idle long enough.
