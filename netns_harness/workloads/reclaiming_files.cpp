@@ -1,7 +1,5 @@
 #include "netns_harness/workloads/reclaiming_files.hpp"
 
-#include <thread>
-
 namespace lockstep::workloads {
 namespace {
 
@@ -33,8 +31,9 @@ void HeldRanges::unlock(std::size_t file, Range range) {
     held_ = std::move(left);
 }
 
-ReclaimingFiles::ReclaimingFiles(Connect connect, std::function<bool()> goes_on, ReclaimCounts& counts)
-    : connect_(std::move(connect)), goes_on_(std::move(goes_on)), counts_(counts), files_(connect_()) {}
+ReclaimingFiles::ReclaimingFiles(Connect connect, std::function<bool()> goes_on, ReclaimCounts& counts,
+                                 WorkClock& clock)
+    : connect_(std::move(connect)), goes_on_(std::move(goes_on)), counts_(counts), clock_(clock), files_(connect_()) {}
 
 // Calls may be repeated: a lock that is asked for again is granted again, and reads and writes happen under a lock.
 template <class Call>
@@ -63,7 +62,7 @@ void ReclaimingFiles::recover() {
         } catch (const NoAnswer&) {
             files_.reset();
             if (!goes_on_()) throw;
-            std::this_thread::sleep_for(pause);
+            clock_.sleep(pause);
         }
     }
 }

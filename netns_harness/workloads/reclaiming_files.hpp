@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "netns_harness/workloads/remote_files.hpp"
+#include "netns_harness/workloads/work_clock.hpp"
 
 namespace lockstep::workloads {
 
@@ -50,8 +51,8 @@ class ReclaimingFiles final : public RemoteFiles {
     using Connect = std::function<std::unique_ptr<RemoteFiles>()>;
 
     // connect: throws NoAnswer while the server is away. goes_on: whether to wait for the server still; when not, the
-    // NoAnswer is the caller's. Borrows `counts`.
-    ReclaimingFiles(Connect connect, std::function<bool()> goes_on, ReclaimCounts& counts);
+    // NoAnswer is the caller's. Borrows `counts` and `clock`.
+    ReclaimingFiles(Connect connect, std::function<bool()> goes_on, ReclaimCounts& counts, WorkClock& clock);
 
     std::uint32_t lock(std::size_t file, Range range, Mode mode) override;
     void unlock(std::size_t file, Range range) override;
@@ -67,6 +68,7 @@ class ReclaimingFiles final : public RemoteFiles {
     Connect connect_;
     std::function<bool()> goes_on_;
     ReclaimCounts& counts_;
+    WorkClock& clock_;
     std::unique_ptr<RemoteFiles> files_;  // nullptr: there is no connection
     HeldRanges held_;
 };

@@ -67,14 +67,21 @@ class FakeConnection final : public RemoteFiles {
     unsigned life_;
 };
 
+class StandingClock final : public WorkClock {
+ public:
+    TimePoint now() const override { return {}; }
+    void sleep(std::chrono::milliseconds) override {}
+};
+
 class ReclaimingFilesTest : public testing::Test {
  protected:
     ReclaimingFiles files() {
         return {[this] { return std::make_unique<FakeConnection>(server_); }, [this] { return goes_on_-- > 0; },
-                counts_};
+                counts_, clock_};
     }
     FakeServer server_;
     ReclaimCounts counts_;
+    StandingClock clock_;
     int goes_on_ = 3;
 };
 
