@@ -4,16 +4,13 @@
 #include <bit>
 
 #include "nfs_server/base/check.hpp"
+#include "nfs_server/base/worker_number.hpp"
 
 namespace lockstep::server::fs {
 namespace {
 
-// A small number of the calling thread, given at its first use.
-std::size_t thread_slot() {
-    static std::atomic<std::size_t> next{0};
-    thread_local const std::size_t slot = next.fetch_add(1, std::memory_order_relaxed);
-    return slot;
-}
+// How far a whole free word is looked for.
+constexpr std::uint64_t longest_search_words = 512;
 
 constexpr std::uint64_t all_ones = ~std::uint64_t{0};
 
@@ -86,8 +83,19 @@ std::optional<std::uint64_t> BitAllocator::take(std::uint64_t goal) {
     return take_in_word(start, all_ones);
 }
 
+std::optional<std::uint64_t> BitAllocator::take_apart(std::uint64_t goal) {
+    if (goal < first_ || goal >= end_) return take(goal);
+    if (auto bit = take_in_word(goal / 64, std::uint64_t{1} << (goal % 64))) return bit;
+    const std::uint64_t end = std::min(word_count_, goal / 64 + 1 + longest_search_words);
+    for (std::uint64_t word = goal / 64 + 1; word < end; ++word) {
+        if (used_[word].load(std::memory_order_relaxed) != 0) continue;
+        if (auto bit = take_in_word(word, all_ones)) return bit;
+    }
+    return take(goal);
+}
+
 std::optional<std::uint64_t> BitAllocator::take() {
-    auto& cursor = cursors_[thread_slot() % cursor_count];
+    auto& cursor = cursors_[worker_number() % cursor_count];
     auto bit = take(cursor.load(std::memory_order_relaxed));
     if (bit) cursor.store(*bit + 1, std::memory_order_relaxed);
     return bit;

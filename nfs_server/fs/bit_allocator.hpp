@@ -24,8 +24,12 @@ class BitAllocator {
     /// Reserves the first free bit at or after `goal`, going round once. Nothing when all are taken.
     std::optional<std::uint64_t> take(std::uint64_t goal);
 
-    /// Reserves a free bit near the place where the calling thread allocates: threads work far apart, so that their
-    /// transactions lock different words.
+    /// For what goes on at `goal`: reserves that bit, or, when others work there, one in a word ahead that nobody uses,
+    /// so that two who go on side by side do so in different words. If there is none near, as take(goal).
+    std::optional<std::uint64_t> take_apart(std::uint64_t goal);
+
+    /// Reserves a free bit near the place where the calling thread allocates: the threads that work at a time do so far
+    /// apart, so that their transactions lock different words.
     std::optional<std::uint64_t> take();
 
     /// Frees a bit: its reservation was dropped (freed_sequence 0), or the transaction that freed it has committed,
@@ -54,7 +58,7 @@ class BitAllocator {
     std::unique_ptr<std::atomic<std::uint64_t>[]> freed_;          // of each word: the newest freed_sequence
     std::unique_ptr<std::atomic<std::uint32_t>[]> free_in_group_;  // lets a scan skip full stretches
     std::atomic<std::uint64_t> free_count_{0};
-    std::array<std::atomic<std::uint64_t>, cursor_count> cursors_;  // where a thread looks next
+    std::array<std::atomic<std::uint64_t>, cursor_count> cursors_;  // where a worker (worker_number.hpp) looks next
 };
 
 }  // namespace lockstep::server::fs

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "nfs_server/base/worker_number.hpp"
+
 namespace lockstep::server::fs {
 namespace {
 
@@ -27,6 +29,32 @@ TEST(BitAllocator, TakesTheGoalWhenItIsFreeAndElseTheNext) {
     EXPECT_EQ(bits.take(77), 78u);
     EXPECT_EQ(bits.take(255), 255u);
     EXPECT_EQ(bits.take(255), 0u);
+}
+
+TEST(BitAllocator, WhoGoesOnApartTakesTheGoalOrAWordThatNobodyUses) {
+    BitAllocator bits(0, 640);
+    EXPECT_EQ(bits.take_apart(77), 77u);
+    EXPECT_EQ(bits.take(130), 130u);
+    EXPECT_EQ(bits.take_apart(77), 192u) << "others are in the words of 77 and 130";
+    EXPECT_EQ(bits.take_apart(193), 193u);
+    EXPECT_EQ(bits.take_apart(639), 639u);
+    EXPECT_EQ(bits.take_apart(639), 0u) << "no word ahead: as take()";
+    EXPECT_EQ(bits.take_apart(640), 1u) << "behind the end: as take()";
+}
+
+TEST(BitAllocator, WhoGoesOnApartTakesTheNextBitWhenEveryWordIsInUse) {
+    BitAllocator bits(0, 256);
+    for (const std::uint64_t word : {0ul, 1ul, 2ul, 3ul}) EXPECT_EQ(bits.take(word * 64), word * 64);
+    EXPECT_EQ(bits.take_apart(64), 65u);
+}
+
+// Threads come and go, and only so many work at a time: those of each time allocate where those before them did.
+TEST(BitAllocator, ThreadsThatTakeTurnsAllocateInOnePlace) {
+    BitAllocator bits(0, 1 << 20);
+    give_up_worker_number();
+    std::set<std::uint64_t> taken;
+    for (int round = 0; round < 100; ++round) std::jthread([&] { taken.insert(*bits.take()); }).join();
+    EXPECT_EQ(*taken.rbegin() - *taken.begin(), 99u);
 }
 
 TEST(BitAllocator, FindsTheOneFreeBitWhereverTheSearchBegins) {

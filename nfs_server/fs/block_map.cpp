@@ -85,11 +85,19 @@ std::array<std::uint64_t, payload_slots> slots_of(const Inode& inode) {
 
 // --- Mapping ---------------------------------------------------------------------------------------------------------
 
+// A file lies in one place as far as it can. Its next block is near its last one, or behind what that map block leads
+// to.
+void go_on_behind_last(Operation& op, std::span<const std::uint64_t> pointers, bool apart) {
+    const auto last = std::find_if(pointers.rbegin(), pointers.rend(), [](std::uint64_t block) { return block != 0; });
+    if (last != pointers.rend()) op.go_on_behind(*last, apart);
+}
+
 // Raises the map until it covers block `last`: the 16 pointers move into a new block that the first of them points to.
 Outcome<void> grow(Operation& op, Inode& inode, std::uint64_t last) {
     while (last / covered(inode->height) >= payload_slots) {
         const auto slots = slots_of(inode);
         if (std::any_of(slots.begin(), slots.end(), [](std::uint64_t slot) { return slot != 0; })) {
+            go_on_behind_last(op, slots, false);
             LOCKSTEP_TRY(const std::uint64_t node, op.allocate_block(inode));
             Pointers pointers{};
             std::ranges::copy(slots, pointers.begin());
@@ -109,19 +117,21 @@ class Mapper {
     // Fills `out` and completes `pointers`, which the caller stores. True when a pointer changed.
     Outcome<bool> map_below(std::span<std::uint64_t> pointers, unsigned level, std::uint64_t first,
                             std::span<MappedBlock> out) {
-        return level == 0 ? map_data(pointers.subspan(first), out) : map_nodes(pointers, level, first, out);
+        return level == 0 ? map_data(pointers, first, out) : map_nodes(pointers, level, first, out);
     }
 
  private:
-    Outcome<bool> map_data(std::span<std::uint64_t> pointers, std::span<MappedBlock> out) {
+    Outcome<bool> map_data(std::span<std::uint64_t> pointers, std::size_t first, std::span<MappedBlock> out) {
         bool changed = false;
         for (std::size_t i = 0; i < out.size(); ++i) {
-            const bool fresh = pointers[i] == 0;
+            std::uint64_t& pointer = pointers[first + i];
+            const bool fresh = pointer == 0;
             if (fresh) {
-                LOCKSTEP_TRY(pointers[i], op_.allocate_block(inode_));
+                go_on_behind_last(op_, pointers.first(first + i), true);
+                LOCKSTEP_TRY(pointer, op_.allocate_block(inode_));
                 changed = true;
             }
-            out[i] = {pointers[i], fresh};
+            out[i] = {pointer, fresh};
         }
         return changed;
     }
@@ -135,6 +145,7 @@ class Mapper {
             std::uint64_t& child = pointers[first / covered(level)];
             const bool fresh = child == 0;
             if (fresh) {
+                go_on_behind_last(op_, pointers.first(first / covered(level)), false);
                 LOCKSTEP_TRY(child, op_.allocate_block(inode_));
                 changed = true;
             }

@@ -1,10 +1,16 @@
 #include "nfs_server/fs/file_data.hpp"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <barrier>
 #include <cstring>
 #include <random>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include "nfs_server/base/worker_number.hpp"
 #include "nfs_server/fs/block_map.hpp"
 #include "nfs_server/fs/reaper.hpp"
 #include "nfs_server/fs/test_file_system.hpp"
@@ -62,6 +68,48 @@ TEST_F(FileData, SmallFilesLiveInTheirInode) {
     write(file, 127, "x");
     EXPECT_EQ(record(file).blocks, 0u);
     EXPECT_EQ(read(file, 0, 200), "hello" + std::string(122, '\0') + "x");
+}
+
+// Where its blocks are, of a file without holes, as runs of neighbours.
+std::size_t runs_of(TestFileSystem& fs, std::uint64_t number) {
+    return fs.must([&](Operation& op) -> Outcome<std::size_t> {
+        LOCKSTEP_TRY(Inode * inode, op.lock_inode(number, LockMode::shared));
+        std::vector<std::uint64_t> blocks((*inode)->size / block_bytes);
+        LOCKSTEP_TRY(find_blocks(op, *inode, 0, blocks));
+        std::size_t runs = 1;
+        for (std::size_t i = 1; i < blocks.size(); ++i) runs += blocks[i] != blocks[i - 1] + 1 ? 1 : 0;
+        return runs;
+    });
+}
+
+TEST_F(FileData, AFileThatManyThreadsWriteLiesInOnePlace) {
+    constexpr std::uint64_t piece_bytes = 16 * block_bytes;
+    constexpr std::uint64_t pieces = 64;  // 4 MiB: two map blocks lie among them, and the first move of the pointers
+    const auto file = make();
+    std::barrier all_have_a_number(4);
+    std::vector<std::jthread> threads;
+    std::atomic<std::uint64_t> next{0};
+    for (std::uint64_t thread = 0; thread < 4; ++thread)
+        threads.emplace_back([&, thread] {
+            (void)worker_number();  // each would allocate in a place of its own
+            all_have_a_number.arrive_and_wait();
+            for (std::uint64_t piece = thread; piece < pieces; piece += 4) {
+                while (next != piece) std::this_thread::yield();
+                write(file, piece * piece_bytes, std::string(piece_bytes, 'x'));
+                ++next;
+            }
+        });
+    threads.clear();
+    EXPECT_LE(runs_of(fs_, file), 4u);
+}
+
+TEST_F(FileData, FilesThatGrowSideBySideAllocateInDifferentWords) {
+    constexpr std::uint64_t piece_bytes = 16 * block_bytes;
+    const std::array files{make(), make(), make()};
+    for (std::uint64_t piece = 0; piece < 32; ++piece)
+        for (const auto file : files) write(file, piece * piece_bytes, std::string(piece_bytes, 'x'));
+    // Of 64 blocks each, but for where they began and where a map block lies.
+    for (const auto file : files) EXPECT_LE(runs_of(fs_, file), 32u / 4 + 3);
 }
 
 TEST_F(FileData, GrowingOutOfTheInodeKeepsTheBytes) {

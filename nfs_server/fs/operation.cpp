@@ -115,12 +115,21 @@ void Operation::set_orphan(Inode& inode, bool orphan) {
 }
 
 Outcome<std::uint64_t> Operation::allocate_block(Inode& owner) {
-    const auto bit = block_goal_ != 0 ? volume_.free_blocks.take(block_goal_) : volume_.free_blocks.take();
+    auto& free = volume_.free_blocks;
+    const auto bit = block_goal_ == 0 ? free.take()
+                     : keeps_apart_   ? free.take_apart(block_goal_)
+                                      : free.take(block_goal_);
     if (!bit) return fail(Error(Error::no_space));
     block_goal_ = *bit + 1;
     record_change(Bitmap::blocks, *bit, true);
     ++owner.change().blocks;
     return volume_.superblock.data_start + *bit;
+}
+
+void Operation::go_on_behind(std::uint64_t block, bool apart) {
+    if (block_goal_ != 0 || !volume_.is_data_block(block)) return;
+    block_goal_ = block + 1 - volume_.superblock.data_start;
+    keeps_apart_ = apart;
 }
 
 Outcome<void> Operation::free_block(Inode& owner, std::uint64_t block) {

@@ -57,8 +57,12 @@ class Operation {
     /// Marks or unmarks the inode in the orphan bitmap: whether the reaper has work with it.
     void set_orphan(Inode& inode, bool orphan);
 
-    /// A block for `owner`, its content undefined until written whole. Errors: no_space.
+    /// A block for `owner`, its content undefined until written whole: next to what this operation allocated last, or
+    /// where the calling thread works. Errors: no_space.
     Outcome<std::uint64_t> allocate_block(Inode& owner);
+    /// The blocks that are allocated next go on behind `block`, unless this operation has allocated some before. apart:
+    /// where nobody else allocates, if that place is taken.
+    void go_on_behind(std::uint64_t block, bool apart);
     /// Errors: corrupt (no such block).
     Outcome<void> free_block(Inode& owner, std::uint64_t block);
 
@@ -116,7 +120,8 @@ class Operation {
     std::vector<BitChange> changes_;
     std::span<const std::byte> reply_record_;  // empty: none is kept
     std::uint64_t reply_slot_ = 0;
-    std::uint64_t block_goal_ = 0;  // allocate next to what this operation allocated last
+    std::uint64_t block_goal_ = 0;  // where to allocate; 0: anywhere
+    bool keeps_apart_ = false;      // if that place is taken
     std::uint64_t shrinking_inode_ = no_inode;
     std::uint64_t nodes_read_ = 0;
     bool finished_ = false;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include <spdlog/spdlog.h>
@@ -68,9 +69,13 @@ void Connection::read_turn(Calls& calls) {
 
 void Connection::finish_read_turn(Calls& calls) {
     uint32_t seen = 1;
+    turn_bytes_left_ = environment_.limits.turn_bytes;
     do {
         seen = read_turns_.load();
-        read_until_empty(calls);
+        if (read_until_empty(calls)) continue;
+        // Whoever asked for a turn meanwhile is served by the word that there may be more.
+        read_turns_ = 0;
+        return watch_.tell_again();
     } while (!read_turns_.compare_exchange_strong(seen, 0));
 }
 
@@ -92,13 +97,16 @@ bool Connection::may_read() {
     return true;
 }
 
-void Connection::read_until_empty(Calls& calls) {
+// False: the turn is over before.
+bool Connection::read_until_empty(Calls& calls) {
     while (may_read()) {
+        if (turn_bytes_left_ == 0) return false;
         const Read found = read_some(MSG_DONTWAIT, calls);
         if (found != Read::emptied && found != Read::nothing) continue;
         if (reader_.is_inside_record()) ask_for_rest();
-        return;
+        break;
     }
+    return true;
 }
 
 // A client that joins small segments holds the rest of a record back until what it has sent is acknowledged, and the
@@ -114,6 +122,7 @@ Connection::Read Connection::read_some(int flags, Calls& calls) {
     for (const iovec& piece : room) room_bytes += piece.iov_len;
     const ssize_t size_bytes = receive(socket_, room, flags);
     if (size_bytes > 0) {
+        turn_bytes_left_ -= std::min(turn_bytes_left_, static_cast<size_t>(size_bytes));
         received(static_cast<size_t>(size_bytes), calls);
         // A short read emptied the socket: its next byte brings a new event. Its end may have come without one.
         return static_cast<size_t>(size_bytes) < room_bytes && !hang_up_ ? Read::emptied : Read::more;

@@ -48,7 +48,8 @@ class Connection {
     using Calls = std::vector<std::unique_ptr<Call>>;
 
     // The socket may hold input; hang_up: the client has ended its side, or the connection broke. Appends requests that
-    // have come whole; run() takes each of them exactly once. Any thread.
+    // have come whole; run() takes each of them exactly once. Reads Limits::turn_bytes; what more there is the threads
+    // that wait for all sockets are told of again, after what they were told of before. Any thread.
     void readable(bool hang_up, Calls& calls);
     // What a look at the socket found.
     enum class Look {
@@ -56,7 +57,7 @@ class Connection {
         nothing,    // so far
         elsewhere,  // nothing: there is something else to wait for, of which the sockets' events tell
     };
-    // Reads as readable() does; waits: for a moment, when there is no input. Of a thread that has suspended the watch.
+    // Reads as readable() does; waits: for a moment, when there is no input. Of a thread that has begun a stay.
     Look look_for_requests(bool waits, Calls& calls);
     // The socket may take output. Appends as readable() does. Any thread.
     void writable(Calls& calls);
@@ -107,7 +108,7 @@ class Connection {
     };
     void read_turn(Calls& calls);
     void finish_read_turn(Calls& calls);
-    void read_until_empty(Calls& calls);
+    bool read_until_empty(Calls& calls);
     Read read_some(int flags, Calls& calls);
     bool may_read();
     void ask_for_rest();
@@ -134,6 +135,7 @@ class Connection {
     std::atomic<bool> input_ended_{false};
     std::atomic<bool> closed_{false};
     RecordReader reader_;          // of the thread whose turn it is to read
+    size_t turn_bytes_left_ = 0;   // likewise
     std::vector<Record> records_;  // likewise
 
     std::atomic<uint32_t> in_flight_{0};  // read and not yet answered, parked ones included

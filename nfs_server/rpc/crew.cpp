@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "nfs_server/base/worker_number.hpp"
+
 namespace lockstep::server::rpc {
 namespace {
 
@@ -49,6 +51,7 @@ bool Crew::join() {
     std::unique_lock hold(mutex_);
     if (has_place) leave();
     observe_waits(nullptr);
+    if (at_work_ >= granted_) give_up_worker_number();
     ++parked_;
     place_free_.wait(hold, [this] { return stopping_ || at_work_ < granted_; });
     --parked_;

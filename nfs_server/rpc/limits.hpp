@@ -14,6 +14,9 @@ struct Limits {
     uint32_t max_record_bytes = (1u << 20) + (8u << 10);
     // Requests of one connection that are read but not yet answered; beyond it the connection is not read.
     uint32_t max_in_flight = 128;
+    // What is read of one connection before the others that have input have their turn. The system keeps as much for
+    // each at least: a client for whose input it keeps more has no greater share of the server.
+    size_t turn_bytes = size_t{128} << 10;
     // Replies of one connection that its client does not take; beyond it the connection is not read.
     size_t max_queued_output_bytes = size_t{4} << 20;
     // Received records and queued replies of all connections together. What would exceed it costs its connection.

@@ -35,6 +35,11 @@ class SocketWatch {
         const std::lock_guard hold(mutex_);
         if (std::exchange(is_suspended_, false)) control(EPOLL_CTL_MOD, all_events);
     }
+    // Whoever looked has left input unread: the threads are told of it again, after what they were told of before.
+    void tell_again() {
+        const std::lock_guard hold(mutex_);
+        if (!is_suspended_) control(EPOLL_CTL_MOD, all_events);
+    }
 
  private:
     static constexpr uint32_t all_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP;

@@ -113,8 +113,7 @@ TcpServer::TcpServer(const Limits& limits, const Clock& clock)
       stop_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       reserve_(open_reserve()),
       attendants_(limits.attending_threads == 0 ? processors() : limits.attending_threads, connections_of_attendant),
-      // One more at work than there are processors: it is ready when one of them is held up for a moment.
-      crew_(processors() + 1, queue_.idle_threads(), [this] { return attendants_.look(); }) {
+      crew_(processors(), queue_.idle_threads(), [this] { return attendants_.look(); }) {
     const timespec period{.tv_sec = 0, .tv_nsec = time_limits_period_ms * 1'000'000};
     const itimerspec repeated{.it_interval = period, .it_value = period};
     timerfd_settime(timer_.get(), 0, &repeated, nullptr);
