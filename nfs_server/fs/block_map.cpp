@@ -9,6 +9,9 @@
 namespace lockstep::server::fs {
 namespace {
 
+// From so many blocks on a file leaves those beside it alone. Many small ones share words instead.
+constexpr std::uint64_t large_file_blocks = 16;
+
 // Blocks of the file that one pointer covers, at a distance of `level` map blocks above the data.
 constexpr std::uint64_t covered(unsigned level) {
     return std::uint64_t{1} << (9 * level);
@@ -127,7 +130,7 @@ class Mapper {
             std::uint64_t& pointer = pointers[first + i];
             const bool fresh = pointer == 0;
             if (fresh) {
-                go_on_behind_last(op_, pointers.first(first + i), true);
+                go_on_behind_last(op_, pointers.first(first + i), inode_->blocks >= large_file_blocks);
                 LOCKSTEP_TRY(pointer, op_.allocate_block(inode_));
                 changed = true;
             }

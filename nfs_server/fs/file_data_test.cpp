@@ -112,6 +112,25 @@ TEST_F(FileData, FilesThatGrowSideBySideAllocateInDifferentWords) {
     for (const auto file : files) EXPECT_LE(runs_of(fs_, file), 32u / 4 + 3);
 }
 
+TEST_F(FileData, SmallFilesThatGrowShareWords) {
+    constexpr std::uint64_t count = 100;
+    std::vector<std::uint64_t> files;
+    for (std::uint64_t i = 0; i < count; ++i) files.push_back(make());
+    for (std::uint64_t block = 0; block < 3; ++block)
+        for (const auto file : files) write(file, block * block_bytes, std::string(block_bytes, 'x'));
+    const auto highest = fs_.must([&](Operation& op) -> Outcome<std::uint64_t> {
+        std::uint64_t found = 0;
+        for (const auto file : files) {
+            LOCKSTEP_TRY(Inode * inode, op.lock_inode(file, LockMode::shared));
+            std::array<std::uint64_t, 3> blocks{};
+            LOCKSTEP_TRY(find_blocks(op, *inode, 0, blocks));
+            found = std::max(found, *std::ranges::max_element(blocks) - op.volume().superblock.data_start);
+        }
+        return found;
+    });
+    EXPECT_LT(highest, 2 * 3 * count);
+}
+
 TEST_F(FileData, GrowingOutOfTheInodeKeepsTheBytes) {
     const auto file = make();
     write(file, 0, "hello");
