@@ -28,6 +28,7 @@ using harness::require;
 struct Launch {
     std::vector<std::string> words;
     std::vector<char*> arguments;
+    std::string preloaded;
     int input = -1;
     int console = -1;
     int owner = -1;  // a pipe's read end that hangs up when the owner has died
@@ -44,6 +45,7 @@ struct Launch {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     for (const int fd : launch.inherited) fcntl(fd, F_SETFD, 0);
+    setenv("LD_PRELOAD", launch.preloaded.c_str(), 1);
     execvp(launch.arguments[0], launch.arguments.data());
     fail(launch.arguments[0]);
 }
@@ -130,6 +132,7 @@ Fd Machine::power_on() {
     if (!config_.share.empty()) launch.words.push_back("LOCKSTEP_SHARE=" + config_.share.native());
     for (std::string& word : launch.words) launch.arguments.push_back(word.data());
     launch.arguments.push_back(nullptr);
+    launch.preloaded = (config_.programs.parent_path() / "lib" / "liblockstep_uml_registers.so").native();
 
     const Fd input(require(open("/dev/null", O_RDONLY | O_CLOEXEC), "cannot open /dev/null"));
     const Fd console(require(open(console_path().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644),

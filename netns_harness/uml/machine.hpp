@@ -16,7 +16,7 @@ struct MachineConfig {
     std::filesystem::path image;       // the root file system; never written to, any number of machines may use it
     std::filesystem::path
         state;  // an existing directory that is this machine's alone: its disk's changes, its console's text
-    std::filesystem::path programs;  // where uml_agent lies
+    std::filesystem::path programs;  // where uml_agent lies; registers/ is in the directory lib beside it
     std::filesystem::path modules;   // the kernel's modules, a directory with a subdirectory a version
     std::filesystem::path share;     // a directory of the host that the guest sees as /host, writable; empty: none
     std::string mac =
