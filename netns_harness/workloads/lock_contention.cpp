@@ -13,11 +13,6 @@ constexpr milliseconds settling_time{300};
 constexpr milliseconds retry_pause{20};
 constexpr milliseconds denial_pause{5};
 
-std::vector<std::string> event_names_of(const std::string& directory, std::vector<std::string> names) {
-    for (std::string& name : names) name.insert(0, directory + "/");
-    return names;
-}
-
 }  // namespace
 
 std::vector<std::string> LockContentionPlan::file_names() const {
@@ -27,7 +22,9 @@ std::vector<std::string> LockContentionPlan::file_names() const {
 }
 
 std::vector<std::string> LockContentionPlan::event_names() const {
-    return event_names_of(directory, file_names());
+    std::vector<std::string> names = file_names();
+    for (std::string& name : names) name.insert(0, directory + "/");
+    return names;
 }
 
 LockContention::LockContention(LockContentionPlan plan, LockContentionParts parts)

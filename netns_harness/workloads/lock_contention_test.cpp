@@ -7,6 +7,8 @@
 #include <mutex>
 #include <utility>
 
+#include "netns_harness/workloads/test_work_clock.hpp"
+
 namespace lockstep::workloads {
 namespace {
 
@@ -14,17 +16,6 @@ using std::chrono::milliseconds;
 
 constexpr std::uint32_t granted = 0;
 constexpr std::uint32_t denied = 1;
-
-// Time passes only where somebody sleeps.
-class SleepersClock final : public WorkClock {
- public:
-    TimePoint now() const override { return TimePoint(elapsed()); }
-    void sleep(milliseconds time) override { elapsed_ms_ += time.count(); }
-    milliseconds elapsed() const { return milliseconds(elapsed_ms_); }
-
- private:
-    std::atomic<milliseconds::rep> elapsed_ms_{0};
-};
 
 // One file's locks, one of each owner. "other" is nobody of ours.
 struct FakeServer {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "netns_harness/workloads/test_work_clock.hpp"
+
 namespace lockstep::workloads {
 namespace {
 
@@ -67,12 +69,6 @@ class FakeConnection final : public RemoteFiles {
     unsigned life_;
 };
 
-class StandingClock final : public WorkClock {
- public:
-    TimePoint now() const override { return {}; }
-    void sleep(std::chrono::milliseconds) override {}
-};
-
 class ReclaimingFilesTest : public testing::Test {
  protected:
     ReclaimingFiles files() {
@@ -81,7 +77,7 @@ class ReclaimingFilesTest : public testing::Test {
     }
     FakeServer server_;
     ReclaimCounts counts_;
-    StandingClock clock_;
+    SleepersClock clock_;
     int goes_on_ = 3;
 };
 

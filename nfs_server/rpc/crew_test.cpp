@@ -6,6 +6,8 @@
 #include <future>
 #include <vector>
 
+#include "nfs_server/base/worker_number.hpp"
+
 namespace lockstep::server::rpc {
 namespace {
 
@@ -52,6 +54,35 @@ TEST(Crew, WhoeverWaitsAndSaysSoLetsAnotherWork) {
     second.start([] {});
     second.await_joined();
     disk.set_value();
+    second.await_rejoined();
+    crew.stop();
+}
+
+// So that those at work have the lowest, however many threads take turns.
+TEST(Crew, WhoIsParkedHasNoWorkerNumber) {
+    std::atomic<uint32_t> idle_threads{1};  // somebody looks at the sockets: the lookout grants no place
+    Crew crew(1, idle_threads);
+    give_up_worker_number();
+    std::atomic<size_t> number_of_first{0};
+    std::promise<void> first_has_left, second_has_joined, second_may_end;
+    Member first(crew);
+    Member second(crew);
+    first.start([&] {
+        number_of_first = worker_number();
+        about_to_wait();
+        first_has_left.set_value();
+        second_has_joined.get_future().wait();
+    });
+    first_has_left.get_future().wait();
+    second.start([&] {
+        (void)worker_number();
+        second_has_joined.set_value();
+        second_may_end.get_future().wait();
+    });
+    second.await_joined();
+    while (crew.parked() == 0) std::this_thread::yield();
+    EXPECT_EQ(worker_number(), number_of_first);
+    second_may_end.set_value();
     second.await_rejoined();
     crew.stop();
 }

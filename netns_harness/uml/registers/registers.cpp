@@ -1,7 +1,7 @@
 // Preloaded into user-mode Linux: lets it run on processors with more registers than it knows of.
 //
 // A host's kernel takes a process's extended registers (PTRACE_SETREGSET, NT_X86_XSTATE) whole or not at all. User-mode
-// Linux before 6.10 keeps only so many bytes of them as there were with AVX-512; where a processor has more (AMX: 11
+// Linux 6.1 keeps only so many bytes of them as there were with AVX-512; where a processor has more (AMX: 11
 // KiB) its guests end with their first process, "put_fp_registers" in the call trace. What it leaves out is left here
 // as it is: guests don't use what they do not know of.
 #include <dlfcn.h>
